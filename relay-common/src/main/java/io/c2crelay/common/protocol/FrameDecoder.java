@@ -1,0 +1,117 @@
+package io.c2crelay.common.protocol;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.ByteToMessageDecoder;
+import java.util.List;
+
+/**
+ * Bytes to {@link Frame}s. A frame too long for its connection, or of a type or size that has no
+ * business there, fails the connection with a {@link ProtocolException} as soon as its header is
+ * read; nothing is decoded after it.
+ */
+public final class FrameDecoder extends ByteToMessageDecoder {
+  private final FrameType.Place place;
+  private final int maxPayload;
+  private int skip;
+  private boolean failed;
+
+  private FrameDecoder(FrameType.Place place, int maxPayload) {
+    this.place = place;
+    this.maxPayload = maxPayload;
+  }
+
+  /** A decoder for a control connection. */
+  public static FrameDecoder ofControl() {
+    return new FrameDecoder(FrameType.Place.CONTROL, RelayProtocol.MAX_CONTROL_PAYLOAD);
+  }
+
+  /** A decoder for a data connection. */
+  public static FrameDecoder ofData() {
+    return new FrameDecoder(FrameType.Place.DATA, RelayProtocol.MAX_DATA_PAYLOAD);
+  }
+
+  @Override
+  protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) {
+    if (failed) {
+      in.skipBytes(in.readableBytes());
+      return;
+    }
+    if (skip > 0) {
+      int now = Math.min(skip, in.readableBytes());
+      in.skipBytes(now);
+      skip -= now;
+      return;
+    }
+    if (in.readableBytes() < RelayProtocol.FRAME_HEADER_LENGTH) {
+      return;
+    }
+    int code = in.getUnsignedByte(in.readerIndex());
+    int length = in.getUnsignedMedium(in.readerIndex() + 1);
+    FrameType type = FrameType.of(code);
+    try {
+      if (length > maxPayload) {
+        throw new ProtocolException(
+            "frame 0x" + Integer.toHexString(code) + " of " + length + " bytes");
+      }
+      if (type == null && (code & FrameType.SKIPPABLE) != 0) {
+        in.skipBytes(RelayProtocol.FRAME_HEADER_LENGTH);
+        skip = length;
+        return;
+      }
+      if (type == null || !type.allowedOn(place)) {
+        throw new ProtocolException("unexpected frame type 0x" + Integer.toHexString(code));
+      }
+      if (!type.allowsPayload(length)) {
+        throw new ProtocolException(type + " of " + length + " bytes");
+      }
+      if (in.readableBytes() < RelayProtocol.FRAME_HEADER_LENGTH + length) {
+        return;
+      }
+      in.skipBytes(RelayProtocol.FRAME_HEADER_LENGTH);
+      out.add(read(type, in.readSlice(length)));
+    } catch (ProtocolException e) {
+      failed = true;
+      in.skipBytes(in.readableBytes());
+      throw e;
+    }
+  }
+
+  private static Frame read(FrameType type, ByteBuf payload) {
+    switch (type) {
+      case CHALLENGE:
+        return Frame.Challenge.read(payload);
+      case AUTH:
+        return Frame.Auth.read(payload);
+      case WELCOME:
+        return Frame.Welcome.read(payload);
+      case DIAL:
+        return Frame.Dial.read(payload);
+      case DIAL_FAILED:
+        return Frame.DialFailed.read(payload);
+      case PING:
+        return Frame.Ping.of(payload.readLong());
+      case PONG:
+        return Frame.Pong.of(payload.readLong());
+      case GOAWAY:
+        return Frame.GoAway.of(ReasonCode.of(payload.readUnsignedByte()));
+      case TOKEN:
+        return Frame.Claim.of(Token.read(payload));
+      case READY:
+        return Frame.Ready.of(Token.read(payload));
+      case START:
+        return Frame.Start.read(payload);
+      case STARTED:
+        return Frame.Started.INSTANCE;
+      case FAILED:
+        return Frame.Failed.of(ReasonCode.of(payload.readUnsignedByte()));
+      case DATA:
+        return Frame.Data.of(payload.retain());
+      case EOF:
+        return Frame.Eof.INSTANCE;
+      case RESET:
+        return Frame.Reset.of(ReasonCode.of(payload.readUnsignedByte()));
+    }
+    throw new AssertionError(type);
+  }
+}

@@ -1,0 +1,137 @@
+package io.c2crelay.common.protocol;
+
+import io.netty.buffer.ByteBuf;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The 16 bytes an agent writes first on every connection it opens, before any TLS (docs/protocol.md
+ * section 1). They tell an agent's connection from a user's; they prove nothing.
+ */
+public final class Preamble {
+  /** Bytes of a preamble. */
+  public static final int LENGTH = 16;
+
+  /** Bytes of the magic that begins a preamble. */
+  public static final int MAGIC_LENGTH = 8;
+
+  private static final long MAGIC = 0xC2_43_32_43_0D_0A_1A_0AL;
+
+  private static final Kind[] KINDS = Kind.values();
+
+  /** What an agent wants of the connection. */
+  public enum Kind {
+    /** The long-lived control connection. */
+    CONTROL(0),
+    /** A data connection under TLS. */
+    DATA(1),
+    /** A data connection without TLS; accepted only where both ends chose it. */
+    PLAIN_DATA(2);
+
+    private final int code;
+
+    Kind(int code) {
+      this.code = code;
+    }
+  }
+
+  /** How the first bytes of a connection compare with the magic. */
+  public enum Match {
+    /** They do not begin the magic. */
+    NONE,
+    /** They begin it and end before it does. */
+    PREFIX,
+    /** All of the magic is there. */
+    COMPLETE
+  }
+
+  private final byte[] bytes;
+
+  private Preamble(byte[] bytes) {
+    this.bytes = bytes;
+  }
+
+  /** The preamble this build writes. */
+  public static Preamble of(Kind kind) {
+    byte[] bytes = new byte[LENGTH];
+    for (int i = 0; i < MAGIC_LENGTH; i++) {
+      bytes[i] = magicByte(i);
+    }
+    bytes[8] = RelayProtocol.LOWEST_VERSION;
+    bytes[9] = RelayProtocol.HIGHEST_VERSION;
+    bytes[10] = (byte) kind.code;
+    return new Preamble(bytes);
+  }
+
+  /** Compares a connection's first bytes with the magic, moving no index. */
+  public static Match match(ByteBuf first) {
+    int length = Math.min(first.readableBytes(), MAGIC_LENGTH);
+    for (int i = 0; i < length; i++) {
+      if (first.getByte(first.readerIndex() + i) != magicByte(i)) {
+        return Match.NONE;
+      }
+    }
+    return length == MAGIC_LENGTH ? Match.COMPLETE : Match.PREFIX;
+  }
+
+  /**
+   * Reads {@link #LENGTH} bytes that begin with the magic.
+   *
+   * @return null if the kind is unknown or the version range is empty
+   */
+  public static @Nullable Preamble read(ByteBuf in) {
+    byte[] bytes = new byte[LENGTH];
+    in.readBytes(bytes);
+    Preamble preamble = new Preamble(bytes);
+    return (bytes[10] & 0xFF) < KINDS.length
+            && preamble.lowestVersion() <= preamble.highestVersion()
+        ? preamble
+        : null;
+  }
+
+  /** Writes {@link #LENGTH} bytes. */
+  public void write(ByteBuf out) {
+    out.writeBytes(bytes);
+  }
+
+  /**
+   * A copy of the {@link #LENGTH} bytes as they were sent, reserved ones too: the proofs cover
+   * them.
+   */
+  public byte[] toBytes() {
+    return bytes.clone();
+  }
+
+  static void writeMagic(ByteBuf out) {
+    out.writeLong(MAGIC);
+  }
+
+  private static byte magicByte(int index) {
+    return (byte) (MAGIC >>> (56 - 8 * index));
+  }
+
+  /** The lowest version the agent speaks, 0..255. */
+  public int lowestVersion() {
+    return bytes[8] & 0xFF;
+  }
+
+  /** The highest version the agent speaks, 0..255. */
+  public int highestVersion() {
+    return bytes[9] & 0xFF;
+  }
+
+  /** What the connection is for. */
+  public Kind kind() {
+    return KINDS[bytes[10]];
+  }
+
+  /** Whether this build speaks a version of the agent's range. */
+  public boolean hasCommonVersion() {
+    return lowestVersion() <= RelayProtocol.HIGHEST_VERSION
+        && highestVersion() >= RelayProtocol.LOWEST_VERSION;
+  }
+
+  @Override
+  public String toString() {
+    return "Preamble(" + kind() + " v" + lowestVersion() + "-" + highestVersion() + ")";
+  }
+}

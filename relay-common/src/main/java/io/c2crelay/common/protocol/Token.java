@@ -1,0 +1,49 @@
+package io.c2crelay.common.protocol;
+
+import io.netty.buffer.ByteBuf;
+import java.security.SecureRandom;
+
+/** 128 random bits that allow one data connection. Compared by value; never printed. */
+public final class Token {
+  /** Bytes of a token. */
+  public static final int LENGTH = 16;
+
+  private final long high;
+  private final long low;
+
+  private Token(long high, long low) {
+    this.high = high;
+    this.low = low;
+  }
+
+  /** A fresh token. */
+  public static Token random(SecureRandom random) {
+    return new Token(random.nextLong(), random.nextLong());
+  }
+
+  /** Reads {@link #LENGTH} bytes. */
+  public static Token read(ByteBuf in) {
+    return new Token(in.readLong(), in.readLong());
+  }
+
+  /** Writes {@link #LENGTH} bytes. */
+  public void write(ByteBuf out) {
+    out.writeLong(high).writeLong(low);
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Token && ((Token) other).high == high && ((Token) other).low == low;
+  }
+
+  @Override
+  public int hashCode() {
+    return Long.hashCode(high ^ low);
+  }
+
+  /** Says nothing of the token: it is a secret. */
+  @Override
+  public String toString() {
+    return "Token";
+  }
+}
