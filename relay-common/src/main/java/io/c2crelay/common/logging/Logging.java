@@ -1,0 +1,92 @@
+package io.c2crelay.common.logging;
+
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.LoggerContext;
+import ch.qos.logback.classic.encoder.PatternLayoutEncoder;
+import ch.qos.logback.classic.spi.Configurator;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.AppenderBase;
+import ch.qos.logback.core.spi.ContextAwareBase;
+import ch.qos.logback.core.status.NopStatusListener;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import org.slf4j.ILoggerFactory;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The whole of the logging set-up: one appender, to standard error. Logback finds this class as a
+ * service when the first logger is made, whoever makes it, so no file is looked for and no line is
+ * ever written to standard output.
+ */
+public final class Logging extends ContextAwareBase implements Configurator {
+  /**
+   * Control characters in a message become spaces; hostile text goes through {@link LogText}
+   * besides.
+   */
+  static final String PATTERN =
+      "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5level %logger{0} %replace(%msg){'[\\x00-\\x1F\\x7F-\\x9F\\u2028\\u2029]+', ' '}%n";
+
+  /** For logback only, which needs a public constructor. */
+  public Logging() {}
+
+  @Override
+  public ExecutionStatus configure(LoggerContext context) {
+    configure(context, System.err);
+    return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
+  }
+
+  /**
+   * Sets how much is logged from now on; Netty's own loggers speak up only for warnings, unless
+   * debugging.
+   */
+  public static void level(LogLevel level) {
+    ILoggerFactory factory = LoggerFactory.getILoggerFactory();
+    if (factory instanceof LoggerContext) { // a test may run under another backend
+      level((LoggerContext) factory, level);
+    }
+  }
+
+  static void configure(LoggerContext context, PrintStream stream) {
+    context.getStatusManager().add(new NopStatusListener()); // else logback prints its own troubles
+    PatternLayoutEncoder encoder = new PatternLayoutEncoder();
+    encoder.setContext(context);
+    encoder.setCharset(StandardCharsets.UTF_8);
+    encoder.setPattern(PATTERN);
+    encoder.start();
+    StreamAppender appender = new StreamAppender(encoder, stream);
+    appender.setContext(context);
+    appender.setName("stderr");
+    appender.start();
+    context.getLogger(Logger.ROOT_LOGGER_NAME).addAppender(appender);
+    level(context, LogLevel.INFO);
+  }
+
+  static void level(LoggerContext context, LogLevel level) {
+    boolean debugging = level.compareTo(LogLevel.DEBUG) >= 0;
+    LogLevel netty = debugging || level == LogLevel.ERROR ? level : LogLevel.WARN;
+    context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.valueOf(level.name()));
+    context.getLogger("io.netty").setLevel(Level.valueOf(netty.name()));
+  }
+
+  /**
+   * Unlike logback's own, never stops itself: a print stream keeps a failure to itself, so that
+   * lines are lost while the disk is full and appear again once there is room.
+   */
+  private static final class StreamAppender extends AppenderBase<ILoggingEvent> {
+    private final PatternLayoutEncoder encoder;
+    private final PrintStream stream;
+
+    StreamAppender(PatternLayoutEncoder encoder, PrintStream stream) {
+      this.encoder = encoder;
+      this.stream = stream;
+    }
+
+    @Override
+    protected void append(ILoggingEvent event) {
+      byte[] line = encoder.encode(event);
+      stream.write(line, 0, line.length);
+      stream.flush();
+    }
+  }
+}
