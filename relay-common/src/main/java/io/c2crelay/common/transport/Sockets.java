@@ -1,0 +1,107 @@
+package io.c2crelay.common.transport;
+
+import io.c2crelay.common.logging.LogText;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.EpollChannelOption;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.codec.CodecException;
+import io.netty.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
+
+/** What this program does to sockets, in one place. */
+public final class Sockets {
+  /**
+   * A leg with more than the high mark waiting to be written stops its peer's reading, until it is
+   * below the low mark.
+   */
+  public static final WriteBufferWaterMark WATER_MARK =
+      new WriteBufferWaterMark(32 * 1024, 64 * 1024);
+
+  private static final int KEEPALIVE_IDLE_SECONDS = 60;
+  private static final int KEEPALIVE_INTERVAL_SECONDS = 10;
+  private static final int KEEPALIVE_PROBES = 3;
+  private static final int USER_TIMEOUT_MILLIS = 20_000;
+
+  private Sockets() {}
+
+  /**
+   * Options of every connection: no Nagle delay, and TCP's own keep-alive, tuned where the
+   * transport can (tcp(7)).
+   */
+  public static void tune(Channel channel) {
+    channel.config().setOption(ChannelOption.TCP_NODELAY, true);
+    channel.config().setOption(ChannelOption.SO_KEEPALIVE, true);
+    channel.config().setOption(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK);
+    if (channel instanceof EpollSocketChannel) {
+      channel.config().setOption(EpollChannelOption.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS);
+      channel.config().setOption(EpollChannelOption.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS);
+      channel.config().setOption(EpollChannelOption.TCP_KEEPCNT, KEEPALIVE_PROBES);
+    }
+  }
+
+  /**
+   * Options of a control connection: bytes that the peer does not acknowledge for 20 s end it. Not
+   * for sessions: a peer that has stopped reading is alive.
+   */
+  public static void tuneControl(Channel channel) {
+    if (channel instanceof EpollSocketChannel) {
+      channel.config().setOption(EpollChannelOption.TCP_USER_TIMEOUT, USER_TIMEOUT_MILLIS);
+    }
+  }
+
+  /**
+   * Resets a connection at once: what is queued is dropped, and no handler (TLS would wait for its
+   * farewell) is asked. On any thread.
+   */
+  public static void reset(Channel channel) {
+    if (!channel.isOpen()) {
+      return;
+    }
+    try {
+      channel.config().setOption(ChannelOption.SO_LINGER, 0);
+    } catch (RuntimeException e) {
+      // the peer was faster: the socket is closed already
+    }
+    ChannelHandlerContext nearSocket = channel.pipeline().firstContext();
+    if (nearSocket == null) {
+      channel.close();
+    } else {
+      nearSocket.close();
+    }
+  }
+
+  /** Runs a task on a channel's event loop, also if the channel moves to another loop meanwhile. */
+  public static void run(Channel channel, Runnable task) {
+    channel
+        .eventLoop()
+        .execute(
+            () -> {
+              if (channel.eventLoop().inEventLoop()) {
+                task.run();
+              } else {
+                run(channel, task);
+              }
+            });
+  }
+
+  /** A failed future's cause as short text for a log line. */
+  public static String causeOf(Future<?> future) {
+    return describe(future.cause());
+  }
+
+  /** A throwable as short text for a log line. */
+  public static String describe(@Nullable Throwable cause) {
+    return cause == null
+        ? "-"
+        : LogText.safe(cause.getClass().getSimpleName() + ": " + cause.getMessage());
+  }
+
+  /** What a codec's exception wraps, if anything. */
+  public static Throwable rootOf(Throwable cause) {
+    Throwable inner = cause.getCause();
+    return cause instanceof CodecException && inner != null ? inner : cause;
+  }
+}
