@@ -1,0 +1,97 @@
+package io.c2crelay.common.splice;
+
+import io.c2crelay.common.protocol.ReasonCode;
+import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The clock of one session, one timer for all: a PING after 30 s without a write to the data
+ * connection, an abort after the idle time-out, and after the half-close time-out of a session that
+ * only one direction is left of. On the session's loop.
+ */
+final class IdleWatch implements Runnable {
+  private static final long PING_NANOS = TimeUnit.SECONDS.toNanos(30);
+
+  private final Splice splice;
+  private final SpliceSettings settings;
+  private @Nullable EventLoop loop;
+  private @Nullable Future<?> timer;
+  private long lastTraffic;
+  private long lastFramedWrite;
+
+  IdleWatch(Splice splice, SpliceSettings settings) {
+    this.splice = splice;
+    this.settings = settings;
+  }
+
+  void start(EventLoop eventLoop) {
+    loop = eventLoop;
+    lastTraffic = now();
+    lastFramedWrite = lastTraffic;
+    arm();
+  }
+
+  /** Session bytes passed, either way. */
+  void traffic() {
+    lastTraffic = now();
+  }
+
+  void framedWrite() {
+    lastFramedWrite = now();
+  }
+
+  /** One direction ended: another limit may be nearer now. */
+  void halfClosed() {
+    if (timer != null) {
+      timer.cancel(false);
+      traffic();
+      arm();
+    }
+  }
+
+  void stop() {
+    if (timer != null) {
+      timer.cancel(false);
+      timer = null;
+    }
+  }
+
+  @Override
+  public void run() {
+    long idle = now() - lastTraffic;
+    if (passed(idle, settings.idleNanos())
+        || (splice.isHalfClosed() && passed(idle, settings.halfCloseNanos()))) {
+      splice.abort(ReasonCode.IDLE);
+      return;
+    }
+    if (now() - lastFramedWrite >= PING_NANOS) {
+      lastFramedWrite = now();
+      splice.ping();
+    }
+    arm();
+  }
+
+  private void arm() {
+    if (loop == null || splice.isEnded()) {
+      return;
+    }
+    long wait = lastFramedWrite + PING_NANOS - now();
+    if (settings.idleNanos() > 0) {
+      wait = Math.min(wait, lastTraffic + settings.idleNanos() - now());
+    }
+    if (splice.isHalfClosed() && settings.halfCloseNanos() > 0) {
+      wait = Math.min(wait, lastTraffic + settings.halfCloseNanos() - now());
+    }
+    timer = loop.schedule(this, Math.max(0, wait), TimeUnit.NANOSECONDS);
+  }
+
+  private long now() {
+    return loop == null ? 0 : loop.ticker().nanoTime();
+  }
+
+  private static boolean passed(long idle, long limit) {
+    return limit > 0 && idle >= limit;
+  }
+}

@@ -1,0 +1,21 @@
+package io.c2crelay.common.splice;
+
+import io.netty.handler.codec.DecoderException;
+import java.io.IOException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Tells a network's faults, which are daily bread, from our own. */
+final class LegFaults {
+  private static final Logger log = LoggerFactory.getLogger(LegFaults.class);
+
+  private LegFaults() {}
+
+  static void log(Throwable cause) {
+    if (cause instanceof IOException || cause instanceof DecoderException) {
+      log.debug("leg.failed cause={}", cause.toString());
+    } else {
+      log.error("leg.failed", cause);
+    }
+  }
+}
