@@ -1,0 +1,118 @@
+package io.c2crelay.common.cli;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.common.logging.LogText;
+import io.c2crelay.common.logging.Logging;
+import io.netty.util.concurrent.Future;
+import java.io.OutputStreamWriter;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.ParameterException;
+
+/**
+ * Runs a command from its arguments to its exit code: parse, configure, start, wait for a stop
+ * signal, drain.
+ *
+ * <p>The outside world comes in through the constructor, so that tests need no process of their
+ * own.
+ */
+public final class CliRunner {
+  /** After help, the version, or a clean stop. */
+  public static final int OK = 0;
+
+  /** The machine refuses, or something unexpected happened. */
+  public static final int REFUSED = 1;
+
+  /** The command line is wrong. */
+  public static final int USAGE = 2;
+
+  private static final Logger LOG = LoggerFactory.getLogger(CliRunner.class);
+
+  private final Map<String, String> env;
+  private final PrintStream out;
+  private final PrintStream err;
+  private final StopRequest stop;
+
+  /** A runner that takes its environment, its streams and the wish to stop from outside. */
+  public CliRunner(Map<String, String> env, PrintStream out, PrintStream err, StopRequest stop) {
+    this.env = requireNonNull(env, "env");
+    this.out = requireNonNull(out, "out");
+    this.err = requireNonNull(err, "err");
+    this.stop = requireNonNull(stop, "stop");
+  }
+
+  /** Runs {@code command} in this process and ends it. */
+  public static void main(CliCommand<?> command, String... args) {
+    StopSignals signals = StopSignals.install(); // before all else, so that none is missed
+    CliRunner runner = new CliRunner(System.getenv(), System.out, System.err, signals);
+    int code = runner.run(command, args);
+    signals.finished();
+    System.exit(code);
+  }
+
+  /**
+   * Runs {@code command} and blocks until it is done.
+   *
+   * @return the exit code
+   */
+  public <C> int run(CliCommand<C> command, String... args) {
+    CommandLine parser = Arguments.parser(command);
+    parser.setOut(new PrintWriter(new OutputStreamWriter(out, UTF_8), true));
+    String name = parser.getCommandName();
+    try {
+      C config;
+      try {
+        Arguments.check(parser.getCommandSpec(), args);
+        if (CommandLine.printHelpIfRequested(parser.parseArgs(args))) {
+          return OK;
+        }
+        Logging.level(command.shared().logLevel());
+        config = command.config(env);
+      } catch (ParameterException e) {
+        return fail(name, Arguments.describe(e), USAGE);
+      } catch (IllegalArgumentException e) {
+        return fail(name, String.valueOf(e.getMessage()), USAGE);
+      }
+      return serve(command, config);
+    } catch (StartupException e) {
+      return fail(name, LogText.safe(e.getMessage()), REFUSED);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return REFUSED;
+    } catch (RuntimeException | Error e) {
+      LOG.error("unexpected", e);
+      return REFUSED;
+    }
+  }
+
+  private <C> int serve(CliCommand<C> command, C config)
+      throws StartupException, InterruptedException {
+    Running running = command.start(config, out);
+    stop.await();
+    CountDownLatch drained = new CountDownLatch(1);
+    Future<Void> drain = running.drain();
+    drain.addListener(done -> drained.countDown());
+    drained.await();
+    if (!drain.isSuccess()) {
+      LOG.error("drain.failed", drain.cause());
+      return REFUSED;
+    }
+    return OK;
+  }
+
+  private int fail(String name, String message, int code) {
+    err.println(name + ": " + message);
+    if (code == USAGE) {
+      err.println("Try --help for what it takes.");
+    }
+    err.flush();
+    return code;
+  }
+}

@@ -1,0 +1,12 @@
+package io.c2crelay.common.cli;
+
+import java.time.Duration;
+import picocli.CommandLine.ITypeConverter;
+
+/** The converter of an option that can be {@code off}, which is zero. */
+public final class DurationOrOff implements ITypeConverter<Duration> {
+  @Override
+  public Duration convert(String text) throws Exception {
+    return Arguments.converter(Durations::parseOrOff).convert(text);
+  }
+}
