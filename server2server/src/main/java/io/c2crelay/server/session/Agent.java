@@ -1,0 +1,87 @@
+package io.c2crelay.server.session;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An attached agent in the broker's books: its warm pool, its dials and its load. On the broker's
+ * loop.
+ */
+final class Agent {
+  /** Most tokens an agent may have outstanding. */
+  static final int MAX_TOKENS = 256;
+
+  /** An agent not heard for longer gets no new session. */
+  private static final long SILENT_NANOS = TimeUnit.SECONDS.toNanos(12);
+
+  private static final long MIN_REFILL_DELAY_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long MAX_REFILL_DELAY_NANOS = TimeUnit.SECONDS.toNanos(30);
+
+  final AgentLink link;
+  final List<DataConnection> warm = new ArrayList<>();
+
+  /** Sessions it carries, unanswered STARTs too. */
+  int sessions;
+
+  /** Tokens sent and not yet used, failed or expired. */
+  int tokens;
+
+  /** Those of {@link #tokens} that are so old that nobody waits for them. */
+  int staleTokens;
+
+  /** Warm connections given to suspicious users, not to be replaced yet. */
+  int unreplaced;
+
+  /** It said that it takes no more sessions. */
+  boolean leaving;
+
+  private long refillDelayNanos;
+  private long refillAtNanos;
+  private boolean refillDelayed;
+
+  Agent(AgentLink link) {
+    this.link = link;
+  }
+
+  boolean takesSessions(long nowNanos) {
+    return !leaving && nowNanos - link.lastHeardNanos() <= SILENT_NANOS;
+  }
+
+  /** The warm connection heard most recently, or null if none is fit to be given out. */
+  @Nullable DataConnection freshest(long nowNanos) {
+    DataConnection best = null;
+    for (DataConnection connection : warm) {
+      if (!connection.isDoubtful(nowNanos)
+          && (best == null || connection.lastHeardNanos() - best.lastHeardNanos() > 0)) {
+        best = connection;
+      }
+    }
+    return best;
+  }
+
+  /** Warm connections missing from a pool of this size, dials under way not counted. */
+  int missing(int pool, long nowNanos) {
+    boolean wait = refillDelayed && nowNanos - refillAtNanos < 0;
+    return leaving || wait ? 0 : Math.max(0, pool - warm.size() - unreplaced);
+  }
+
+  /**
+   * A dial went wrong, so the pool is refilled later: after 1 s, doubling to 30 s.
+   *
+   * @return the delay in nanoseconds
+   */
+  long delayRefill(long nowNanos) {
+    refillDelayNanos =
+        Math.min(MAX_REFILL_DELAY_NANOS, Math.max(MIN_REFILL_DELAY_NANOS, refillDelayNanos * 2));
+    refillAtNanos = nowNanos + refillDelayNanos;
+    refillDelayed = true;
+    return refillDelayNanos;
+  }
+
+  void dialWorked() {
+    refillDelayNanos = 0;
+    refillDelayed = false;
+  }
+}

@@ -1,0 +1,23 @@
+package io.c2crelay.server.session;
+
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ReasonCode;
+import java.util.List;
+
+/** An attached agent as the broker sees it: its control connection. Safe on any thread. */
+public interface AgentLink {
+  /** A short name for log lines, unique within this process. */
+  String name();
+
+  /** Where its dials come from. */
+  Source source();
+
+  /** When its control connection was last heard, on the broker's clock, in nanoseconds. */
+  long lastHeardNanos();
+
+  /** Asks for data connections. */
+  void dial(List<Frame.Dial.Ticket> tickets);
+
+  /** Tells it that no more sessions come. */
+  void goAway(ReasonCode reason);
+}

@@ -1,0 +1,110 @@
+package io.c2crelay.server.session;
+
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.splice.Splice;
+import io.c2crelay.common.splice.SpliceSettings;
+import io.netty.channel.Channel;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A user joined to a data connection: writes START, splices, and tells the broker and the log how
+ * it ends. On the data connection's loop, where the user's channel is too.
+ */
+final class Session implements StartGate.Owner, Splice.Listener {
+  private static final Logger log = LoggerFactory.getLogger(Session.class);
+
+  private final long id;
+  private final User user;
+  private final String agentName;
+  private final Channel data;
+  private final SessionBroker broker;
+  private final long beganNanos;
+  private @Nullable Splice splice;
+  private boolean userKept;
+
+  Session(long id, User user, String agentName, Channel data, SessionBroker broker) {
+    this.id = id;
+    this.user = user;
+    this.agentName = agentName;
+    this.data = data;
+    this.broker = broker;
+    beganNanos = data.eventLoop().ticker().nanoTime();
+  }
+
+  /**
+   * Starts the session.
+   *
+   * @param pongDue a PING on the data connection is not answered yet
+   */
+  void begin(SpliceSettings settings, boolean pongDue) {
+    log.info("session.open id={} user={} agent={}", id, user, agentName);
+    data.writeAndFlush(Frame.Start.of(id, user.remoteAddress(), user.channel().localAddress()));
+    data.pipeline().addLast("start-gate", new StartGate(this, pongDue));
+    Splice joined = Splice.join(user.channel(), data, settings, this);
+    splice = joined;
+    joined.begin();
+    user.begin(joined);
+  }
+
+  @Override
+  public void started() {
+    log.debug("session.started id={}", id);
+  }
+
+  @Override
+  public void refused(ReasonCode reason, boolean untouched) {
+    boolean busy = reason == ReasonCode.LIMIT || reason == ReasonCode.DRAINING;
+    if (busy && untouched) {
+      tryAnother(reason);
+    } else {
+      abort(reason);
+    }
+  }
+
+  @Override
+  public void failed(ReasonCode reason, boolean untouched) {
+    if (untouched) {
+      tryAnother(reason);
+    } else {
+      abort(reason);
+    }
+  }
+
+  private void abort(ReasonCode reason) {
+    if (splice != null) {
+      splice.abort(reason);
+    }
+  }
+
+  /** Nothing of the user's went into the data connection, so the user can have another. */
+  private void tryAnother(ReasonCode reason) {
+    if (splice == null || splice.isEnded()) {
+      return;
+    }
+    userKept = true;
+    splice.release(reason);
+    user.await();
+    broker.failed(user, reason);
+  }
+
+  @Override
+  public void ended(Splice ended, ReasonCode reason) {
+    log.info(
+        "session.{} id={} user={} agent={} reason={} up={} down={} ms={}",
+        userKept ? "retry" : "close",
+        id,
+        user,
+        agentName,
+        reason,
+        ended.rawBytes(),
+        ended.framedBytes(),
+        TimeUnit.NANOSECONDS.toMillis(data.eventLoop().ticker().nanoTime() - beganNanos));
+    if (!userKept) {
+      broker.left(user, reason);
+    }
+  }
+}

@@ -1,0 +1,640 @@
+package io.c2crelay.server.session;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.protocol.Token;
+import io.c2crelay.common.splice.BufferBudget;
+import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Pairs users with data connections, and is the only place that does. Its state lives on one event
+ * loop: every public method may be called on any thread and takes effect on that loop, in the order
+ * of the calls of each thread.
+ *
+ * <p>Tokens are counted, not tied to users: any data connection that becomes ready serves the head
+ * of the queue, and as many are dialled as users wait, besides the warm pool.
+ */
+public final class SessionBroker {
+  private static final Logger log = LoggerFactory.getLogger(SessionBroker.class);
+
+  /** Users that may wait while no agent is attached: in all, and from one source. */
+  private static final int MAX_WAITING_WITHOUT_AGENT = 256;
+
+  private static final int MAX_WAITING_WITHOUT_AGENT_PER_SOURCE = 64;
+
+  /** A token not used by then is counted on no more, so another agent is dialled too. */
+  private static final long TOKEN_STALE_SECONDS = 3;
+
+  private static final long TOKEN_VALID_SECONDS = 30;
+
+  /** How often a queue that nothing serves is looked at: an agent may have been heard again. */
+  private static final long TICK_MILLIS = 1000;
+
+  /** A token sent to an agent and not yet used. */
+  private static final class Issued {
+    final Agent agent;
+    final Token ack;
+    boolean stale;
+
+    Issued(Agent agent, Token ack) {
+      this.agent = agent;
+      this.ack = ack;
+    }
+  }
+
+  private final EventExecutor loop;
+  private final BrokerSettings settings;
+  private final BufferBudget budget;
+  private final AgentAddresses addresses;
+  private final SecureRandom random;
+  private final Promise<Void> drained;
+
+  private final Map<AgentLink, Agent> agents = new HashMap<>();
+  private final Map<Token, Issued> issued = new HashMap<>();
+  private final Map<DataConnection, Agent> warm = new HashMap<>();
+  private final UserQueue queue = new UserQueue();
+  private final Set<User> users = new HashSet<>();
+  private int tentative;
+  private long lastSessionId;
+  private boolean draining;
+  private boolean replenishing;
+  private boolean ticking;
+
+  /**
+   * A broker on an event loop.
+   *
+   * @param random makes tokens
+   */
+  public SessionBroker(
+      EventExecutor loop,
+      BrokerSettings settings,
+      BufferBudget budget,
+      AgentAddresses addresses,
+      SecureRandom random) {
+    this.loop = requireNonNull(loop, "loop");
+    this.settings = requireNonNull(settings, "settings");
+    this.budget = requireNonNull(budget, "budget");
+    this.addresses = requireNonNull(addresses, "addresses");
+    this.random = requireNonNull(random, "random");
+    drained = loop.newPromise();
+  }
+
+  BufferBudget budget() {
+    return budget;
+  }
+
+  // --- users
+  // ---------------------------------------------------------------------------------------------------------
+
+  void enter(User user) {
+    loop.execute(() -> entered(user));
+  }
+
+  private void entered(User user) {
+    ReasonCode refusal = refusalOf(user);
+    if (refusal != null) {
+      user.place = User.Place.GONE;
+      user.reset(refusal);
+      return;
+    }
+    users.add(user);
+    if (!user.confirmed) {
+      tentative++;
+      user.suspicious =
+          addresses.isAttached(user.source()) || addresses.isExpected(user.source(), now());
+    }
+    await(user);
+  }
+
+  private @Nullable ReasonCode refusalOf(User user) {
+    if (draining) {
+      return ReasonCode.DRAINING;
+    }
+    boolean full = users.size() >= settings.maxSessions() || budget.isExhausted();
+    boolean silentFull = !user.confirmed && tentative >= settings.maxTentative();
+    boolean idleFull =
+        agents.isEmpty()
+            && (queue.size() >= MAX_WAITING_WITHOUT_AGENT
+                || queue.sizeOf(user.source()) >= MAX_WAITING_WITHOUT_AGENT_PER_SOURCE);
+    return full || silentFull || idleFull ? ReasonCode.LIMIT : null;
+  }
+
+  private void giveUp(User user) {
+    if (user.place == User.Place.WAITING) {
+      user.reset(ReasonCode.NO_AGENT);
+      leave(user);
+    }
+  }
+
+  void confirm(User user) {
+    loop.execute(() -> confirmed(user));
+  }
+
+  private void confirmed(User user) {
+    if (user.confirmed || user.place == User.Place.GONE) {
+      return;
+    }
+    boolean waits = user.place == User.Place.WAITING;
+    if (waits) {
+      queue.remove(user);
+    }
+    user.confirmed = true;
+    tentative--;
+    settleReplacement(user);
+    if (waits) {
+      queue.add(user);
+    }
+    replenish();
+  }
+
+  /** The user's session ended, or the user left without one; any number of times. */
+  void left(User user, ReasonCode reason) {
+    loop.execute(
+        () -> {
+          if (user.place == User.Place.GONE) {
+            return;
+          }
+          if (reason == ReasonCode.RECLASSIFIED) {
+            misread(user.source());
+          }
+          leave(user);
+        });
+  }
+
+  private void leave(User user) {
+    unseat(user);
+    user.place = User.Place.GONE;
+    users.remove(user);
+    if (!user.confirmed) {
+      tentative--;
+    }
+    replenish();
+    endDrainIfDone();
+  }
+
+  /** Takes a user out of the queue, or off its agent's books. */
+  private void unseat(User user) {
+    if (user.place == User.Place.WAITING) {
+      queue.remove(user);
+      stopWaiting(user);
+    } else if (user.agent != null) {
+      user.agent.sessions--;
+      settleReplacement(user);
+    }
+  }
+
+  private static void stopWaiting(User user) {
+    if (user.waitTimer != null) {
+      user.waitTimer.cancel(false);
+      user.waitTimer = null;
+    }
+  }
+
+  private static void settleReplacement(User user) {
+    if (user.owesReplacement && user.agent != null) {
+      user.owesReplacement = false;
+      user.agent.unreplaced--;
+    }
+  }
+
+  /** A connection from there was taken for a user's and was an agent's. */
+  private void misread(Source source) {
+    for (Agent agent : agents.values()) {
+      if (agent.link.source().equals(source)) {
+        delayRefill(agent);
+      }
+    }
+  }
+
+  // --- agents
+  // --------------------------------------------------------------------------------------------------------
+
+  /** An agent attached. On the broker's loop. */
+  public void attached(AgentLink link) {
+    agents.put(link, new Agent(link));
+    if (draining) {
+      link.goAway(ReasonCode.DRAINING);
+    }
+    replenish();
+  }
+
+  /**
+   * An agent's control connection ended: its tokens and warm connections go with it, its sessions
+   * stay. On the loop.
+   */
+  public void detached(AgentLink link) {
+    Agent agent = agents.remove(link);
+    if (agent == null) {
+      return;
+    }
+    agent.leaving = true;
+    issued
+        .values()
+        .removeIf(
+            token -> {
+              if (token.agent == agent) {
+                tokenGone(token);
+              }
+              return token.agent == agent;
+            });
+    closeWarm(agent, ReasonCode.AGENT_LOST);
+    replenish();
+  }
+
+  /** An agent says that it takes no more sessions. */
+  public void leaving(AgentLink link) {
+    loop.execute(
+        () -> {
+          Agent agent = agents.get(link);
+          if (agent != null) {
+            agent.leaving = true;
+            closeWarm(agent, ReasonCode.DRAINING);
+            replenish();
+          }
+        });
+  }
+
+  /** An agent says that a dial failed. */
+  public void dialFailed(AgentLink link, Token token, ReasonCode reason) {
+    loop.execute(
+        () -> {
+          Issued failed = issued.get(token);
+          if (failed == null || failed.agent.link != link) {
+            return;
+          }
+          log.info("dial.failed agent={} reason={}", link.name(), reason);
+          issued.remove(token);
+          tokenGone(failed);
+          delayRefill(failed.agent);
+          tickLater(); // not at once: a dial that cannot work would be asked for again and again
+        });
+  }
+
+  private void delayRefill(Agent agent) {
+    loop.schedule(this::replenish, agent.delayRefill(now()), TimeUnit.NANOSECONDS);
+  }
+
+  private void closeWarm(Agent agent, ReasonCode reason) {
+    for (DataConnection connection : agent.warm) {
+      warm.remove(connection);
+      connection.close(reason);
+    }
+    agent.warm.clear();
+  }
+
+  // --- data connections
+  // ----------------------------------------------------------------------------------------------
+
+  /** A data connection shows a token. */
+  void redeem(Token token, DataConnection connection) {
+    loop.execute(
+        () -> {
+          Issued used = issued.remove(token);
+          if (used == null) {
+            connection.close(ReasonCode.TOKEN);
+            return;
+          }
+          tokenGone(used);
+          used.agent.dialWorked();
+          if (draining || used.agent.leaving) {
+            connection.close(ReasonCode.DRAINING);
+            return;
+          }
+          connection.admit(used.ack, used.agent.link.name());
+          park(connection, used.agent);
+        });
+  }
+
+  private void park(DataConnection connection, Agent agent) {
+    agent.warm.add(connection);
+    warm.put(connection, agent);
+    match();
+    if (agent.warm.size() > settings.pool() && warm.containsKey(connection)) {
+      forget(connection);
+      connection.close(ReasonCode.LIMIT); // its user has left meanwhile
+    }
+  }
+
+  private @Nullable Agent forget(DataConnection connection) {
+    Agent agent = warm.remove(connection);
+    if (agent != null) {
+      agent.warm.remove(connection);
+    }
+    return agent;
+  }
+
+  /** A data connection without a session closed. */
+  void closed(DataConnection connection) {
+    loop.execute(
+        () -> {
+          Agent agent = forget(connection);
+          if (agent != null) {
+            delayRefill(agent);
+          }
+        });
+  }
+
+  /**
+   * A user left before the data connection it was given to could serve it: the connection is as
+   * warm as before.
+   */
+  void returned(DataConnection connection, User user) {
+    loop.execute(
+        () -> {
+          Agent agent = user.agent;
+          if (user.place != User.Place.GONE) {
+            leave(user);
+          }
+          if (agent != null && !agent.leaving && !draining) {
+            park(connection, agent);
+          } else {
+            connection.close(ReasonCode.AGENT_LOST);
+          }
+        });
+  }
+
+  /** The warm connection a user was given to had closed meanwhile: the user goes first now. */
+  void unserved(User user) {
+    loop.execute(
+        () -> {
+          if (user.place == User.Place.SERVED) {
+            unseat(user);
+            requeue(user);
+          }
+        });
+  }
+
+  /**
+   * The user's data connection failed before a byte of the user's went into it: another agent may
+   * have the user.
+   */
+  void failed(User user, ReasonCode reason) {
+    loop.execute(
+        () -> {
+          if (user.place != User.Place.SERVED) {
+            return;
+          }
+          Agent failedBy = requireNonNull(user.agent);
+          unseat(user);
+          if (reason == ReasonCode.START_TIMEOUT) {
+            failedBy.warm.forEach(DataConnection::ping);
+          }
+          user.failedBy = failedBy;
+          if (agents.values().stream().anyMatch(agent -> canTake(agent, user))) {
+            requeue(user);
+          } else {
+            user.reset(reason);
+            leave(user);
+          }
+        });
+  }
+
+  private void requeue(User user) {
+    user.place = User.Place.WAITING;
+    user.goesFirst = true;
+    await(user);
+  }
+
+  private void await(User user) {
+    user.waitTimer =
+        loop.schedule(() -> giveUp(user), settings.waitLimit().toNanos(), TimeUnit.NANOSECONDS);
+    queue.add(user);
+    match();
+  }
+
+  private boolean canTake(Agent agent, User user) {
+    return !draining && agent != user.failedBy && agent.takesSessions(now());
+  }
+
+  // --- pairing
+  // -------------------------------------------------------------------------------------------------------
+
+  private void match() {
+    for (User user : queue.first()) {
+      seatIfPossible(user);
+    }
+    User head = queue.head();
+    while (head != null && seatIfPossible(head)) {
+      head = queue.head();
+    }
+    replenish();
+  }
+
+  private boolean seatIfPossible(User user) {
+    Agent agent = chooseWarm(user);
+    if (agent != null) {
+      seat(user, agent);
+    }
+    return agent != null;
+  }
+
+  private @Nullable Agent chooseWarm(User user) {
+    Agent best = null;
+    for (Agent agent : agents.values()) {
+      if (canTake(agent, user)
+          && agent.freshest(now()) != null
+          && (best == null || agent.sessions < best.sessions)) {
+        best = agent;
+      }
+    }
+    return best;
+  }
+
+  private void seat(User user, Agent agent) {
+    DataConnection connection = requireNonNull(agent.freshest(now()));
+    forget(connection);
+    queue.remove(user);
+    stopWaiting(user);
+    user.place = User.Place.SERVED;
+    user.agent = agent;
+    agent.sessions++;
+    if (user.suspicious && !user.confirmed) {
+      user.owesReplacement = true;
+      agent.unreplaced++;
+    }
+    connection.serve(user, ++lastSessionId);
+  }
+
+  /** Dials what is missing, once for all that happens in this turn of the loop. */
+  private void replenish() {
+    if (!replenishing) {
+      replenishing = true;
+      loop.execute(
+          () -> {
+            replenishing = false;
+            dialMissing();
+          });
+    }
+  }
+
+  private void dialMissing() {
+    if (draining) {
+      return;
+    }
+    Map<Agent, Integer> dials = new HashMap<>();
+    int counted = 0;
+    for (Agent agent : agents.values()) {
+      counted += agent.tokens - agent.staleTokens;
+    }
+    int forUsers = queue.dialsWanted() - counted;
+    for (int i = 0; i < forUsers; i++) {
+      Agent agent = chooseDial(dials);
+      if (agent == null) {
+        break;
+      }
+      dials.merge(agent, 1, Integer::sum);
+    }
+    for (Agent agent : agents.values()) {
+      int spare = Math.max(0, agent.tokens - agent.staleTokens - queue.dialsWanted());
+      int dialled = agent.tokens + dials.getOrDefault(agent, 0);
+      int missing =
+          Math.min(agent.missing(settings.pool(), now()) - spare, Agent.MAX_TOKENS - dialled);
+      if (missing > 0) {
+        dials.merge(agent, missing, Integer::sum);
+      }
+    }
+    dials.forEach(this::dial);
+    if (!queue.isEmpty()) {
+      tickLater();
+    }
+  }
+
+  private @Nullable Agent chooseDial(Map<Agent, Integer> dials) {
+    Agent best = null;
+    for (Agent agent : agents.values()) {
+      if (agent.takesSessions(now())
+          && agent.tokens + dials.getOrDefault(agent, 0) < Agent.MAX_TOKENS
+          && (best == null || load(agent, dials) < load(best, dials))) {
+        best = agent;
+      }
+    }
+    return best;
+  }
+
+  /** Sessions it has and is about to have; one that lets tokens grow stale comes last. */
+  private static int load(Agent agent, Map<Agent, Integer> dials) {
+    return agent.sessions
+        + agent.tokens
+        + dials.getOrDefault(agent, 0)
+        + agent.staleTokens * Agent.MAX_TOKENS;
+  }
+
+  private void dial(Agent agent, int count) {
+    List<Token> tokens = new ArrayList<>(count);
+    List<Frame.Dial.Ticket> tickets = new ArrayList<>(count);
+    for (int i = 0; i < count; i++) {
+      Token token = Token.random(random);
+      Token ack = Token.random(random);
+      issued.put(token, new Issued(agent, ack));
+      tokens.add(token);
+      tickets.add(Frame.Dial.Ticket.of(token, ack));
+    }
+    agent.tokens += count;
+    addresses.tokens(agent.link.source(), count);
+    for (int from = 0; from < count; from += RelayProtocol.MAX_DIALS_PER_FRAME) {
+      int to = Math.min(count, from + RelayProtocol.MAX_DIALS_PER_FRAME);
+      agent.link.dial(tickets.subList(from, to));
+    }
+    loop.schedule(() -> markStale(tokens), TOKEN_STALE_SECONDS, TimeUnit.SECONDS);
+    loop.schedule(() -> expire(tokens), TOKEN_VALID_SECONDS, TimeUnit.SECONDS);
+  }
+
+  private void markStale(Collection<Token> tokens) {
+    for (Token token : tokens) {
+      Issued old = issued.get(token);
+      if (old != null && !old.stale) {
+        old.stale = true;
+        old.agent.staleTokens++;
+        replenish();
+      }
+    }
+  }
+
+  private void expire(Collection<Token> tokens) {
+    for (Token token : tokens) {
+      Issued expired = issued.remove(token);
+      if (expired != null) {
+        tokenGone(expired);
+        delayRefill(expired.agent);
+      }
+    }
+  }
+
+  private void tokenGone(Issued token) {
+    token.agent.tokens--;
+    if (token.stale) {
+      token.agent.staleTokens--;
+    }
+    addresses.tokens(token.agent.link.source(), -1);
+  }
+
+  private void tickLater() {
+    if (!ticking) {
+      ticking = true;
+      loop.schedule(
+          () -> {
+            ticking = false;
+            match();
+          },
+          TICK_MILLIS,
+          TimeUnit.MILLISECONDS);
+    }
+  }
+
+  // --- the end
+  // -------------------------------------------------------------------------------------------------------
+
+  /**
+   * Takes no more users and asks the agents for nothing more; sessions go on.
+   *
+   * @return completes on the broker's loop when no session is left
+   */
+  public Future<Void> drain() {
+    loop.execute(
+        () -> {
+          draining = true;
+          for (User user : queue.all()) {
+            user.reset(ReasonCode.DRAINING);
+            leave(user);
+          }
+          for (Agent agent : agents.values()) {
+            closeWarm(agent, ReasonCode.DRAINING);
+            agent.link.goAway(ReasonCode.DRAINING);
+          }
+          endDrainIfDone();
+        });
+    return drained;
+  }
+
+  /** Aborts every session. */
+  public void abortAll(ReasonCode reason) {
+    loop.execute(() -> new ArrayList<>(users).forEach(user -> user.abort(reason)));
+  }
+
+  private void endDrainIfDone() {
+    if (draining && users.isEmpty()) {
+      drained.trySuccess(null);
+    }
+  }
+
+  private long now() {
+    return loop.ticker().nanoTime();
+  }
+}

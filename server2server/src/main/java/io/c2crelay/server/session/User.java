@@ -1,0 +1,214 @@
+package io.c2crelay.server.session;
+
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.splice.Splice;
+import io.c2crelay.common.transport.Sockets;
+import io.netty.channel.EventLoop;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.util.AttributeKey;
+import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A user's connection from its classification to its end. Its first part belongs to the broker and
+ * its loop, its second to the channel and the loop that this is on at the time.
+ */
+public final class User {
+  private static final Logger log = LoggerFactory.getLogger(User.class);
+  private static final AttributeKey<User> KEY = AttributeKey.valueOf(User.class, "user");
+
+  // --- on the broker's loop
+  // ------------------------------------------------------------------------------------------
+
+  /** Where the broker has the user. */
+  enum Place {
+    /** In the queue. */
+    WAITING,
+    /** Given to a data connection: about to have a session, or in one. */
+    SERVED,
+    /** Counted no more. */
+    GONE
+  }
+
+  Place place = Place.WAITING;
+
+  /** A byte passed either way, so this is no agent's late dial. */
+  boolean confirmed;
+
+  /** Silent, and from an address where an agent is attached or expected. */
+  boolean suspicious;
+
+  /** It was served already, and lost its data connection before it sent a byte. */
+  boolean goesFirst;
+
+  /** The agent that serves it, or did last. */
+  @Nullable Agent agent;
+
+  /**
+   * Whether the agent's warm connection it was given waits to be replaced until it is confirmed.
+   */
+  boolean owesReplacement;
+
+  /** The agent whose data connection failed it: it is for another one now. */
+  @Nullable Agent failedBy;
+
+  @Nullable Future<?> waitTimer;
+
+  // --- on the channel's loop
+  // -----------------------------------------------------------------------------------------
+
+  private final SocketChannel channel;
+  private final Source source;
+  private final SessionBroker broker;
+  private @Nullable WaitingHandler waiting;
+  private @Nullable Splice splice;
+  private boolean withdrawn;
+
+  private User(SocketChannel channel, SessionBroker broker) {
+    this.channel = channel;
+    this.broker = broker;
+    source = Source.of(channel.remoteAddress());
+  }
+
+  /**
+   * Makes a user of a classified connection, with a handler at the end of its pipeline, and enters
+   * it at the broker. On the channel's loop.
+   *
+   * @param silent nothing was received yet, so that it may still prove to be an agent's connection
+   */
+  public static void enter(SocketChannel channel, SessionBroker broker, boolean silent) {
+    User user = new User(channel, broker);
+    user.confirmed = !silent;
+    channel.attr(KEY).set(user);
+    user.await();
+    broker.enter(user);
+  }
+
+  /** The user of a connection that {@link #enter} was called for. */
+  public static @Nullable User of(SocketChannel channel) {
+    return channel.attr(KEY).get();
+  }
+
+  /** A silent user proved to be one. On the channel's loop. */
+  public void confirm() {
+    broker.confirm(this);
+  }
+
+  /**
+   * A silent user proved to be an agent: its session, if any, is cancelled, and its connection left
+   * open. On its loop.
+   */
+  public void withdraw() {
+    withdrawn = true;
+    channel.attr(KEY).set(null);
+    if (splice != null) {
+      splice.release(ReasonCode.RECLASSIFIED);
+      return;
+    }
+    leaveWaiting();
+    broker.left(this, ReasonCode.RECLASSIFIED);
+  }
+
+  /** Holds what the user sends until it has a session. */
+  void await() {
+    splice = null;
+    waiting = new WaitingHandler(this, broker.budget());
+    channel.pipeline().addLast("waiting", waiting);
+    channel.config().setAutoRead(true);
+  }
+
+  /**
+   * Takes the channel to another loop, then calls back on that loop, in any case: ask {@link
+   * #isServable} there.
+   */
+  void moveTo(EventLoop loop, Runnable then) {
+    Sockets.run(
+        channel,
+        () -> {
+          if (!isServable() || channel.eventLoop() == loop) {
+            loop.execute(then);
+            return;
+          }
+          channel.config().setAutoRead(false);
+          channel
+              .deregister()
+              .addListener(
+                  deregistered ->
+                      loop.register(channel).addListener(registered -> loop.execute(then)));
+        });
+  }
+
+  boolean isServable() {
+    return !withdrawn && channel.isActive();
+  }
+
+  /** Gives all that was held to the session and takes the waiting handler out. */
+  void begin(Splice session) {
+    splice = session;
+    if (waiting != null) {
+      waiting.handOver();
+      waiting = null;
+    }
+  }
+
+  /** The user closed before it had a session. */
+  void gone() {
+    broker.left(this, ReasonCode.USER_GONE);
+  }
+
+  /** Resets a user that has no session. On any thread. */
+  void reset(ReasonCode reason) {
+    Sockets.run(
+        channel,
+        () -> {
+          if (!withdrawn && splice == null && channel.isOpen()) {
+            log.info("user.reset user={} reason={}", this, reason);
+            Sockets.reset(channel);
+          }
+        });
+  }
+
+  /** Ends the user's session, or the user that has none. On any thread. */
+  void abort(ReasonCode reason) {
+    Sockets.run(
+        channel,
+        () -> {
+          if (splice != null) {
+            splice.abort(reason);
+          } else {
+            reset(reason);
+          }
+        });
+  }
+
+  private void leaveWaiting() {
+    if (waiting != null) {
+      channel.pipeline().remove(waiting);
+      waiting = null;
+      channel.config().setAutoRead(true);
+    }
+  }
+
+  SocketChannel channel() {
+    return channel;
+  }
+
+  Source source() {
+    return source;
+  }
+
+  InetSocketAddress remoteAddress() {
+    return channel.remoteAddress();
+  }
+
+  /** The user's address and port. */
+  @Override
+  public String toString() {
+    return channel.remoteAddress().getAddress().getHostAddress()
+        + ":"
+        + channel.remoteAddress().getPort();
+  }
+}
