@@ -1,0 +1,152 @@
+package io.c2crelay.server.agent;
+
+import io.c2crelay.common.auth.MutualAuth;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.server.session.Source;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import io.netty.util.ReferenceCountUtil;
+import java.security.SecureRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The relay's side of the handshake on a control connection: CHALLENGE, AUTH, WELCOME. Whatever is
+ * wrong with the answer, the peer sees the same: nothing, and a close after 1 s. Gives way to the
+ * owner's next handler once the agent has proven itself.
+ */
+final class ControlHandshake extends ChannelInboundHandlerAdapter {
+  private static final Logger log = LoggerFactory.getLogger(ControlHandshake.class);
+
+  private static final long REFUSAL_DELAY_SECONDS = 1;
+
+  /** What follows a handshake that succeeded. */
+  interface Success {
+    /** On the connection's loop, WELCOME written. */
+    void authenticated(Frame.Auth auth);
+  }
+
+  private enum State {
+    /** TLS is under way. */
+    TLS,
+    /** CHALLENGE is sent, AUTH expected. */
+    CHALLENGED,
+    /** AUTH waits for the key to be stretched. */
+    CHECKING,
+    /** Refused; the close is under way. */
+    REFUSED,
+    /** Done. */
+    OVER
+  }
+
+  private final Preamble preamble;
+  private final byte[] binding;
+  private final CompletableFuture<MutualAuth> mutualAuth;
+  private final AuthThrottle throttle;
+  private final Source source;
+  private final Frame.Challenge challenge;
+  private final Success success;
+  private State state = State.TLS;
+
+  ControlHandshake(
+      Preamble preamble,
+      byte[] binding,
+      CompletableFuture<MutualAuth> mutualAuth,
+      AuthThrottle throttle,
+      Source source,
+      SecureRandom random,
+      Success success) {
+    this.preamble = preamble;
+    this.binding = binding;
+    this.mutualAuth = mutualAuth;
+    this.throttle = throttle;
+    this.source = source;
+    this.success = success;
+    byte[] nonce = new byte[Frame.Challenge.NONCE_LENGTH];
+    random.nextBytes(nonce);
+    challenge =
+        Frame.Challenge.of(
+            Math.min(preamble.highestVersion(), RelayProtocol.HIGHEST_VERSION), nonce);
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+    if (event instanceof SslHandshakeCompletionEvent && state == State.TLS) {
+      if (((SslHandshakeCompletionEvent) event).isSuccess()) {
+        state = State.CHALLENGED;
+        ctx.writeAndFlush(challenge);
+      } else {
+        state = State.OVER;
+        ctx.close();
+      }
+    }
+    ctx.fireUserEventTriggered(event);
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    if (state == State.CHALLENGED && msg instanceof Frame.Auth) {
+      state = State.CHECKING;
+      Frame.Auth auth = (Frame.Auth) msg;
+      mutualAuth.whenComplete(
+          (proofs, fault) -> ctx.executor().execute(() -> check(ctx, auth, proofs)));
+      return;
+    }
+    ReferenceCountUtil.release(msg);
+    if (state != State.REFUSED) {
+      refuse(ctx, "PROTOCOL");
+    }
+  }
+
+  private void check(ChannelHandlerContext ctx, Frame.Auth auth, @Nullable MutualAuth proofs) {
+    if (state != State.CHECKING || ctx.isRemoved()) {
+      return;
+    }
+    long now = ctx.executor().ticker().nanoTime();
+    if (proofs == null) {
+      refuse(ctx, "INTERNAL");
+    } else if (!throttle.allows(source, auth.instance(), now)) {
+      refuse(ctx, "THROTTLED");
+    } else {
+      MutualAuth.Transcript transcript =
+          MutualAuth.Transcript.of(preamble, binding, challenge, auth);
+      if (proofs.holds(transcript, auth)) {
+        throttle.right(auth.instance(), now);
+        state = State.OVER;
+        ctx.writeAndFlush(proofs.welcome(transcript, Frame.Welcome.DATA_UNDER_TLS));
+        success.authenticated(auth);
+        ctx.pipeline().remove(this);
+      } else {
+        throttle.wrong(source, now);
+        refuse(ctx, "WRONG_KEY");
+      }
+    }
+  }
+
+  private void refuse(ChannelHandlerContext ctx, String reason) {
+    state = State.REFUSED;
+    RefusalLog.refused(ctx.channel().remoteAddress(), reason);
+    ctx.channel().config().setAutoRead(false);
+    ctx.executor()
+        .schedule(() -> Sockets.reset(ctx.channel()), REFUSAL_DELAY_SECONDS, TimeUnit.SECONDS);
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    if (state == State.CHALLENGED || state == State.CHECKING) {
+      log.debug("handshake.failed cause={}", Sockets.describe(cause));
+      refuse(ctx, "PROTOCOL");
+    } else if (state != State.REFUSED) {
+      log.debug("handshake.failed cause={}", Sockets.describe(cause));
+      state = State.OVER;
+      ctx.close();
+    }
+  }
+}

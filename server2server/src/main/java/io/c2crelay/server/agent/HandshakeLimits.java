@@ -1,0 +1,57 @@
+package io.c2crelay.server.agent;
+
+import io.c2crelay.server.session.Source;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How many connections may be between the magic and their authentication: in all, and from one
+ * source. When full, the oldest of the source that holds most makes room, so a flood from one place
+ * shuts out only itself. Safe on any thread.
+ */
+final class HandshakeLimits {
+  private static final int MAX = 256;
+  private static final int MAX_PER_SOURCE = 64;
+
+  private final Map<Source, Deque<HandshakeGuard>> bySource = new LinkedHashMap<>();
+  private int size;
+
+  /**
+   * Counts one in.
+   *
+   * @return the one that must go to make room, or null
+   */
+  synchronized @Nullable HandshakeGuard enter(Source source, HandshakeGuard guard) {
+    Deque<HandshakeGuard> own = bySource.computeIfAbsent(source, s -> new ArrayDeque<>());
+    own.add(guard);
+    size++;
+    if (own.size() > MAX_PER_SOURCE) {
+      return own.peek();
+    }
+    return size > MAX ? largest().peek() : null;
+  }
+
+  private Deque<HandshakeGuard> largest() {
+    Deque<HandshakeGuard> largest = new ArrayDeque<>();
+    for (Deque<HandshakeGuard> guards : bySource.values()) {
+      if (guards.size() > largest.size()) {
+        largest = guards;
+      }
+    }
+    return largest;
+  }
+
+  /** Counts one out; it may be gone already. */
+  synchronized void leave(Source source, HandshakeGuard guard) {
+    Deque<HandshakeGuard> own = bySource.get(source);
+    if (own != null && own.remove(guard)) {
+      size--;
+      if (own.isEmpty()) {
+        bySource.remove(source);
+      }
+    }
+  }
+}

@@ -1,0 +1,75 @@
+package io.c2crelay.server.agent;
+
+import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.protocol.VersionRefusal;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.util.ReferenceCountUtil;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells an agent of other versions which ones this relay speaks: writes the refusal and a FIN, then
+ * drops what comes until the agent's FIN or for 1 s, since a close with unread bytes would reset
+ * the refusal away.
+ */
+final class VersionRefuser extends ChannelInboundHandlerAdapter {
+  private static final Logger log = LoggerFactory.getLogger(VersionRefuser.class);
+
+  private static final long LINGER_SECONDS = 1;
+
+  private final SocketChannel channel;
+  private final Preamble preamble;
+
+  VersionRefuser(SocketChannel channel, Preamble preamble) {
+    this.channel = channel;
+    this.preamble = preamble;
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    log.warn(
+        "agent.refused from={} reason=VERSION agent_versions={}-{} relay_versions={}-{}",
+        channel.remoteAddress(),
+        preamble.lowestVersion(),
+        preamble.highestVersion(),
+        RelayProtocol.LOWEST_VERSION,
+        RelayProtocol.HIGHEST_VERSION);
+    ByteBuf refusal = ctx.alloc().buffer(VersionRefusal.LENGTH);
+    VersionRefusal.ofThisBuild().write(refusal);
+    ctx.writeAndFlush(refusal)
+        .addListener(
+            (ChannelFutureListener)
+                written -> {
+                  if (written.isSuccess()) {
+                    channel.shutdownOutput();
+                  } else {
+                    channel.close();
+                  }
+                });
+    ctx.executor().schedule(() -> channel.close(), LINGER_SECONDS, TimeUnit.SECONDS);
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    ReferenceCountUtil.release(msg);
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+    if (event instanceof ChannelInputShutdownEvent) {
+      ctx.close();
+    }
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    ctx.close();
+  }
+}
