@@ -1,0 +1,239 @@
+package io.c2crelay.server;
+
+import io.c2crelay.common.cli.StartupException;
+import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.splice.BufferBudget;
+import io.c2crelay.common.splice.SpliceSettings;
+import io.c2crelay.common.tls.Identity;
+import io.c2crelay.common.tls.RelayTls;
+import io.c2crelay.common.transport.ReceiveBuffer;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.server.accept.AcceptFaults;
+import io.c2crelay.server.accept.ConnectionClassifier;
+import io.c2crelay.server.accept.ConnectionSink;
+import io.c2crelay.server.agent.AgentConnections;
+import io.c2crelay.server.session.AgentAddresses;
+import io.c2crelay.server.session.BrokerSettings;
+import io.c2crelay.server.session.SessionBroker;
+import io.c2crelay.server.session.Source;
+import io.c2crelay.server.session.User;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import io.netty.util.concurrent.Promise;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.security.GeneralSecurityException;
+import java.security.SecureRandom;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A relay: puts the parts together, listens, and stops. Data flows one way through them: accepted,
+ * classified, waiting, paired, spliced.
+ */
+public final class RelayServer {
+  private static final Logger log = LoggerFactory.getLogger(RelayServer.class);
+
+  /** The grace time where an agent is expected, in nanoseconds: it must not be taken for a user. */
+  private static final long AGENT_GRACE_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
+
+  private static final long LOOPS_END_WITHIN_SECONDS = 2;
+
+  private final ServerConfig config;
+  private final EventLoopGroup loops;
+  private final SessionBroker broker;
+  private final AgentAddresses addresses = new AgentAddresses();
+  private final AgentConnections agents;
+  private final ChannelGroup unclassified = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+  private final Channel listener;
+
+  private RelayServer(ServerConfig config) throws StartupException {
+    this.config = config;
+    SecureRandom random = new SecureRandom();
+    try {
+      Identity identity = Identity.create(random);
+      RelayTls tls = RelayTls.ofRelay(identity);
+      tls.warmUp();
+      loops = config.transport().newEventLoops(config.threads());
+      EventLoop brokerLoop = loops.next();
+      BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory());
+      broker =
+          new SessionBroker(
+              brokerLoop,
+              BrokerSettings.of(config.pool(), config.waitLimit(), config.maxSessions()),
+              budget,
+              addresses,
+              random);
+      agents =
+          new AgentConnections(
+              tls,
+              identity.binding(),
+              config.key().stretch(),
+              broker,
+              brokerLoop,
+              SpliceSettings.of(
+                  SpliceSettings.Side.RELAY,
+                  budget,
+                  config.idleTimeout(),
+                  config.halfCloseTimeout()),
+              addresses,
+              random);
+      listener = listen();
+      log.info(
+          "relay.listening address={} port={} transport={} tls={} max_sessions={}",
+          localAddress().getAddress().getHostAddress(),
+          port(),
+          config.transport(),
+          tls.providerName(),
+          config.maxSessions());
+    } catch (GeneralSecurityException e) {
+      throw new StartupException(
+          e.getMessage() == null ? "TLS 1.3 does not start" : e.getMessage(), e);
+    }
+    if (!config.key().isLong()) {
+      log.warn(
+          "key.short note=\"a key of fewer than 20 characters can be guessed; let the relay make one\"");
+    }
+  }
+
+  /**
+   * Listens. Blocks the caller until the port is bound.
+   *
+   * @throws StartupException with one clear sentence if the machine refuses
+   */
+  public static RelayServer start(ServerConfig config) throws StartupException {
+    return new RelayServer(config);
+  }
+
+  private Channel listen() throws StartupException {
+    InetSocketAddress address = bindAddress();
+    ChannelFuture bound =
+        new ServerBootstrap()
+            .group(loops)
+            .channel(config.transport().serverChannel())
+            .childHandler(
+                new ChannelInitializer<SocketChannel>() {
+                  @Override
+                  protected void initChannel(SocketChannel channel) {
+                    accepted(channel);
+                  }
+                })
+            .bind(address)
+            .awaitUninterruptibly();
+    if (!bound.isSuccess()) {
+      loops.shutdownGracefully(0, 0, TimeUnit.SECONDS);
+      throw new StartupException(
+          "cannot listen on port " + config.port() + ": " + bound.cause().getMessage(),
+          bound.cause());
+    }
+    bound.channel().pipeline().addLast("accept-faults", new AcceptFaults());
+    return bound.channel();
+  }
+
+  private InetSocketAddress bindAddress() throws StartupException {
+    String host = config.bind();
+    if (host == null) {
+      return new InetSocketAddress(config.port());
+    }
+    try {
+      return new InetSocketAddress(InetAddress.getByName(host), config.port());
+    } catch (UnknownHostException e) {
+      throw new StartupException("the address of --bind is not known on this machine", e);
+    }
+  }
+
+  private void accepted(SocketChannel channel) {
+    Sockets.tune(channel);
+    channel.config().setAllowHalfClosure(true);
+    channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
+    unclassified.add(channel);
+    channel
+        .pipeline()
+        .addLast("classifier", new ConnectionClassifier(channel, this::graceNanos, new Router()));
+  }
+
+  private long graceNanos(SocketChannel channel) {
+    long now = channel.eventLoop().ticker().nanoTime();
+    long grace = config.grace().toNanos();
+    return addresses.isExpected(Source.of(channel.remoteAddress()), now)
+        ? Math.max(grace, AGENT_GRACE_NANOS)
+        : grace;
+  }
+
+  /** The port listened on, also where the command line says 0. */
+  public int port() {
+    return localAddress().getPort();
+  }
+
+  private InetSocketAddress localAddress() {
+    return (InetSocketAddress) listener.localAddress();
+  }
+
+  /**
+   * Stops: no more connections, no more sessions; running ones may go on for the drain time.
+   *
+   * @return completes when all is closed
+   */
+  public Future<Void> drain() {
+    log.info("relay.draining limit={}", config.drain());
+    Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
+    listener.close();
+    unclassified.forEach(Sockets::reset);
+    Future<Void> drained = broker.drain();
+    loops.schedule(
+        () -> broker.abortAll(ReasonCode.DRAINING), config.drain().toNanos(), TimeUnit.NANOSECONDS);
+    drained.addListener(
+        noneLeft ->
+            loops
+                .shutdownGracefully(0, LOOPS_END_WITHIN_SECONDS, TimeUnit.SECONDS)
+                .addListener(
+                    ended -> {
+                      log.info("relay.stopped");
+                      done.setSuccess(null);
+                    }));
+    return done;
+  }
+
+  /** From the classifier to the rooms behind it. */
+  private final class Router implements ConnectionSink {
+    @Override
+    public void user(SocketChannel channel, boolean silent) {
+      unclassified.remove(channel);
+      User.enter(channel, broker, silent);
+    }
+
+    @Override
+    public void confirmed(SocketChannel channel) {
+      User user = User.of(channel);
+      if (user != null) {
+        user.confirm();
+      }
+    }
+
+    @Override
+    public void notAUser(SocketChannel channel) {
+      User user = User.of(channel);
+      if (user != null) {
+        user.withdraw();
+      }
+    }
+
+    @Override
+    public void agent(SocketChannel channel, Preamble preamble) {
+      unclassified.remove(channel);
+      agents.accept(channel, preamble);
+    }
+  }
+}
