@@ -1,0 +1,116 @@
+package io.c2crelay.client;
+
+import io.c2crelay.client.connect.NameResolver;
+import io.c2crelay.client.connect.RelayConnector;
+import io.c2crelay.client.control.ControlConnection;
+import io.c2crelay.client.data.SessionStarter;
+import io.c2crelay.client.data.SessionTracker;
+import io.c2crelay.client.data.TargetConnector;
+import io.c2crelay.common.cli.StartupException;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.splice.BufferBudget;
+import io.c2crelay.common.splice.SpliceSettings;
+import io.c2crelay.common.tls.RelayTls;
+import io.netty.channel.EventLoopGroup;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import io.netty.util.concurrent.Promise;
+import java.security.GeneralSecurityException;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** An agent: puts the parts together, attaches to the relay, and stops. */
+public final class RelayAgent {
+  private static final Logger log = LoggerFactory.getLogger(RelayAgent.class);
+
+  /** A session half closed for longer than this has been forgotten by one of its ends. */
+  private static final Duration HALF_CLOSE_TIMEOUT = Duration.ofHours(1);
+
+  private static final long LOOPS_END_WITHIN_SECONDS = 2;
+
+  private final AgentConfig config;
+  private final EventLoopGroup loops;
+  private final SessionTracker sessions = new SessionTracker();
+  private final ControlConnection control;
+
+  private RelayAgent(AgentConfig config) throws StartupException {
+    this.config = config;
+    RelayTls tls;
+    try {
+      tls = RelayTls.ofAgent();
+    } catch (GeneralSecurityException e) {
+      throw new StartupException(
+          e.getMessage() == null ? "TLS 1.3 does not start" : e.getMessage(), e);
+    }
+    tls.warmUp();
+    loops = config.transport().newEventLoops(config.threads());
+    NameResolver resolver = NameResolver.create();
+    SpliceSettings settings =
+        SpliceSettings.of(
+            SpliceSettings.Side.AGENT,
+            BufferBudget.ofBytes(config.sessionMemory()),
+            Duration.ZERO,
+            HALF_CLOSE_TIMEOUT);
+    TargetConnector target =
+        new TargetConnector(config.target(), config.connectTimeout(), config.transport(), resolver);
+    control =
+        new ControlConnection(
+            config.relayHost(),
+            config.relayPort(),
+            config.label(),
+            loops,
+            resolver,
+            RelayConnector.of(config.transport(), tls),
+            new SessionStarter(target, settings, sessions),
+            config.key().stretch(),
+            new SecureRandom());
+    log.info(
+        "agent.started target={} relay={}:{} transport={} tls={}",
+        config.target(),
+        config.relayHost(),
+        config.relayPort(),
+        config.transport(),
+        tls.providerName());
+  }
+
+  /**
+   * Begins to attach to the relay, and goes on until drained.
+   *
+   * @throws StartupException with one clear sentence if the machine refuses
+   */
+  public static RelayAgent start(AgentConfig config) throws StartupException {
+    RelayAgent agent = new RelayAgent(config);
+    agent.control.start();
+    return agent;
+  }
+
+  /**
+   * Stops: no new sessions; running ones may go on for the drain time.
+   *
+   * @return completes when all is closed
+   */
+  public Future<Void> drain() {
+    log.info("agent.draining limit={}", config.drain());
+    Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
+    control.drain();
+    loops.schedule(
+        () -> sessions.abortAll(ReasonCode.DRAINING),
+        config.drain().toNanos(),
+        TimeUnit.NANOSECONDS);
+    sessions
+        .drain()
+        .addListener(
+            noneLeft ->
+                loops
+                    .shutdownGracefully(0, LOOPS_END_WITHIN_SECONDS, TimeUnit.SECONDS)
+                    .addListener(
+                        ended -> {
+                          log.info("agent.stopped");
+                          done.setSuccess(null);
+                        }));
+    return done;
+  }
+}

@@ -1,0 +1,97 @@
+package io.c2crelay.client.connect;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.common.protocol.FrameDecoder;
+import io.c2crelay.common.protocol.FrameEncoder;
+import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.tls.Identity;
+import io.c2crelay.common.tls.RelayTls;
+import io.c2crelay.common.transport.ReceiveBuffer;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.common.transport.Transport;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
+import io.netty.handler.ssl.SslHandler;
+import java.net.InetSocketAddress;
+import java.security.GeneralSecurityException;
+import java.time.Duration;
+import javax.net.ssl.SSLPeerUnverifiedException;
+
+/**
+ * Opens connections to the relay: TCP, preamble, TLS, frames. What fails before the peer is known
+ * comes to the last handler as an exception: {@link VersionRefusedException}, {@link
+ * MisreadException}, or TLS's and TCP's own.
+ */
+public final class RelayConnector {
+  private static final int CONNECT_TIMEOUT_MILLIS = (int) Duration.ofSeconds(3).toMillis();
+
+  private final Transport transport;
+  private final RelayTls tls;
+
+  private RelayConnector(Transport transport, RelayTls tls) {
+    this.transport = requireNonNull(transport, "transport");
+    this.tls = requireNonNull(tls, "tls");
+  }
+
+  /** A connector of a transport and a TLS context. */
+  public static RelayConnector of(Transport transport, RelayTls tls) {
+    return new RelayConnector(transport, tls);
+  }
+
+  /**
+   * Dials one address of the relay, for at most 3 s.
+   *
+   * @param loop the loop that the connection will live on
+   * @param owner the last handler: it receives {@link
+   *     io.netty.handler.ssl.SslHandshakeCompletionEvent}, then frames
+   * @return completes on that loop when TCP is connected or not
+   */
+  public ChannelFuture connect(
+      InetSocketAddress relay, Preamble.Kind kind, EventLoop loop, ChannelHandler owner) {
+    boolean control = kind == Preamble.Kind.CONTROL;
+    return new Bootstrap()
+        .group(loop)
+        .channel(transport.channel())
+        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_TIMEOUT_MILLIS)
+        .handler(
+            new ChannelInitializer<Channel>() {
+              @Override
+              protected void initChannel(Channel channel) {
+                Sockets.tune(channel);
+                channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
+                if (control) {
+                  Sockets.tuneControl(channel);
+                }
+                channel
+                    .pipeline()
+                    .addLast("preamble", new PreambleHandler(Preamble.of(kind)))
+                    .addLast("tls", tls.newHandler(channel.alloc()))
+                    .addLast("decoder", control ? FrameDecoder.ofControl() : FrameDecoder.ofData())
+                    .addLast("encoder", FrameEncoder.INSTANCE)
+                    .addLast("owner", owner);
+              }
+            })
+        .connect(relay);
+  }
+
+  /**
+   * The binding of the certificate that a connection's peer has shown: SHA-256 of its DER. After
+   * its TLS handshake.
+   *
+   * @throws GeneralSecurityException if it has shown none
+   */
+  public static byte[] bindingOf(Channel channel) throws GeneralSecurityException {
+    try {
+      SslHandler handler = channel.pipeline().get(SslHandler.class);
+      return Identity.bindingOf(handler.engine().getSession().getPeerCertificates()[0]);
+    } catch (SSLPeerUnverifiedException e) {
+      throw new GeneralSecurityException("the relay has shown no certificate", e);
+    }
+  }
+}

@@ -1,0 +1,351 @@
+package io.c2crelay.client.control;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.client.connect.MisreadException;
+import io.c2crelay.client.connect.NameResolver;
+import io.c2crelay.client.connect.RelayConnector;
+import io.c2crelay.client.connect.VersionRefusedException;
+import io.c2crelay.client.data.DataDialer;
+import io.c2crelay.client.data.SessionStarter;
+import io.c2crelay.common.auth.MutualAuth;
+import io.c2crelay.common.keepalive.Heartbeat;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.InstanceId;
+import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.transport.Sockets;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
+import io.netty.util.concurrent.Future;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.security.SecureRandom;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Keeps the agent attached to the relay: one attempt at a time, for ever, whatever the network
+ * does. Its state lives on one event loop.
+ */
+public final class ControlConnection implements ControlHandshake.Outcome, ControlHandler.Owner {
+  private static final Logger log = LoggerFactory.getLogger(ControlConnection.class);
+
+  private static final long MISREAD_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
+
+  /** A relay that never reads the preamble right is no relay: from then on, attempts back off. */
+  private static final int MAX_MISREADS = 5;
+
+  private static final long VERSION_RETRY_NANOS = TimeUnit.MINUTES.toNanos(5);
+  private static final int SUSPECTED_REFUSALS = 3;
+  private static final int MANY_REFUSALS = 10;
+  private static final long REFUSED_RETRY_NANOS = TimeUnit.SECONDS.toNanos(30);
+  private static final long REFUSED_OFTEN_RETRY_NANOS = TimeUnit.MINUTES.toNanos(5);
+
+  /**
+   * How long warm connections outlive a control connection that the relay drains: a START may be
+   * under way.
+   */
+  private static final long GOAWAY_GRACE_SECONDS = 5;
+
+  private enum State {
+    /** Looking the name up, or dialling its addresses. */
+    CONNECTING,
+    /** TCP is connected: TLS, then the handshake. */
+    AUTHENTICATING,
+    /** Attached. */
+    READY,
+    /** Waiting for the next attempt. */
+    BACKOFF,
+    /** The agent is stopping: sessions go on, nothing new comes. */
+    DRAINING
+  }
+
+  private final String relayHost;
+  private final int relayPort;
+  private final String label;
+  private final EventLoop loop;
+  private final EventLoopGroup loops;
+  private final NameResolver resolver;
+  private final RelayConnector connector;
+  private final SessionStarter sessions;
+  private final CompletableFuture<MutualAuth> mutualAuth;
+  private final SecureRandom random;
+  private final InstanceId instance;
+  private final Backoff backoff;
+
+  private State state = State.BACKOFF;
+  private long epoch;
+  private int refusals;
+  private int misreads;
+  private long readySinceNanos;
+  private @Nullable Channel channel;
+  private @Nullable DataDialer dialer;
+
+  /**
+   * @param relayHost name or address, looked up anew for every attempt
+   * @param label what the relay's log calls this agent
+   */
+  public ControlConnection(
+      String relayHost,
+      int relayPort,
+      String label,
+      EventLoopGroup loops,
+      NameResolver resolver,
+      RelayConnector connector,
+      SessionStarter sessions,
+      CompletableFuture<MutualAuth> mutualAuth,
+      SecureRandom random) {
+    this.relayHost = requireNonNull(relayHost, "relayHost");
+    this.relayPort = relayPort;
+    this.label = requireNonNull(label, "label");
+    this.loops = requireNonNull(loops, "loops");
+    this.resolver = requireNonNull(resolver, "resolver");
+    this.connector = requireNonNull(connector, "connector");
+    this.sessions = requireNonNull(sessions, "sessions");
+    this.mutualAuth = requireNonNull(mutualAuth, "mutualAuth");
+    this.random = requireNonNull(random, "random");
+    loop = loops.next();
+    instance = InstanceId.random(random);
+    backoff = new Backoff(random::nextDouble);
+  }
+
+  /** Begins to attach. On any thread. */
+  public void start() {
+    loop.execute(this::attempt);
+  }
+
+  // --- CONNECTING
+  // ----------------------------------------------------------------------------------------------------
+
+  private void attempt() {
+    if (state != State.BACKOFF) {
+      return;
+    }
+    state = State.CONNECTING;
+    epoch++;
+    log.debug("control.connecting relay={}:{} epoch={}", relayHost, relayPort, epoch);
+    resolver
+        .resolve(relayHost, loop)
+        .addListener(
+            (Future<List<InetAddress>> resolved) -> {
+              if (resolved.isSuccess()) {
+                connectNext(resolved.getNow().iterator());
+              } else {
+                unreachable(resolved.cause());
+              }
+            });
+  }
+
+  private void connectNext(Iterator<InetAddress> addresses) {
+    if (state != State.CONNECTING) {
+      return;
+    }
+    ControlHandshake handshake =
+        new ControlHandshake(mutualAuth, random, instance, epoch, label, this);
+    InetSocketAddress relay = new InetSocketAddress(addresses.next(), relayPort);
+    connector
+        .connect(relay, Preamble.Kind.CONTROL, loop, handshake)
+        .addListener(
+            (ChannelFuture connected) -> {
+              if (connected.isSuccess()) {
+                connected(connected.channel());
+              } else if (addresses.hasNext()) {
+                connectNext(addresses);
+              } else {
+                unreachable(connected.cause());
+              }
+            });
+  }
+
+  private void unreachable(@Nullable Throwable cause) {
+    if (state == State.CONNECTING) {
+      log.warn(
+          "control.unreachable relay={}:{} cause={}",
+          relayHost,
+          relayPort,
+          Sockets.describe(cause));
+      retryIn(backoff.nextNanos(now()));
+    }
+  }
+
+  private void connected(Channel connected) {
+    if (state == State.CONNECTING) {
+      state = State.AUTHENTICATING;
+      channel = connected;
+    } else {
+      connected.close();
+    }
+  }
+
+  // --- AUTHENTICATING
+  // ------------------------------------------------------------------------------------------------
+
+  @Override
+  public void authenticated(ChannelHandlerContext ctx, byte[] binding) {
+    if (state != State.AUTHENTICATING) {
+      ctx.close();
+      return;
+    }
+    state = State.READY;
+    refusals = 0;
+    misreads = 0;
+    readySinceNanos = now();
+    Channel ready = ctx.channel();
+    InetSocketAddress relay = (InetSocketAddress) ready.remoteAddress();
+    dialer =
+        new DataDialer(
+            loop,
+            loops,
+            connector,
+            sessions,
+            relay,
+            binding,
+            (token, reason) -> ready.writeAndFlush(Frame.DialFailed.of(token, reason)));
+    ctx.pipeline()
+        .addLast("heartbeat", new Heartbeat(() -> lost(ReasonCode.AGENT_LOST)))
+        .addLast("control", new ControlHandler(this));
+    log.info("control.ready relay={} epoch={}", relay, epoch);
+  }
+
+  @Override
+  public void impostor() {
+    log.error(
+        "control.impostor relay={}:{} note=\"whoever answers there does not have the key\"",
+        relayHost,
+        relayPort);
+    failedAttempt(backoff.nextNanos(now()));
+  }
+
+  @Override
+  public void failed(boolean authSent, @Nullable Throwable cause) {
+    if (authSent) {
+      refused();
+    } else if (cause instanceof VersionRefusedException) {
+      log.error(
+          "control.version relay={}:{} {} note=\"update the older one\"",
+          relayHost,
+          relayPort,
+          cause.getMessage());
+      failedAttempt(VERSION_RETRY_NANOS);
+    } else if (isMisread(cause) && ++misreads <= MAX_MISREADS) {
+      log.debug("control.misread relay={}:{}", relayHost, relayPort);
+      failedAttempt(MISREAD_RETRY_NANOS);
+    } else {
+      log.warn(
+          "control.failed relay={}:{} cause={}", relayHost, relayPort, Sockets.describe(cause));
+      failedAttempt(backoff.nextNanos(now()));
+    }
+  }
+
+  /**
+   * The connection ended before this agent showed anything: the relay may have taken it for a
+   * user's.
+   */
+  private static boolean isMisread(@Nullable Throwable cause) {
+    return cause instanceof MisreadException || cause instanceof IOException;
+  }
+
+  private void refused() {
+    refusals++;
+    if (refusals < SUSPECTED_REFUSALS) {
+      log.info("control.failed relay={}:{} cause=closed-after-auth", relayHost, relayPort);
+      failedAttempt(backoff.nextNanos(now()));
+      return;
+    }
+    log.error(
+        "control.refused relay={}:{} times={} note=\"key refused or throttled: the key may be wrong\"",
+        relayHost,
+        relayPort,
+        refusals);
+    failedAttempt(refusals <= MANY_REFUSALS ? REFUSED_RETRY_NANOS : REFUSED_OFTEN_RETRY_NANOS);
+  }
+
+  private void failedAttempt(long retryNanos) {
+    if (state == State.CONNECTING || state == State.AUTHENTICATING) {
+      retryIn(retryNanos);
+    }
+  }
+
+  // --- READY
+  // ---------------------------------------------------------------------------------------------------------
+
+  @Override
+  public void dial(Frame.Dial dial) {
+    if (dialer != null) {
+      dialer.dial(dial);
+    }
+  }
+
+  @Override
+  public void goAway(ReasonCode reason) {
+    if (state == State.READY && dialer != null) {
+      dialer.closeLater(GOAWAY_GRACE_SECONDS);
+      dialer = null;
+      lost(reason);
+    }
+  }
+
+  @Override
+  public void lost(ReasonCode reason) {
+    if (state != State.READY) {
+      return;
+    }
+    log.warn("control.lost relay={}:{} reason={}", relayHost, relayPort, reason);
+    backoff.attachedFor(now() - readySinceNanos);
+    detach();
+    retryIn(backoff.nextNanos(now()));
+  }
+
+  private void detach() {
+    if (dialer != null) {
+      dialer.close();
+      dialer = null;
+    }
+    if (channel != null) {
+      Sockets.reset(channel);
+      channel = null;
+    }
+  }
+
+  // --- BACKOFF
+  // -------------------------------------------------------------------------------------------------------
+
+  private void retryIn(long nanos) {
+    state = State.BACKOFF;
+    log.info("control.retry in={}ms", TimeUnit.NANOSECONDS.toMillis(nanos));
+    loop.schedule(this::attempt, nanos, TimeUnit.NANOSECONDS);
+  }
+
+  // --- DRAINING
+  // ------------------------------------------------------------------------------------------------------
+
+  /** Tells the relay that no more sessions are taken, and attaches no more. On any thread. */
+  public void drain() {
+    loop.execute(
+        () -> {
+          if (state == State.READY && channel != null) {
+            channel.writeAndFlush(Frame.GoAway.of(ReasonCode.DRAINING));
+          } else if (channel != null) {
+            Sockets.reset(channel);
+          }
+          if (dialer != null) {
+            dialer.close();
+          }
+          state = State.DRAINING;
+        });
+  }
+
+  private long now() {
+    return loop.ticker().nanoTime();
+  }
+}

@@ -1,0 +1,68 @@
+package io.c2crelay.client.data;
+
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.splice.Splice;
+import io.c2crelay.common.transport.Sockets;
+import io.netty.channel.Channel;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import io.netty.util.concurrent.Promise;
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The agent's sessions, for its drain. Safe on any thread. */
+public final class SessionTracker {
+  private final Map<Channel, @Nullable Splice> sessions = new HashMap<>();
+  private final Promise<Void> drained = GlobalEventExecutor.INSTANCE.newPromise();
+  private boolean draining;
+
+  /**
+   * A session begins on a data connection, its target not dialled yet; it lasts as long as the
+   * connection.
+   */
+  synchronized void opened(Channel data) {
+    sessions.put(data, null);
+    data.closeFuture().addListener(closed -> ended(data));
+  }
+
+  /** The session of a data connection has its target. */
+  synchronized void joined(Channel data, Splice splice) {
+    if (sessions.containsKey(data)) {
+      sessions.put(data, splice);
+    }
+  }
+
+  private synchronized void ended(Channel data) {
+    sessions.remove(data);
+    endDrainIfDone();
+  }
+
+  /** Completes when no session is left. */
+  public synchronized Future<Void> drain() {
+    draining = true;
+    endDrainIfDone();
+    return drained;
+  }
+
+  /** Ends all sessions. */
+  public synchronized void abortAll(ReasonCode reason) {
+    sessions.forEach(
+        (data, splice) ->
+            Sockets.run(
+                data,
+                () -> {
+                  if (splice == null) {
+                    Sockets.reset(data);
+                  } else {
+                    splice.abort(reason);
+                  }
+                }));
+  }
+
+  private void endDrainIfDone() {
+    if (draining && sessions.isEmpty()) {
+      drained.trySuccess(null);
+    }
+  }
+}

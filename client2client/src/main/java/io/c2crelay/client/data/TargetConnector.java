@@ -1,0 +1,137 @@
+package io.c2crelay.client.data;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.client.connect.NameResolver;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.transport.ReceiveBuffer;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.common.transport.Transport;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.ConnectTimeoutException;
+import io.netty.channel.EventLoop;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.util.NetUtil;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.net.ConnectException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.NoRouteToHostException;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** Dials the target: its addresses in turn, each for the connect time-out, all within 4 s. */
+public final class TargetConnector {
+  /** The relay waits 5 s for the answer to START. */
+  private static final long ALL_ADDRESSES_NANOS = TimeUnit.SECONDS.toNanos(4);
+
+  private static final List<InetAddress> LOOPBACK =
+      Arrays.asList(NetUtil.LOCALHOST4, NetUtil.LOCALHOST6);
+
+  private final Target target;
+  private final Duration connectTimeout;
+  private final Transport transport;
+  private final NameResolver resolver;
+
+  /** A connector of one target. */
+  public TargetConnector(
+      Target target, Duration connectTimeout, Transport transport, NameResolver resolver) {
+    this.target = requireNonNull(target, "target");
+    this.connectTimeout = requireNonNull(connectTimeout, "connectTimeout");
+    this.transport = requireNonNull(transport, "transport");
+    this.resolver = requireNonNull(resolver, "resolver");
+  }
+
+  /**
+   * Dials.
+   *
+   * @return completes on {@code loop} with a channel that reads nothing yet, or with the cause: see
+   *     {@link #reasonOf}
+   */
+  Future<SocketChannel> connect(EventLoop loop) {
+    Promise<SocketChannel> result = loop.newPromise();
+    long deadline = loop.ticker().nanoTime() + ALL_ADDRESSES_NANOS;
+    if (target.host() == null) {
+      tryNext(LOOPBACK.iterator(), deadline, loop, result);
+    } else {
+      resolver
+          .resolve(target.host(), loop)
+          .addListener(
+              (Future<List<InetAddress>> resolved) -> {
+                if (resolved.isSuccess()) {
+                  tryNext(resolved.getNow().iterator(), deadline, loop, result);
+                } else {
+                  result.tryFailure(resolved.cause());
+                }
+              });
+    }
+    return result;
+  }
+
+  private void tryNext(
+      Iterator<InetAddress> addresses,
+      long deadlineNanos,
+      EventLoop loop,
+      Promise<SocketChannel> result) {
+    long leftMillis = TimeUnit.NANOSECONDS.toMillis(deadlineNanos - loop.ticker().nanoTime());
+    if (leftMillis <= 0) {
+      result.tryFailure(new ConnectTimeoutException("no address of the target answered in 4 s"));
+      return;
+    }
+    if (result.isCancelled()) {
+      return;
+    }
+    ChannelFuture connecting =
+        new Bootstrap()
+            .group(loop)
+            .channel(transport.channel())
+            .option(
+                ChannelOption.CONNECT_TIMEOUT_MILLIS,
+                (int) Math.min(leftMillis, connectTimeout.toMillis()))
+            .option(ChannelOption.AUTO_READ, false)
+            .option(ChannelOption.ALLOW_HALF_CLOSURE, true)
+            .handler(
+                new ChannelInitializer<SocketChannel>() {
+                  @Override
+                  protected void initChannel(SocketChannel channel) {
+                    Sockets.tune(channel);
+                    channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
+                  }
+                })
+            .connect(new InetSocketAddress(addresses.next(), target.port()));
+    connecting.addListener(
+        (ChannelFuture done) -> {
+          if (done.isSuccess()) {
+            if (!result.trySuccess((SocketChannel) done.channel())) {
+              done.channel().close(); // nobody waits for it any more
+            }
+          } else if (addresses.hasNext()) {
+            tryNext(addresses, deadlineNanos, loop, result);
+          } else {
+            result.tryFailure(done.cause());
+          }
+        });
+  }
+
+  /** What a failed dial is to the relay. */
+  static ReasonCode reasonOf(@Nullable Throwable cause) {
+    if (cause instanceof ConnectTimeoutException) {
+      return ReasonCode.TARGET_TIMEOUT;
+    }
+    if (cause instanceof ConnectException && !(cause instanceof NoRouteToHostException)) {
+      String message = String.valueOf(cause.getMessage());
+      return message.contains("refused")
+          ? ReasonCode.TARGET_REFUSED
+          : ReasonCode.TARGET_UNREACHABLE;
+    }
+    return ReasonCode.TARGET_UNREACHABLE;
+  }
+}

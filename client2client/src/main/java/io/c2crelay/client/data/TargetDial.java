@@ -1,0 +1,163 @@
+package io.c2crelay.client.data;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.splice.Splice;
+import io.c2crelay.common.splice.SpliceSettings;
+import io.c2crelay.common.transport.Sockets;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A data connection between START and its answer: the target is being dialled, and what the relay
+ * sends early, at most 64 KiB, is held. Then the connection is spliced with the target, or FAILED
+ * says why not.
+ */
+final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Listener {
+  private static final Logger log = LoggerFactory.getLogger(TargetDial.class);
+
+  private static final long FAREWELL_SECONDS = 1;
+
+  private final Frame.Start start;
+  private final SpliceSettings settings;
+  private final SessionTracker tracker;
+  private final Deque<Frame> held = new ArrayDeque<>(1);
+  private int heldBytes;
+  private @Nullable ChannelHandlerContext context;
+  private @Nullable Future<SocketChannel> connecting;
+  private boolean over;
+
+  TargetDial(Frame.Start start, SpliceSettings settings, SessionTracker tracker) {
+    this.start = start;
+    this.settings = settings;
+    this.tracker = tracker;
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    context = ctx;
+  }
+
+  void begin(TargetConnector target) {
+    InetSocketAddress user = start.user();
+    log.info(
+        "session.open id={} user={}:{}",
+        start.sessionId(),
+        user.getAddress().getHostAddress(),
+        user.getPort());
+    ChannelHandlerContext ctx = requireNonNull(context);
+    Future<SocketChannel> dialled = target.connect(ctx.channel().eventLoop());
+    connecting = dialled;
+    dialled.addListener((Future<SocketChannel> done) -> dialled(ctx, done));
+  }
+
+  private void dialled(ChannelHandlerContext ctx, Future<SocketChannel> done) {
+    if (over) {
+      if (done.isSuccess()) {
+        Sockets.reset(done.getNow());
+      }
+      return;
+    }
+    over = true;
+    if (done.isSuccess()) {
+      join(ctx, done.getNow());
+      return;
+    }
+    ReasonCode reason = TargetConnector.reasonOf(done.cause());
+    log.warn(
+        "session.failed id={} reason={} cause={}",
+        start.sessionId(),
+        reason,
+        Sockets.describe(done.cause()));
+    ctx.writeAndFlush(Frame.Failed.of(reason));
+    // the relay resets at FAILED; a close now, with early bytes unread, could overtake it
+    ctx.executor().schedule(() -> ctx.channel().close(), FAREWELL_SECONDS, TimeUnit.SECONDS);
+  }
+
+  private void join(ChannelHandlerContext ctx, SocketChannel target) {
+    Channel data = ctx.channel();
+    Splice splice = Splice.join(target, data, settings, this);
+    tracker.joined(data, splice);
+    ctx.writeAndFlush(Frame.Started.INSTANCE);
+    while (!held.isEmpty()) {
+      ctx.fireChannelRead(held.remove());
+    }
+    ctx.fireChannelReadComplete();
+    if (!splice.isEnded()) {
+      splice.begin();
+    }
+    ctx.pipeline().remove(this);
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    if (over) {
+      ReferenceCountUtil.release(msg);
+      return;
+    }
+    Frame frame = (Frame) msg;
+    held.add(frame);
+    heldBytes += frame.payloadLength();
+    boolean expected =
+        frame instanceof Frame.Data || frame instanceof Frame.Eof || frame instanceof Frame.Ping;
+    if (frame instanceof Frame.Reset) {
+      giveUp(ctx, ((Frame.Reset) frame).reason());
+    } else if (!expected || heldBytes > RelayProtocol.MAX_EARLY_BYTES) {
+      giveUp(ctx, ReasonCode.PROTOCOL);
+    }
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext ctx) {
+    giveUp(ctx, ReasonCode.AGENT_LOST);
+    ctx.fireChannelInactive();
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    log.debug("data.lost cause={}", Sockets.describe(cause));
+    giveUp(ctx, ReasonCode.AGENT_LOST);
+  }
+
+  private void giveUp(ChannelHandlerContext ctx, ReasonCode reason) {
+    if (!over) {
+      over = true;
+      log.info("session.close id={} reason={} up=0 down=0", start.sessionId(), reason);
+      if (connecting != null) {
+        connecting.cancel(false);
+      }
+      Sockets.reset(ctx.channel());
+    }
+  }
+
+  @Override
+  public void handlerRemoved(ChannelHandlerContext ctx) {
+    held.forEach(ReferenceCountUtil::release);
+    held.clear();
+  }
+
+  /** The session that followed ended: {@code up} counts bytes to the target. */
+  @Override
+  public void ended(Splice splice, ReasonCode reason) {
+    log.info(
+        "session.close id={} reason={} up={} down={}",
+        start.sessionId(),
+        reason,
+        splice.framedBytes(),
+        splice.rawBytes());
+  }
+}

@@ -1,0 +1,47 @@
+package io.c2crelay.client.data;
+
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.transport.Sockets;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.ReferenceCountUtil;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A data connection that waits for a user: answers PING, and hands over to a {@link TargetDial} at
+ * START.
+ */
+final class WarmConnection extends ChannelInboundHandlerAdapter {
+  private static final Logger log = LoggerFactory.getLogger(WarmConnection.class);
+
+  private final DataDialer dialer;
+
+  WarmConnection(DataDialer dialer) {
+    this.dialer = dialer;
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    if (msg instanceof Frame.Ping) {
+      if (ctx.channel().isWritable()) {
+        ctx.writeAndFlush(Frame.Pong.of(((Frame.Ping) msg).value()));
+      }
+    } else if (msg instanceof Frame.Start) {
+      dialer.taken(ctx.channel());
+      dialer.sessions().start(ctx.channel(), (Frame.Start) msg);
+      ctx.pipeline().remove(this);
+    } else {
+      ReferenceCountUtil.release(msg);
+      log.warn(
+          "data.aborted relay={} reason=PROTOCOL detail={}", ctx.channel().remoteAddress(), msg);
+      Sockets.reset(ctx.channel());
+    }
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    log.debug("data.lost cause={}", Sockets.describe(cause));
+    Sockets.reset(ctx.channel());
+  }
+}
