@@ -1,0 +1,201 @@
+package io.c2crelay.it.support;
+
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.security.SecureRandom;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.extension.AfterAllCallback;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.BeforeAllCallback;
+import org.junit.jupiter.api.extension.BeforeEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/**
+ * Starts and ends what a test needs. After each test it fails the test if any process printed a
+ * leak or a stack trace, prints the last lines of every process if the test failed, and closes
+ * everything; a per-class harness closes after the last test.
+ */
+public final class Harness
+    implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, AfterAllCallback {
+
+  private static final int TAIL = 100;
+  private static final SecureRandom RANDOM = new SecureRandom();
+  private static final AtomicInteger STARTED = new AtomicInteger();
+
+  private final boolean perClass;
+  private final List<JarProcess> processes = new ArrayList<>();
+  private final Deque<AutoCloseable> resources = new ArrayDeque<>();
+  private String scope = "unscoped";
+
+  private Harness(boolean perClass) {
+    this.perClass = perClass;
+  }
+
+  /** For a field of the test's instance: everything ends with each test. */
+  public static Harness perTest() {
+    return new Harness(false);
+  }
+
+  /** For a static field: everything ends with the class. */
+  public static Harness perClass() {
+    return new Harness(true);
+  }
+
+  /** A key like the relay's own. */
+  public static String newKey() {
+    byte[] bytes = new byte[24];
+    String key;
+    do {
+      RANDOM.nextBytes(bytes);
+      key = Base64.getUrlEncoder().withoutPadding().encodeToString(bytes);
+    } while (key.startsWith("-"));
+    return key;
+  }
+
+  public RelayProcess relay(Launch launch) {
+    return started(new RelayProcess(name("relay"), launch, log("relay")));
+  }
+
+  /** A relay on a free port. */
+  public RelayProcess relay(String key, String... options) {
+    return relay(Launch.relay("0").arguments(options).key(key));
+  }
+
+  public AgentProcess agent(Launch launch) {
+    return started(new AgentProcess(name("agent"), launch, log("agent")));
+  }
+
+  /** An agent for a target on this host and a relay on this host. */
+  public AgentProcess agent(String key, int targetPort, int relayPort, String... options) {
+    return agent(
+        Launch.agent(Integer.toString(targetPort), "127.0.0.1", Integer.toString(relayPort))
+            .arguments(options)
+            .key(key));
+  }
+
+  /** One of the jars as a command that ends by itself. */
+  public JarProcess command(Launch launch) {
+    return started(new JarProcess(name("command"), launch, log("command")));
+  }
+
+  /** Closed with this harness, before the processes, last one first. */
+  public <T extends AutoCloseable> T keep(T resource) {
+    synchronized (resources) {
+      resources.push(resource);
+    }
+    return resource;
+  }
+
+  private String name(String role) {
+    return role + "-" + (STARTED.get() + 1);
+  }
+
+  private Path log(String role) {
+    return Paths.get(
+        "target", "it-logs", scope + "-" + STARTED.incrementAndGet() + "-" + role + ".log");
+  }
+
+  private <T extends JarProcess> T started(T process) {
+    synchronized (processes) {
+      processes.add(process);
+    }
+    return process;
+  }
+
+  @Override
+  public void beforeAll(ExtensionContext context) {
+    scope = context.getRequiredTestClass().getSimpleName();
+  }
+
+  @Override
+  public void beforeEach(ExtensionContext context) {
+    if (!perClass) {
+      scope =
+          context.getRequiredTestClass().getSimpleName()
+              + "."
+              + context.getRequiredTestMethod().getName()
+              + "-"
+              + Integer.toHexString(context.getUniqueId().hashCode());
+    }
+  }
+
+  @Override
+  public void afterEach(ExtensionContext context) {
+    finish(context, !perClass);
+  }
+
+  @Override
+  public void afterAll(ExtensionContext context) {
+    synchronized (processes) {
+      processes.forEach(JarProcess::collectGarbage);
+      for (JarProcess process : processes) {
+        if (process instanceof RelayProcess && process.isAlive()) {
+          touch((RelayProcess) process);
+        }
+      }
+    }
+    finish(context, true);
+  }
+
+  /**
+   * Makes the relay and its agent allocate once more, which is when Netty reports a leak that a
+   * collection found.
+   */
+  private static void touch(RelayProcess relay) {
+    if (relay.lines("relay\\.listening").isEmpty()) {
+      return;
+    }
+    try (TcpEnd user = TcpEnd.connect(relay.port())) {
+      user.timeout(1_000).send("touch\n").receive(1);
+    } catch (AssertionError ignored) {
+      // Whether anyone answers does not matter here.
+    }
+  }
+
+  private void finish(ExtensionContext context, boolean close) {
+    List<String> forbidden = new ArrayList<>();
+    List<String> notClosed = new ArrayList<>();
+    synchronized (processes) {
+      if (close) {
+        notClosed.addAll(closeAll());
+      }
+      processes.forEach(process -> forbidden.addAll(process.forbiddenLines()));
+      if (context.getExecutionException().isPresent() || !forbidden.isEmpty()) {
+        System.err.println("==== " + context.getDisplayName() + " failed");
+        processes.forEach(process -> System.err.println(process.tail(TAIL)));
+      }
+      if (close) {
+        processes.clear();
+      }
+    }
+    if (!forbidden.isEmpty()) {
+      throw new AssertionError(
+          "printed what no process may print:\n" + String.join("\n", forbidden));
+    }
+    if (!notClosed.isEmpty()) {
+      throw new AssertionError("not closed: " + notClosed);
+    }
+  }
+
+  private List<String> closeAll() {
+    List<String> failures = new ArrayList<>();
+    synchronized (resources) {
+      for (AutoCloseable resource : resources) {
+        try {
+          resource.close();
+        } catch (Exception e) {
+          failures.add(resource + ": " + e);
+        }
+      }
+      resources.clear();
+    }
+    processes.stream().filter(JarProcess::isAlive).forEach(JarProcess::terminate);
+    processes.forEach(JarProcess::close);
+    return failures;
+  }
+}

@@ -1,0 +1,123 @@
+package io.c2crelay.it.support;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * How one of the two shaded jars is started: which java, which flags, which environment, which
+ * arguments.
+ *
+ * <p>System properties: {@code relay.jar} and {@code agent.jar} name the jars; {@code it.java}
+ * names another {@code java} to run them with (a Java 8, say); {@code it.jvm.args} adds flags,
+ * separated by spaces.
+ */
+public final class Launch {
+
+  private static final List<String> JVM_ARGS =
+      List.of(
+          "-Xmx256m", "-Xss512k", "-XX:+UseSerialGC", "-Dio.netty.leakDetection.level=paranoid");
+
+  private final Path jar;
+  private final List<String> arguments = new ArrayList<>();
+  private final List<String> jvmArgs = new ArrayList<>(JVM_ARGS);
+  private final List<String> wrapper = new ArrayList<>();
+  private final Map<String, String> environment = new LinkedHashMap<>();
+  private String java = System.getProperty("it.java", defaultJava());
+
+  private Launch(Path jar) {
+    this.jar = jar;
+    String more = System.getProperty("it.jvm.args", "").trim();
+    if (!more.isEmpty()) {
+      jvmArgs.addAll(List.of(more.split("\\s+")));
+    }
+  }
+
+  public static Launch relay(String... arguments) {
+    return new Launch(jar("relay.jar", "server2server")).arguments(arguments);
+  }
+
+  public static Launch agent(String... arguments) {
+    return new Launch(jar("agent.jar", "client2client")).arguments(arguments);
+  }
+
+  public Launch arguments(String... more) {
+    arguments.addAll(List.of(more));
+    return this;
+  }
+
+  public Launch jvmArgs(String... more) {
+    jvmArgs.addAll(List.of(more));
+    return this;
+  }
+
+  /** No flags of ours: the jar as a stranger starts it. */
+  public Launch plainJvm() {
+    jvmArgs.clear();
+    return this;
+  }
+
+  /** Another {@code java} executable. */
+  public Launch java(String executable) {
+    this.java = executable;
+    return this;
+  }
+
+  public Launch env(String name, String value) {
+    environment.put(name, value);
+    return this;
+  }
+
+  /** The key by environment, as arguments show in {@code ps}. */
+  public Launch key(String key) {
+    return env("C2C_KEY", key);
+  }
+
+  /**
+   * A command that executes its arguments in its own place (same process id), as {@code env} does.
+   */
+  public Launch wrappedIn(String... command) {
+    wrapper.clear();
+    wrapper.addAll(List.of(command));
+    return this;
+  }
+
+  public List<String> command() {
+    List<String> command = new ArrayList<>(wrapper);
+    command.add(java);
+    command.addAll(jvmArgs);
+    command.add("-jar");
+    command.add(jar.toString());
+    command.addAll(arguments);
+    return command;
+  }
+
+  Process start() throws IOException {
+    if (!Files.isRegularFile(jar)) {
+      throw new IOException("no jar at " + jar + ": run 'mvn -B verify' from the root");
+    }
+    ProcessBuilder builder = new ProcessBuilder(command());
+    builder.environment().remove("C2C_KEY");
+    builder.environment().remove("JAVA_TOOL_OPTIONS");
+    builder.environment().remove("JDK_JAVA_OPTIONS");
+    builder.environment().putAll(environment);
+    return builder.start();
+  }
+
+  private static Path jar(String property, String module) {
+    String named = System.getProperty(property);
+    if (named != null) {
+      return Paths.get(named).toAbsolutePath().normalize();
+    }
+    return Paths.get("..", module, "target", module + ".jar").toAbsolutePath().normalize();
+  }
+
+  private static String defaultJava() {
+    return Paths.get(System.getProperty("java.home"), "bin", "java").toString();
+  }
+}

@@ -1,0 +1,84 @@
+package io.c2crelay.it.support;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** A relay and an agent with the same key, the agent attached, in front of one target. */
+public final class Pair {
+
+  private final String key;
+  private final RelayProcess relay;
+  private final AgentProcess agent;
+
+  private Pair(String key, RelayProcess relay, AgentProcess agent) {
+    this.key = key;
+    this.relay = relay;
+    this.agent = agent;
+  }
+
+  public static Builder of(Harness harness, Target target) {
+    return new Builder(harness, target.port());
+  }
+
+  public static Builder of(Harness harness, int targetPort) {
+    return new Builder(harness, targetPort);
+  }
+
+  public static Pair start(Harness harness, Target target) {
+    return of(harness, target).start();
+  }
+
+  public String key() {
+    return key;
+  }
+
+  public RelayProcess relay() {
+    return relay;
+  }
+
+  public AgentProcess agent() {
+    return agent;
+  }
+
+  public int port() {
+    return relay.port();
+  }
+
+  /** A new user. */
+  public TcpEnd user() {
+    return TcpEnd.connect(relay.port());
+  }
+
+  /** Options of both sides, before they start. */
+  public static final class Builder {
+    private final Harness harness;
+    private final int targetPort;
+    private final String key = Harness.newKey();
+    private final List<String> relayOptions = new ArrayList<>();
+    private final List<String> agentOptions = new ArrayList<>();
+
+    private Builder(Harness harness, int targetPort) {
+      this.harness = harness;
+      this.targetPort = targetPort;
+    }
+
+    public Builder relayOptions(String... options) {
+      relayOptions.addAll(List.of(options));
+      return this;
+    }
+
+    public Builder agentOptions(String... options) {
+      agentOptions.addAll(List.of(options));
+      return this;
+    }
+
+    /** Returns when the agent says that it is attached. */
+    public Pair start() {
+      RelayProcess relay = harness.relay(key, relayOptions.toArray(new String[0]));
+      AgentProcess agent =
+          harness.agent(key, targetPort, relay.port(), agentOptions.toArray(new String[0]));
+      agent.awaitReady();
+      return new Pair(key, relay, agent);
+    }
+  }
+}
