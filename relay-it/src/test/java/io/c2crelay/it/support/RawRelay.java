@@ -1,0 +1,211 @@
+package io.c2crelay.it.support;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * A relay made from the protocol's document alone, for one agent, with every step in the test's
+ * hand. It takes no users.
+ */
+public final class RawRelay implements AutoCloseable {
+
+  private static final int TIMEOUT_MILLIS = 20_000;
+
+  private final ServerSocket server;
+  private final byte[] key;
+  private final RawIdentity identity = RawIdentity.create();
+  private final List<Socket> open = new ArrayList<>();
+
+  private RawRelay(ServerSocket server, byte[] key) {
+    this.server = server;
+    this.key = key;
+  }
+
+  public static RawRelay start(String key) {
+    try {
+      ServerSocket server = new ServerSocket(0, 100, InetAddress.getLoopbackAddress());
+      server.setSoTimeout(TIMEOUT_MILLIS);
+      return new RawRelay(server, Wire.stretch(key));
+    } catch (IOException e) {
+      throw new AssertionError("no port for a relay", e);
+    }
+  }
+
+  public int port() {
+    return server.getLocalPort();
+  }
+
+  public RawIdentity identity() {
+    return identity;
+  }
+
+  /** A connection of which the preamble has been read. */
+  public static final class Incoming {
+    private final Socket socket;
+    private final byte[] preamble;
+
+    private Incoming(Socket socket, byte[] preamble) {
+      this.socket = socket;
+      this.preamble = preamble;
+    }
+
+    public Socket socket() {
+      return socket;
+    }
+
+    public byte[] preamble() {
+      return preamble.clone();
+    }
+
+    public int kind() {
+      return preamble[10];
+    }
+
+    /** The TLS handshake with this certificate. */
+    public RawConnection tls(RawIdentity shown) {
+      try {
+        return RawConnection.accept(socket, preamble, shown);
+      } catch (IOException e) {
+        throw new AssertionError("no TLS with the agent: " + e, e);
+      }
+    }
+  }
+
+  /** What an agent said in AUTH. */
+  public record Claim(
+      byte[] bytes, byte[] instance, long epoch, String label, byte[] proof, boolean right) {}
+
+  /** The next connection; its first 16 bytes must be a preamble. */
+  public Incoming accept() {
+    try {
+      Socket socket = server.accept();
+      synchronized (open) {
+        open.add(socket);
+      }
+      socket.setTcpNoDelay(true);
+      socket.setSoTimeout(TIMEOUT_MILLIS);
+      byte[] preamble = socket.getInputStream().readNBytes(16);
+      if (preamble.length < 16) {
+        throw new EOFException("FIN within the preamble");
+      }
+      if (!Arrays.equals(Arrays.copyOf(preamble, 8), Wire.magic())) {
+        throw new AssertionError("no magic in " + Arrays.toString(preamble));
+      }
+      return new Incoming(socket, preamble);
+    } catch (IOException e) {
+      throw new AssertionError("the agent did not connect: " + e, e);
+    }
+  }
+
+  /** The next connection, which must be of this kind, with the TLS handshake done. */
+  public RawConnection accept(int kind) {
+    Incoming incoming = accept();
+    if (incoming.kind() != kind) {
+      throw new AssertionError(
+          "expected a connection of kind " + kind + ", got kind " + incoming.kind());
+    }
+    return incoming.tls(identity);
+  }
+
+  /** The handshake of section 3 on one control connection, a step at a time. */
+  public final class Attaching {
+    private final RawConnection connection;
+    private final byte[] challenge;
+    private byte[] transcript = new byte[0];
+
+    private Attaching(RawConnection connection) {
+      this.connection = connection;
+      this.challenge = Wire.concat(new byte[] {1}, Wire.random(32));
+      connection.send(Wire.CHALLENGE, challenge);
+    }
+
+    public RawConnection connection() {
+      return connection;
+    }
+
+    public Claim readAuth() {
+      byte[] auth = connection.expect(Wire.AUTH).payload();
+      ByteBuffer payload = ByteBuffer.wrap(auth);
+      byte[] nonce = new byte[32];
+      payload.get(nonce);
+      byte[] instance = new byte[16];
+      payload.get(instance);
+      long epoch = payload.getLong();
+      byte[] label = new byte[payload.get() & 0xFF];
+      payload.get(label);
+      byte[] proof = new byte[32];
+      payload.get(proof);
+      if (payload.hasRemaining()) {
+        throw new AssertionError("AUTH has " + payload.remaining() + " bytes too many");
+      }
+      byte[] bytes = Arrays.copyOf(auth, auth.length - 32);
+      transcript = Wire.transcript(connection.preamble(), connection.binding(), challenge, bytes);
+      boolean right = MessageDigest.isEqual(proof, Wire.proofOfAgent(key, transcript));
+      return new Claim(
+          bytes,
+          instance,
+          epoch,
+          new String(label, java.nio.charset.StandardCharsets.UTF_8),
+          proof,
+          right);
+    }
+
+    /** The right proof for this data mode. */
+    public byte[] proof(int dataMode) {
+      return Wire.proofOfRelay(key, transcript, new byte[] {(byte) dataMode});
+    }
+
+    public RawConnection sendWelcome(byte[] proof, int dataMode) {
+      return connection.send(Wire.WELCOME, proof, new byte[] {(byte) dataMode});
+    }
+  }
+
+  public Attaching attaching(RawConnection control) {
+    return new Attaching(control);
+  }
+
+  /**
+   * The next connection becomes the agent's control connection, the handshake done; fails unless
+   * the agent's proof is right.
+   */
+  public RawConnection attach() {
+    Attaching attaching = attaching(accept(Wire.KIND_CONTROL));
+    if (!attaching.readAuth().right()) {
+      throw new AssertionError("the agent's proof is wrong");
+    }
+    return attaching.sendWelcome(attaching.proof(0), 0);
+  }
+
+  /**
+   * Sends one DIAL with one token, takes the data connection that it causes, checks the token and
+   * answers READY.
+   */
+  public RawConnection warm(RawConnection control) {
+    byte[] token = Wire.random(16);
+    byte[] ack = Wire.random(16);
+    control.send(Wire.DIAL, token, ack);
+    RawConnection data = accept(Wire.KIND_DATA);
+    if (!Arrays.equals(token, data.expect(Wire.TOKEN).payload())) {
+      throw new AssertionError("the agent sent another token");
+    }
+    return data.send(Wire.READY, ack);
+  }
+
+  @Override
+  public void close() throws IOException {
+    server.close();
+    synchronized (open) {
+      for (Socket socket : open) {
+        socket.close();
+      }
+    }
+  }
+}
