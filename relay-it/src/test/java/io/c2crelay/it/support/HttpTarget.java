@@ -28,7 +28,7 @@ public final class HttpTarget implements AutoCloseable {
             Bulk.Sum sum = Bulk.read(exchange.getRequestBody());
             String text =
                 exchange.getRequestMethod().equals("POST")
-                    ? HalfCloseServer.reply(sum)
+                    ? new String(Behaviour.reply(sum), StandardCharsets.UTF_8)
                     : "hello " + exchange.getRequestURI().getPath();
             byte[] body = text.getBytes(StandardCharsets.UTF_8);
             exchange.sendResponseHeaders(200, body.length);

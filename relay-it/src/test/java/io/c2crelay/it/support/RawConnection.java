@@ -225,10 +225,10 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
-  /** TCP FIN without more ado: to cut a frame short. */
+  /** TCP FIN without more ado, no TLS alert before it: to cut a frame short. */
   public void finish() {
     try {
-      tls.shutdownOutput();
+      raw.shutdownOutput();
     } catch (IOException e) {
       throw new AssertionError(this + " cannot send FIN", e);
     }

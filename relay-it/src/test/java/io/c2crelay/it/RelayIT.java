@@ -1,0 +1,451 @@
+package io.c2crelay.it;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.c2crelay.it.support.Async;
+import io.c2crelay.it.support.Behaviour;
+import io.c2crelay.it.support.Bulk;
+import io.c2crelay.it.support.Ending;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.HttpTarget;
+import io.c2crelay.it.support.Pair;
+import io.c2crelay.it.support.Target;
+import io.c2crelay.it.support.TcpEnd;
+import io.c2crelay.it.support.Wire;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Stream;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * What users and targets see of the pair when nothing goes wrong: the same as of a direct
+ * connection.
+ */
+@Timeout(60)
+class RelayIT {
+
+  private static final Duration SOON = Duration.ofSeconds(10);
+  private static final long MIB = 1024 * 1024;
+
+  @RegisterExtension static final Harness SHARED = Harness.perClass();
+  @RegisterExtension final Harness harness = Harness.perTest();
+
+  private static Target target;
+  private static Pair pair;
+
+  @BeforeAll
+  static void startPair() {
+    target = SHARED.keep(Target.start(Behaviour.ECHO));
+    pair = Pair.start(SHARED, target);
+  }
+
+  @BeforeEach
+  void becomeEcho() {
+    target.become(Behaviour.ECHO);
+  }
+
+  @AfterEach
+  void pairIsStillThere() {
+    target.become(Behaviour.ECHO);
+    assertThat(pair.relay().isAlive()).as("relay is alive").isTrue();
+    assertThat(pair.agent().isAlive()).as("agent is alive").isTrue();
+    try (TcpEnd user = pair.user()) {
+      user.echo("still there\n");
+    }
+  }
+
+  private TcpEnd user() {
+    return harness.keep(pair.user());
+  }
+
+  @Test
+  void userSpeaksFirst() {
+    TcpEnd user = user().echo("hello\n").echo("hello again\n").finish();
+    assertThat(user.receiveAll()).isEmpty();
+  }
+
+  @Test
+  void targetSpeaksFirst() {
+    target.become(Behaviour.GREETING);
+    TcpEnd user = user();
+    assertThat(user.receiveText(Behaviour.HELLO.length())).isEqualTo(Behaviour.HELLO);
+    user.echo("EHLO user\r\n").finish();
+    assertThat(user.receiveAll()).isEmpty();
+  }
+
+  @Test
+  void httpWorksWithoutChange() throws Exception {
+    HttpTarget http = harness.keep(HttpTarget.start());
+    Pair own = Pair.of(harness, http.port()).start();
+    HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    for (String path : List.of("/", "/one", "/two?x=y")) {
+      URI uri = URI.create("http://127.0.0.1:" + own.port() + path);
+      HttpResponse<String> response =
+          client.send(
+              HttpRequest.newBuilder(uri).timeout(SOON).build(),
+              HttpResponse.BodyHandlers.ofString());
+      assertThat(response.statusCode()).isEqualTo(200);
+      assertThat(response.body()).isEqualTo("hello " + uri.getPath());
+    }
+    byte[] body = Bulk.bytes(1, 3_000_000);
+    HttpResponse<byte[]> posted =
+        client.send(
+            HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + own.port() + "/upload"))
+                .timeout(SOON)
+                .POST(HttpRequest.BodyPublishers.ofByteArray(body))
+                .build(),
+            HttpResponse.BodyHandlers.ofByteArray());
+    assertThat(posted.body()).isEqualTo(Behaviour.reply(Bulk.of(body)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 70_000, 2_000_000})
+  void userSendsThenFinishesThenReadsTheWholeReply(int length) {
+    target.become(Behaviour.HALF_CLOSE);
+    byte[] bytes = Bulk.bytes(length, length);
+    TcpEnd user = user();
+    user.send(bytes).finish();
+    assertThat(user.receiveAll()).isEqualTo(Behaviour.reply(Bulk.of(bytes)));
+  }
+
+  @Test
+  void targetFinishesFirstAndTheUserGoesOn() {
+    target.becomeManual();
+    TcpEnd user = user().send("request");
+    TcpEnd atTarget = target.next();
+    assertThat(atTarget.receiveText(7)).isEqualTo("request");
+    atTarget.send("all I have to say").finish();
+    assertThat(new String(user.receiveAll(), UTF_8)).isEqualTo("all I have to say");
+    byte[] more = Bulk.bytes(2, 1_000_000);
+    Async<byte[]> reading = Async.run(atTarget::receiveAll);
+    user.send(more).finish();
+    assertThat(reading.get(SOON)).isEqualTo(more);
+  }
+
+  @Test
+  void bothFinishAtTheSameTime() {
+    target.becomeManual();
+    TcpEnd user = user().send("u");
+    TcpEnd atTarget = target.next();
+    assertThat(atTarget.receiveText(1)).isEqualTo("u");
+    user.send("last of the user").finish();
+    atTarget.send("last of the target").finish();
+    assertThat(new String(user.receiveAll(), UTF_8)).isEqualTo("last of the target");
+    assertThat(new String(atTarget.receiveAll(), UTF_8)).isEqualTo("last of the user");
+  }
+
+  @Test
+  void cleanEndIsLoggedOnBothSides() {
+    int relayMark = pair.relay().mark();
+    int agentMark = pair.agent().mark();
+    TcpEnd user = user().echo("12345").finish();
+    assertThat(user.receiveAll()).isEmpty();
+    String opened = pair.relay().awaitLog(relayMark, "session\\.open ", SOON).value("id");
+    assertThat(
+            pair.relay().awaitLog(relayMark, "session\\.close .*id=" + opened + "\\b", SOON).text())
+        .contains("reason=DONE", "up=5", "down=5");
+    pair.agent().awaitLog(agentMark, "session\\.open .*id=" + opened + "\\b", SOON);
+    assertThat(
+            pair.agent().awaitLog(agentMark, "session\\.close .*id=" + opened + "\\b", SOON).text())
+        .contains("reason=DONE");
+  }
+
+  @Test
+  void bulkBothWaysAtOnceArrivesUnchanged() {
+    long length = 128 * MIB;
+    BlockingQueue<Bulk.Sum> sums = new LinkedBlockingQueue<>();
+    target.become(
+        connection -> {
+          Async<Bulk.Sum> sending =
+              Async.run(
+                  () -> {
+                    Bulk.Sum sum = Bulk.write(connection.out(), 22, length);
+                    connection.finish();
+                    return sum;
+                  });
+          sums.add(Bulk.read(connection.in()));
+          sums.add(sending.get(Duration.ofSeconds(50)));
+        });
+    TcpEnd user = user();
+    Async<Bulk.Sum> sending =
+        Async.run(
+            () -> {
+              Bulk.Sum sum = Bulk.write(user.out(), 11, length);
+              user.finish();
+              return sum;
+            });
+    Bulk.Sum received = Async.run(() -> Bulk.read(user.in())).get(Duration.ofSeconds(50));
+    Bulk.Sum sent = sending.get(SOON);
+    assertThat(poll(sums)).as("what the user sent, at the target").isEqualTo(sent);
+    assertThat(received).as("what the target sent, at the user").isEqualTo(poll(sums));
+    assertThat(sent.length()).isEqualTo(length);
+  }
+
+  private static <T> T poll(BlockingQueue<T> queue) {
+    try {
+      T next = queue.poll(20, TimeUnit.SECONDS);
+      assertThat(next).as("the target's result").isNotNull();
+      return next;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError("interrupted", e);
+    }
+  }
+
+  @Test
+  void hundredSessionsAtOnce() {
+    int count = 100;
+    List<TcpEnd> users = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      users.add(user().send("user " + i + "\n"));
+    }
+    for (int i = 0; i < count; i++) {
+      String line = "user " + i + "\n";
+      assertThat(users.get(i).receiveText(line.length())).isEqualTo(line);
+    }
+    List<Async<Void>> echoes = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      TcpEnd user = users.get(i);
+      byte[] bytes = Bulk.bytes(i, 100_000);
+      echoes.add(
+          Async.run(
+              () -> {
+                Async<byte[]> back = Async.run(user::receiveAll);
+                user.send(bytes).finish();
+                assertThat(back.get(Duration.ofSeconds(30))).isEqualTo(bytes);
+                return null;
+              }));
+    }
+    echoes.forEach(echo -> echo.get(Duration.ofSeconds(40)));
+  }
+
+  @Test
+  void thousandShortSessions() {
+    int threads = 10;
+    int each = 100;
+    List<Async<Integer>> workers = new ArrayList<>();
+    for (int t = 0; t < threads; t++) {
+      int worker = t;
+      workers.add(
+          Async.run(
+              () -> {
+                for (int i = 0; i < each; i++) {
+                  String text = "worker " + worker + " session " + i;
+                  try (TcpEnd user = pair.user()) {
+                    user.send(text).finish();
+                    assertThat(new String(user.receiveAll(), UTF_8)).isEqualTo(text);
+                  }
+                }
+                return each;
+              }));
+    }
+    int done = workers.stream().mapToInt(worker -> worker.get(Duration.ofSeconds(50))).sum();
+    assertThat(done).isEqualTo(threads * each);
+  }
+
+  /**
+   * The user, and in a second session the target, reads nothing for 5 s: only that session stalls.
+   */
+  @Test
+  void readerThatStopsStallsItsSessionAlone() {
+    long length = 96 * MIB;
+    AtomicLong writtenByTarget = new AtomicLong();
+    BlockingQueue<Bulk.Sum> sent = new LinkedBlockingQueue<>();
+    target.become(
+        connection -> {
+          try (connection) {
+            sent.add(Bulk.write(connection.out(), 5, length, writtenByTarget));
+          }
+        });
+    TcpEnd slowUser = user().send("go");
+    slowUser.receive(2);
+
+    target.becomeManual();
+    TcpEnd fastUser = user().send("go");
+    TcpEnd slowTarget = target.next();
+    slowTarget.receive(2);
+    AtomicLong writtenByUser = new AtomicLong();
+    Async<Bulk.Sum> fastUserSends =
+        Async.run(
+            () -> {
+              Bulk.Sum sum = Bulk.write(fastUser.out(), 6, length, writtenByUser);
+              fastUser.finish();
+              return sum;
+            });
+
+    target.become(Behaviour.ECHO);
+    long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(5);
+    TcpEnd other = user();
+    byte[] block = Bulk.bytes(7, 60_000);
+    long slowest = 0;
+    int rounds = 0;
+    while (System.nanoTime() < until) {
+      long begin = System.nanoTime();
+      other.send(block);
+      assertThat(other.receive(block.length)).isEqualTo(block);
+      slowest = Math.max(slowest, System.nanoTime() - begin);
+      rounds++;
+    }
+    assertThat(rounds).as("echoes of 60 kB in 5 s beside two stalled sessions").isGreaterThan(50);
+    assertThat(Duration.ofNanos(slowest))
+        .as("the slowest of them")
+        .isLessThan(Duration.ofSeconds(2));
+    assertThat(writtenByTarget.get()).as("bytes the target got rid of").isLessThan(length / 2);
+    assertThat(writtenByUser.get()).as("bytes the user got rid of").isLessThan(length / 2);
+
+    Bulk.Sum atTarget = Async.run(() -> Bulk.read(slowTarget.in())).get(Duration.ofSeconds(30));
+    assertThat(fastUserSends.get(SOON)).isEqualTo(atTarget);
+    slowTarget.close();
+    Async<Bulk.Sum> atUser = Async.run(() -> Bulk.read(slowUser.in()));
+    assertThat(atUser.get(Duration.ofSeconds(30)).length()).isEqualTo(length - 2);
+    assertThat(poll(sent).length()).isEqualTo(length);
+  }
+
+  @Test
+  void poolOfNoneDialsForEachSession() {
+    Target greeting = harness.keep(Target.start(Behaviour.GREETING));
+    Pair own = Pair.of(harness, greeting).relayOptions("--pool", "0").start();
+    for (int i = 0; i < 20; i++) {
+      try (TcpEnd user = own.user()) {
+        assertThat(user.receiveText(Behaviour.HELLO.length())).isEqualTo(Behaviour.HELLO);
+        user.echo("session " + i).finish();
+        assertThat(user.receiveAll()).isEmpty();
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7})
+  void bytesThatBeginLikeTheMagicReachTheTarget(int length) {
+    target.becomeManual();
+    byte[] bytes =
+        Wire.concat(Arrays.copyOf(Wire.magic(), length), "not the magic".getBytes(UTF_8));
+    user().send(bytes).finish();
+    assertThat(target.next().receiveAll()).isEqualTo(bytes);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 4, 7})
+  void beginningOfTheMagicThenFinReachesTheTarget(int length) {
+    target.becomeManual();
+    byte[] bytes = Arrays.copyOf(Wire.magic(), length);
+    user().send(bytes).finish();
+    assertThat(target.next().receiveAll()).isEqualTo(bytes);
+  }
+
+  /** Held for a second at most, then they are a user's bytes, and so are those that come after. */
+  @Test
+  void beginningOfTheMagicThenSilenceReachesTheTarget() {
+    target.becomeManual();
+    byte[] magic = Wire.magic();
+    TcpEnd user = user().send(Arrays.copyOf(magic, 5));
+    TcpEnd atTarget = target.next();
+    assertThat(atTarget.receive(5)).isEqualTo(Arrays.copyOf(magic, 5));
+    user.send("later").finish();
+    assertThat(new String(atTarget.receiveAll(), UTF_8)).isEqualTo("later");
+  }
+
+  static Stream<Arguments> foreignBytes() throws Exception {
+    return Stream.of(
+        Arguments.of("TLS ClientHello", clientHello()),
+        Arguments.of("HTTP", "GET / HTTP/1.1\r\nHost: example\r\n\r\n".getBytes(UTF_8)),
+        Arguments.of("SSH", "SSH-2.0-OpenSSH_9.2\r\n".getBytes(UTF_8)),
+        Arguments.of("zeros", new byte[4_096]),
+        Arguments.of("noise", Bulk.bytes(99, 100_000)),
+        Arguments.of(
+            "magic, not at the start", Wire.concat(new byte[] {0}, Wire.magic(), new byte[8])));
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("foreignBytes")
+  void bytesOfAnyKindReachTheTargetUntouched(String what, byte[] bytes) {
+    target.becomeManual();
+    TcpEnd user = user().send(bytes);
+    TcpEnd atTarget = target.next();
+    assertThat(atTarget.receive(bytes.length)).as(what).isEqualTo(bytes);
+    assertThat(atTarget.send(bytes).socket().isClosed()).isFalse();
+    assertThat(user.receive(bytes.length)).as(what + ", back").isEqualTo(bytes);
+  }
+
+  private static byte[] clientHello() throws Exception {
+    SSLEngine engine = SSLContext.getDefault().createSSLEngine("example.org", 443);
+    engine.setUseClientMode(true);
+    ByteBuffer out = ByteBuffer.allocate(engine.getSession().getPacketBufferSize());
+    engine.wrap(ByteBuffer.allocate(0), out);
+    return Arrays.copyOf(out.array(), out.position());
+  }
+
+  @Test
+  void portScanNeverTouchesTheTarget() {
+    int before = target.accepted();
+    for (int i = 0; i < 20; i++) {
+      TcpEnd scanner = pair.user();
+      if (i % 2 == 0) {
+        scanner.close();
+      } else {
+        scanner.reset();
+      }
+    }
+    user().echo("a real user\n");
+    assertThat(target.accepted()).isEqualTo(before + 1);
+  }
+
+  @Test
+  void resetOfTheUserBecomesAResetAtTheTarget() {
+    target.becomeManual();
+    TcpEnd user = user().send("hello");
+    TcpEnd atTarget = target.next();
+    atTarget.receive(5);
+    user.reset();
+    assertThat(atTarget.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+  }
+
+  @Test
+  void resetOfTheTargetBecomesAResetAtTheUser() {
+    target.becomeManual();
+    TcpEnd user = user().send("hello");
+    TcpEnd atTarget = target.next();
+    atTarget.receive(5);
+    atTarget.reset();
+    assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+  }
+
+  @Test
+  void resetAfterAHalfCloseIsPassedOnToo() {
+    target.becomeManual();
+    TcpEnd user = user().send("hello").finish();
+    TcpEnd atTarget = target.next();
+    assertThat(new String(atTarget.receiveAll(), UTF_8)).isEqualTo("hello");
+    atTarget.reset();
+    assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+  }
+
+  @Test
+  void severalAddressFamiliesReachTheSamePort() throws Exception {
+    TcpEnd v6 = harness.keep(TcpEnd.connect(new java.net.InetSocketAddress("::1", pair.port())));
+    v6.echo("over IPv6\n");
+  }
+}

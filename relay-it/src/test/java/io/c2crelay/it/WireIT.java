@@ -1,0 +1,626 @@
+package io.c2crelay.it;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Async;
+import io.c2crelay.it.support.Behaviour;
+import io.c2crelay.it.support.Bulk;
+import io.c2crelay.it.support.Ending;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.Ports;
+import io.c2crelay.it.support.RawAgent;
+import io.c2crelay.it.support.RawConnection;
+import io.c2crelay.it.support.RawControl;
+import io.c2crelay.it.support.RawFrame;
+import io.c2crelay.it.support.RawRelay;
+import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Target;
+import io.c2crelay.it.support.TcpEnd;
+import io.c2crelay.it.support.Wire;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.time.Duration;
+import java.util.Arrays;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/**
+ * Both jars speak the protocol of the document: each against a peer that was written from the
+ * document alone.
+ */
+@Timeout(40)
+class WireIT {
+
+  private static final Duration SOON = Duration.ofSeconds(10);
+
+  /** The relay, with the raw agent. */
+  @Nested
+  class Relay {
+
+    @RegisterExtension static final Harness SHARED = Harness.perClass();
+    @RegisterExtension final Harness harness = Harness.perTest();
+
+    private static final String KEY = Harness.newKey();
+    private static RelayProcess relay;
+
+    private RawAgent agent;
+    private RawControl control;
+
+    @BeforeAll
+    static void startRelay() {
+      relay = SHARED.relay(KEY, "--pool", "1", "--wait", "5");
+      relay.awaitListening();
+    }
+
+    @BeforeEach
+    void attach() {
+      agent = RawAgent.of(relay, KEY);
+      int mark = relay.mark();
+      control = harness.keep(agent.attach());
+      relay.awaitLog(mark, "agent\\.attached .*label=raw", SOON);
+    }
+
+    @AfterEach
+    void relayIsStillThere() {
+      int mark = relay.mark();
+      control.close();
+      relay.awaitLog(mark, "agent\\.detached ", SOON);
+      assertThat(relay.isAlive()).isTrue();
+    }
+
+    private TcpEnd user() {
+      return harness.keep(TcpEnd.connect(relay.port()));
+    }
+
+    private RawConnection warm() {
+      return harness.keep(agent.warm(control));
+    }
+
+    @Test
+    void attachesOverTls13AndTellsTheDataMode() {
+      assertThat(control.connection().protocol()).isEqualTo("TLSv1.3");
+      assertThat(control.challenge()[0]).as("version").isEqualTo((byte) 1);
+      assertThat(control.dataMode()).as("data mode: TLS").isZero();
+    }
+
+    @Test
+    void carriesASession() {
+      RawConnection data = warm();
+      assertThat(data.binding()).isEqualTo(control.connection().binding());
+      TcpEnd user = user().send("hello");
+      RawAgent.Start start = RawAgent.Start.parse(data.expect(Wire.START));
+      assertThat(start.user().getPort()).isEqualTo(user.localPort());
+      assertThat(start.user().getAddress().getHostAddress()).isEqualTo("127.0.0.1");
+      assertThat(start.local().getPort()).isEqualTo(relay.port());
+      data.send(Wire.STARTED);
+      assertThat(new String(data.expectData(5), UTF_8)).isEqualTo("hello");
+      data.send(RawFrame.data("and hello to you"));
+      assertThat(user.receiveText(16)).isEqualTo("and hello to you");
+      user.finish();
+      data.expect(Wire.EOF);
+      data.send(RawFrame.data("bye")).send(Wire.EOF);
+      assertThat(new String(user.receiveAll(), UTF_8)).isEqualTo("bye");
+      assertThat(data.awaitEnd(SOON).frames()).as("after both EOFs the relay closes").isEmpty();
+    }
+
+    @Test
+    void frameOfTheLargestSizeIsCarried() {
+      RawConnection data = warm();
+      TcpEnd user = user().send("x");
+      data.expect(Wire.START);
+      byte[] bytes = Bulk.bytes(3, Wire.MAX_DATA_PAYLOAD);
+      data.send(Wire.STARTED).send(Wire.DATA, bytes);
+      assertThat(user.receive(bytes.length)).isEqualTo(bytes);
+    }
+
+    @Test
+    void relaySendsNoFrameBeyondTheLargestSize() {
+      RawConnection data = warm();
+      byte[] bytes = Bulk.bytes(4, 1_000_000);
+      TcpEnd user = user();
+      Async<TcpEnd> sending = Async.run(() -> user.send(bytes).finish());
+      data.expect(Wire.START);
+      data.send(Wire.STARTED);
+      byte[] received = new byte[0];
+      while (received.length < bytes.length) {
+        RawFrame frame = data.expect(Wire.DATA);
+        assertThat(frame.payload()).hasSizeBetween(1, Wire.MAX_DATA_PAYLOAD);
+        received = Wire.concat(received, frame.payload());
+      }
+      assertThat(received).isEqualTo(bytes);
+      sending.get(SOON);
+      data.expect(Wire.EOF);
+    }
+
+    @Test
+    void atMost64KiBGoToTheAgentBeforeStarted() {
+      RawConnection data = warm();
+      byte[] bytes = Bulk.bytes(4, 1_000_000);
+      TcpEnd user = user();
+      Async<TcpEnd> sending = Async.run(() -> user.send(bytes));
+      data.expect(Wire.START);
+      int early = 0;
+      RawConnection.End end = null;
+      try {
+        end = data.awaitEnd(Duration.ofMillis(500));
+      } catch (AssertionError stillOpen) {
+        assertThat(stillOpen.getMessage()).contains("still open");
+        java.util.regex.Matcher sizes =
+            java.util.regex.Pattern.compile("frame 15 of (\\d+) bytes")
+                .matcher(stillOpen.getMessage());
+        while (sizes.find()) {
+          early += Integer.parseInt(sizes.group(1));
+        }
+      }
+      assertThat(end).isNull();
+      assertThat(early).isLessThanOrEqualTo(64 * 1024);
+      assertThat(sending.isDone() || early <= 64 * 1024).isTrue();
+    }
+
+    @Test
+    void failedResetsTheUserAndNamesTheReason() {
+      RawConnection data = warm();
+      int mark = relay.mark();
+      TcpEnd user = user().send("hello");
+      data.expect(Wire.START);
+      data.send(Wire.FAILED, new byte[] {Wire.TARGET_REFUSED});
+      data.close();
+      assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+      relay.awaitLog(mark, "reason=TARGET_REFUSED", SOON);
+    }
+
+    @Test
+    void resetFrameResetsTheUser() {
+      RawConnection data = warm();
+      TcpEnd user = user().send("hello");
+      data.expect(Wire.START);
+      data.send(Wire.STARTED).send(Wire.RESET, new byte[] {0});
+      assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+      data.awaitEnd(SOON);
+    }
+
+    @Test
+    void endWithoutBothEofsIsNeverCleanForTheUser() {
+      RawConnection data = warm();
+      TcpEnd user = user().send("hello");
+      data.expect(Wire.START);
+      data.send(Wire.STARTED).send(RawFrame.data("some of it"));
+      assertThat(user.receiveText(10)).isEqualTo("some of it");
+      data.close();
+      assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    }
+
+    @Test
+    void resetOfTheUserAbortsTheDataConnection() {
+      RawConnection data = warm();
+      TcpEnd user = user().send("hello");
+      data.expect(Wire.START);
+      data.send(Wire.STARTED);
+      data.expectData(5);
+      user.reset();
+      RawConnection.End end = data.awaitEnd(SOON);
+      assertThat(end.frames()).allMatch(frame -> frame.type() == Wire.RESET);
+    }
+
+    @Test
+    void silentUserIsStartedAfterTheGraceTime() {
+      RawConnection data = warm();
+      TcpEnd user = user();
+      data.expect(Wire.START);
+      data.send(Wire.STARTED).send(RawFrame.data("I speak first"));
+      assertThat(user.receiveText(13)).isEqualTo("I speak first");
+    }
+
+    @Test
+    void pingOnControlIsAnsweredWithTheSameBytes() {
+      byte[] bytes = Wire.random(8);
+      control.connection().send(Wire.PING, bytes);
+      RawFrame frame = control.connection().read();
+      while (frame.type() != Wire.PONG) {
+        frame = control.connection().read();
+      }
+      assertThat(frame.payload()).isEqualTo(bytes);
+    }
+
+    @Test
+    void unknownTypesWithTheHighBitAreSkipped() {
+      control.connection().send(0x80).send(0xFF, Wire.random(100)).send(Wire.PING, new byte[8]);
+      RawFrame frame = control.connection().read();
+      while (frame.type() != Wire.PONG) {
+        frame = control.connection().read();
+      }
+      RawConnection data = warm();
+      data.send(0x90, Wire.random(10));
+      TcpEnd user = user().send("hello");
+      data.expect(Wire.START);
+      data.send(0x91)
+          .send(Wire.STARTED)
+          .send(0x92, Wire.random(5))
+          .send(RawFrame.data("still fine"));
+      assertThat(user.receiveText(10)).isEqualTo("still fine");
+    }
+
+    @Test
+    void framesSplitAnywhereAreTheSameFrames() {
+      RawConnection data = warm();
+      TcpEnd user = user().send("hello");
+      data.expect(Wire.START);
+      byte[] bytes =
+          Wire.concat(
+              RawFrame.of(Wire.STARTED).bytes(),
+              RawFrame.data("split").bytes(),
+              RawFrame.of(Wire.EOF).bytes());
+      for (byte b : bytes) {
+        data.sendBytes(new byte[] {b});
+      }
+      assertThat(new String(user.receiveAll(), UTF_8)).isEqualTo("split");
+    }
+
+    @Test
+    void clientHelloGluedToThePreambleIsRead() throws Exception {
+      // A data connection whose preamble and first TLS record leave in one segment, then the same
+      // with every byte alone.
+      RawControl.Dial dial = control.nextDial();
+      try (GluedSocket socket = new GluedSocket(relay.address(), Wire.preamble(Wire.KIND_DATA));
+          RawConnection data = RawConnection.handshake(socket, Wire.preamble(Wire.KIND_DATA))) {
+        data.send(Wire.TOKEN, dial.token());
+        assertThat(data.expect(Wire.READY).payload()).isEqualTo(dial.ack());
+      }
+    }
+
+    @Test
+    void preambleInSingleBytesIsRead() throws Exception {
+      RawControl.Dial dial = control.nextDial();
+      byte[] preamble = Wire.preamble(Wire.KIND_DATA);
+      try (Socket socket = new Socket()) {
+        socket.setTcpNoDelay(true);
+        socket.connect(relay.address(), 5_000);
+        for (byte b : preamble) {
+          socket.getOutputStream().write(b);
+        }
+        RawConnection data = RawConnection.handshake(socket, preamble);
+        data.send(Wire.TOKEN, dial.token());
+        assertThat(data.expect(Wire.READY).payload()).isEqualTo(dial.ack());
+      }
+    }
+
+    /**
+     * Its first segment was lost: the relay took it for a silent user, and a session of it is
+     * called off.
+     */
+    @Test
+    void lateAgentIsRecognisedAfterTheGraceTime() throws Exception {
+      RawConnection data = warm();
+      byte[] preamble = Wire.preamble(Wire.KIND_CONTROL);
+      try (Socket socket = new Socket()) {
+        socket.connect(relay.address(), 5_000);
+        data.expect(Wire.START);
+        data.send(Wire.STARTED);
+        socket.getOutputStream().write(preamble);
+        try (RawConnection late = RawConnection.handshake(socket, preamble)) {
+          assertThat(late.expect(Wire.CHALLENGE).payload()).hasSize(33);
+        }
+        assertThat(data.awaitEnd(SOON).frames()).allMatch(frame -> frame.type() == Wire.RESET);
+      }
+    }
+
+    @Test
+    void lateAgentToWhichTheTargetSpokeAlreadyIsReset() {
+      RawConnection data = warm();
+      TcpEnd late = user();
+      data.expect(Wire.START);
+      data.send(Wire.STARTED).send(RawFrame.data("220 hello"));
+      assertThat(late.receiveText(9)).isEqualTo("220 hello");
+      late.send(Wire.preamble(Wire.KIND_CONTROL));
+      assertThat(late.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+      assertThat(data.awaitEnd(SOON).frames())
+          .as("the magic is nobody's data")
+          .allMatch(f -> f.type() == Wire.RESET);
+    }
+
+    @Test
+    void higherEpochReplacesTheControlConnectionButNotItsSession() {
+      RawConnection data = warm();
+      TcpEnd user = user().send("hello");
+      data.expect(Wire.START);
+      data.send(Wire.STARTED);
+      data.expectData(5);
+      RawControl old = control;
+      control = harness.keep(agent.attach());
+      old.connection().awaitEnd(SOON);
+      data.send(RawFrame.data("still in session"));
+      assertThat(user.receiveText(16)).isEqualTo("still in session");
+      user.send("yes").finish();
+      assertThat(new String(data.expectData(3), UTF_8)).isEqualTo("yes");
+      data.expect(Wire.EOF);
+      data.send(Wire.EOF);
+      assertThat(user.receiveAll()).isEmpty();
+    }
+
+    @Test
+    void lowerOrEqualEpochIsSentAway() {
+      for (long epoch : new long[] {agent.epoch(), agent.epoch() - 1}) {
+        RawControl stale =
+            harness.keep(agent.openControl().readChallenge().sendAuth(agent.claim(epoch)));
+        RawConnection.End end = stale.connection().awaitEnd(SOON);
+        assertThat(end.frames())
+            .anyMatch(frame -> frame.type() == Wire.GOAWAY && frame.code() == Wire.STALE_EPOCH);
+      }
+      control.connection().send(Wire.PING, new byte[8]);
+      control.connection().expect(Wire.DIAL);
+    }
+
+    @Test
+    void warmConnectionsEndWithTheirControlConnection() {
+      RawConnection data = warm();
+      int mark = relay.mark();
+      control.connection().reset();
+      data.awaitEnd(SOON);
+      relay.awaitLog(mark, "agent\\.detached ", SOON);
+      control = harness.keep(agent.attach());
+    }
+
+    @Test
+    void userWaitsWhileTheAgentHasNoWarmConnectionAndIsServedByTheNextReady() {
+      TcpEnd user = user().send("early");
+      RawConnection data = warm();
+      data.expect(Wire.START);
+      data.send(Wire.STARTED);
+      assertThat(new String(data.expectData(5), UTF_8)).isEqualTo("early");
+      user.finish();
+      data.expect(Wire.EOF);
+      data.send(Wire.EOF);
+      assertThat(user.receiveAll()).isEmpty();
+    }
+
+    @Test
+    void versionsWithoutOverlapAreRefusedInWords() throws Exception {
+      try (TcpEnd newer = TcpEnd.connect(relay.port())) {
+        newer.send(Wire.preamble(2, 3, Wire.KIND_CONTROL, 0));
+        byte[] answer = newer.receive(11);
+        assertThat(Arrays.copyOf(answer, 8)).isEqualTo(Wire.magic());
+        assertThat(answer[8]).as("lowest").isEqualTo((byte) 1);
+        assertThat(answer[9]).as("highest").isEqualTo((byte) 1);
+        assertThat(answer[10]).isEqualTo((byte) 0xFF);
+        assertThat(newer.awaitEnd(SOON)).isEqualTo(Ending.FIN);
+      }
+    }
+
+    @Test
+    void newerAgentThatSpeaksVersionOneTooIsTaken() {
+      try (RawControl newer = agent.openControl(Wire.preamble(1, 3, Wire.KIND_CONTROL, 0))) {
+        assertThat(newer.readChallenge().challenge()[0]).as("version").isEqualTo((byte) 1);
+      }
+    }
+  }
+
+  /** The agent, with the raw relay. */
+  @Nested
+  class Agent {
+
+    @RegisterExtension final Harness harness = Harness.perTest();
+
+    private final String key = Harness.newKey();
+    private RawRelay relay;
+    private Target target;
+    private AgentProcess agent;
+
+    @BeforeEach
+    void start() {
+      relay = harness.keep(RawRelay.start(key));
+      target = harness.keep(Target.start(Behaviour.ECHO));
+    }
+
+    private RawConnection attached(int targetPort) {
+      agent = harness.agent(key, targetPort, relay.port(), "--label", "north");
+      RawRelay.Incoming incoming = relay.accept();
+      assertThat(incoming.kind()).isEqualTo(Wire.KIND_CONTROL);
+      assertThat(incoming.preamble()[8]).as("lowest version").isEqualTo((byte) 1);
+      assertThat(incoming.preamble()[9]).as("highest version").isEqualTo((byte) 1);
+      assertThat(incoming.preamble()[11]).as("flags").isZero();
+      RawConnection control = harness.keep(incoming.tls(relay.identity()));
+      assertThat(control.protocol()).isEqualTo("TLSv1.3");
+      RawRelay.Attaching attaching = relay.attaching(control);
+      RawRelay.Claim claim = attaching.readAuth();
+      assertThat(claim.right()).as("the agent's proof").isTrue();
+      assertThat(claim.label()).isEqualTo("north");
+      assertThat(claim.epoch()).isEqualTo(1);
+      attaching.sendWelcome(attaching.proof(0), 0);
+      agent.awaitReady();
+      return control;
+    }
+
+    private RawConnection warm(RawConnection control) {
+      return harness.keep(relay.warm(control));
+    }
+
+    private byte[] start(long id) {
+      InetAddress loopback = InetAddress.getLoopbackAddress();
+      return new RawAgent.Start(
+              id, new InetSocketAddress(loopback, 40_000), new InetSocketAddress(loopback, 4_000))
+          .payload();
+    }
+
+    @Test
+    void carriesSessionsOneAfterTheOther() {
+      RawConnection control = attached(target.port());
+      for (int id = 1; id <= 3; id++) {
+        RawConnection data = warm(control);
+        data.send(Wire.PING, new byte[8]);
+        assertThat(data.expect(Wire.PONG).payload()).isEqualTo(new byte[8]);
+        data.send(Wire.START, start(id)).send(RawFrame.data("early bytes "));
+        data.expect(Wire.STARTED);
+        data.send(RawFrame.data("and late ones"));
+        assertThat(new String(data.expectData(25), UTF_8)).isEqualTo("early bytes and late ones");
+        data.send(Wire.EOF);
+        data.expect(Wire.EOF);
+        data.close();
+        agent.awaitLog("session\\.open .*id=", SOON);
+      }
+    }
+
+    @Test
+    void dialOfSeveralTokensOpensAConnectionForEach() {
+      RawConnection control = attached(target.port());
+      int count = 8;
+      byte[] entries = new byte[0];
+      for (int i = 0; i < count; i++) {
+        entries = Wire.concat(entries, new byte[16], new byte[16]);
+        entries[i * 32] = (byte) (i + 1);
+        entries[i * 32 + 16] = (byte) (i + 101);
+      }
+      control.send(Wire.DIAL, entries);
+      boolean[] seen = new boolean[count];
+      for (int i = 0; i < count; i++) {
+        RawConnection data = harness.keep(relay.accept(Wire.KIND_DATA));
+        byte[] token = data.expect(Wire.TOKEN).payload();
+        seen[token[0] - 1] = true;
+        byte[] ack = new byte[16];
+        ack[0] = (byte) (token[0] + 100);
+        data.send(Wire.READY, ack);
+      }
+      assertThat(seen).doesNotContain(false);
+    }
+
+    @Test
+    void answersPingsOnControl() {
+      RawConnection control = attached(target.port());
+      byte[] bytes = Wire.random(8);
+      control.send(0x80, new byte[3]).send(Wire.PING, bytes);
+      assertThat(control.expect(Wire.PONG).payload()).isEqualTo(bytes);
+    }
+
+    @Test
+    void refusedTargetIsAFailedFrame() {
+      RawConnection control = attached(Ports.free());
+      RawConnection data = warm(control);
+      data.send(Wire.START, start(1));
+      assertThat(data.expect(Wire.FAILED).code()).isEqualTo(Wire.TARGET_REFUSED);
+      assertThat(data.awaitEnd(SOON).frames()).isEmpty();
+      agent.awaitLog("session\\.failed .*reason=TARGET_REFUSED", SOON);
+    }
+
+    @Test
+    void resetOfTheTargetIsAResetFrameOrAReset() {
+      target.becomeManual();
+      RawConnection data = warm(attached(target.port()));
+      data.send(Wire.START, start(1));
+      data.expect(Wire.STARTED);
+      target.next().reset();
+      assertThat(data.awaitEnd(SOON).frames()).allMatch(frame -> frame.type() == Wire.RESET);
+    }
+
+    @Test
+    void resetFrameResetsTheTarget() {
+      target.becomeManual();
+      RawConnection data = warm(attached(target.port()));
+      data.send(Wire.START, start(1)).send(RawFrame.data("hello"));
+      data.expect(Wire.STARTED);
+      TcpEnd atTarget = target.next();
+      atTarget.receive(5);
+      data.send(Wire.RESET, new byte[] {0});
+      assertThat(atTarget.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    }
+
+    @Test
+    void endWithoutBothEofsIsNeverCleanForTheTarget() {
+      target.becomeManual();
+      RawConnection data = warm(attached(target.port()));
+      data.send(Wire.START, start(1)).send(RawFrame.data("hello"));
+      data.expect(Wire.STARTED);
+      TcpEnd atTarget = target.next();
+      atTarget.receive(5);
+      data.close();
+      assertThat(atTarget.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    }
+
+    @Test
+    void halfClosesEachWayAreFrames() {
+      target.becomeManual();
+      RawConnection data = warm(attached(target.port()));
+      data.send(Wire.START, start(1)).send(RawFrame.data("request")).send(Wire.EOF);
+      data.expect(Wire.STARTED);
+      TcpEnd atTarget = target.next();
+      assertThat(new String(atTarget.receiveAll(), UTF_8)).isEqualTo("request");
+      atTarget.send("reply").finish();
+      assertThat(new String(data.expectData(5), UTF_8)).isEqualTo("reply");
+      data.expect(Wire.EOF);
+    }
+
+    @Test
+    void sessionGoesOnWhenItsControlConnectionIsLostAndTheEpochGrows() {
+      RawConnection control = attached(target.port());
+      RawConnection data = warm(control);
+      data.send(Wire.START, start(1)).send(RawFrame.data("before"));
+      data.expect(Wire.STARTED);
+      assertThat(new String(data.expectData(6), UTF_8)).isEqualTo("before");
+      control.reset();
+      agent.awaitLog("control\\.lost ", SOON);
+      RawRelay.Attaching again = relay.attaching(harness.keep(relay.accept(Wire.KIND_CONTROL)));
+      RawRelay.Claim claim = again.readAuth();
+      assertThat(claim.right()).isTrue();
+      assertThat(claim.epoch()).isGreaterThan(1);
+      again.sendWelcome(again.proof(0), 0);
+      data.send(RawFrame.data("after"));
+      assertThat(new String(data.expectData(5), UTF_8)).isEqualTo("after");
+    }
+
+    @Test
+    void versionRefusalIsUnderstood() throws Exception {
+      agent = harness.agent(key, target.port(), relay.port());
+      RawRelay.Incoming incoming = relay.accept();
+      incoming
+          .socket()
+          .getOutputStream()
+          .write(Wire.concat(Wire.magic(), new byte[] {7, 9, (byte) 0xFF}));
+      incoming.socket().shutdownOutput();
+      String line = agent.awaitLog("\\b7\\b.*\\b9\\b", SOON).text();
+      assertThat(line).as("both ranges").containsPattern("\\b1\\b");
+      assertThat(agent.isAlive()).isTrue();
+      assertThat(agent.wasReady()).isFalse();
+    }
+  }
+
+  /** Writes a head start together with the first write of whoever uses it, in one segment. */
+  private static final class GluedSocket extends Socket {
+    private byte[] head;
+
+    GluedSocket(InetSocketAddress address, byte[] head) throws IOException {
+      this.head = head;
+      setTcpNoDelay(true);
+      connect(address, 5_000);
+    }
+
+    @Override
+    public java.io.OutputStream getOutputStream() throws IOException {
+      java.io.OutputStream out = super.getOutputStream();
+      return new java.io.OutputStream() {
+        @Override
+        public void write(int b) throws IOException {
+          write(new byte[] {(byte) b}, 0, 1);
+        }
+
+        @Override
+        public void write(byte[] bytes, int offset, int length) throws IOException {
+          byte[] all = Wire.concat(head, Arrays.copyOfRange(bytes, offset, offset + length));
+          head = new byte[0];
+          out.write(all);
+        }
+
+        @Override
+        public void flush() throws IOException {
+          out.flush();
+        }
+      };
+    }
+  }
+}
