@@ -184,6 +184,40 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
+  /** Frames until the PONG, which is returned. */
+  public RawFrame awaitPong() {
+    RawFrame frame = read();
+    while (frame.type() != Wire.PONG) {
+      frame = read();
+    }
+    return frame;
+  }
+
+  /**
+   * Whatever comes in this time, which is the last that is read here: a frame may be cut by the end
+   * of the time.
+   */
+  public List<RawFrame> readFor(Duration time) {
+    long deadline = System.nanoTime() + time.toNanos();
+    List<RawFrame> frames = new ArrayList<>();
+    try {
+      for (long left = time.toMillis(); left > 0; ) {
+        raw.setSoTimeout((int) left);
+        RawFrame frame = readFrame();
+        if (frame == null) {
+          throw new AssertionError(this + " got FIN after " + frames);
+        }
+        frames.add(frame);
+        left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+      }
+    } catch (SocketTimeoutException timeIsOver) {
+      return frames;
+    } catch (IOException e) {
+      throw new AssertionError(this + " ended after " + frames + ": " + e, e);
+    }
+    return frames;
+  }
+
   /** DATA until so many bytes are there, exactly. */
   public byte[] expectData(int length) {
     byte[] all = new byte[0];

@@ -1,0 +1,558 @@
+package io.c2crelay.it;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Behaviour;
+import io.c2crelay.it.support.Ending;
+import io.c2crelay.it.support.FaultProxy;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.LogLine;
+import io.c2crelay.it.support.Pair;
+import io.c2crelay.it.support.Ports;
+import io.c2crelay.it.support.RawAgent;
+import io.c2crelay.it.support.RawConnection;
+import io.c2crelay.it.support.RawControl;
+import io.c2crelay.it.support.RawRelay;
+import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Target;
+import io.c2crelay.it.support.TcpEnd;
+import io.c2crelay.it.support.Wire;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.SocketTimeoutException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/**
+ * Things break: keys are wrong, targets refuse, processes die, networks fall silent, crowds come.
+ */
+@Timeout(90)
+class FaultIT {
+
+  private static final Duration SOON = Duration.ofSeconds(10);
+
+  @RegisterExtension final Harness harness = Harness.perTest();
+
+  private final String key = Harness.newKey();
+
+  private Target echo() {
+    return harness.keep(Target.start(Behaviour.ECHO));
+  }
+
+  private TcpEnd user(int port) {
+    return harness.keep(TcpEnd.connect(port));
+  }
+
+  // ---- keys
+
+  @Test
+  void agentWithAnotherKeyIsRefusedAndSaysSo() {
+    RelayProcess relay = harness.relay(key);
+    AgentProcess agent = harness.agent(Harness.newKey(), echo().port(), relay.port());
+    relay.awaitLog("auth\\.refused .*source=", Duration.ofSeconds(20));
+    agent.awaitLog("control\\.refused", Duration.ofSeconds(20));
+    assertThat(agent.wasReady()).isFalse();
+    assertThat(agent.isAlive()).isTrue();
+  }
+
+  // ---- targets
+
+  @Test
+  void refusingTargetResetsTheUserAtOnceAndBothSidesNameTheReason() {
+    Pair pair = Pair.of(harness, Ports.free()).start();
+    long begin = System.nanoTime();
+    TcpEnd user = user(pair.port()).send("hello");
+    assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(Duration.ofSeconds(2));
+    pair.relay().awaitLog("reason=TARGET_REFUSED", SOON);
+    pair.agent().awaitLog("session\\.failed .*reason=TARGET_REFUSED", SOON);
+  }
+
+  @Test
+  void unreachableTargetResetsTheUser() {
+    RelayProcess relay = harness.relay(key);
+    // TCP to the broadcast address: no route, at once, whatever the network.
+    AgentProcess agent =
+        harness.agent(Launch.agent("255.255.255.255:80", "127.0.0.1", "" + relay.port()).key(key));
+    agent.awaitReady();
+    assertThat(user(relay.port()).send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    relay.awaitLog("reason=TARGET_UNREACHABLE", SOON);
+    agent.awaitLog("session\\.failed .*reason=TARGET_UNREACHABLE", SOON);
+  }
+
+  @Test
+  void targetThatDoesNotAnswerResetsTheUserAfterTheConnectTimeout() throws Exception {
+    try (ServerSocket full = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      assumeTrue(fill(full), "a full accept queue drops a SYN here");
+      Pair pair =
+          Pair.of(harness, full.getLocalPort()).agentOptions("--connect-timeout", "500ms").start();
+      long begin = System.nanoTime();
+      assertThat(user(pair.port()).send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
+      assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(Duration.ofSeconds(3));
+      pair.relay().awaitLog("reason=TARGET_TIMEOUT", SOON);
+      pair.agent().awaitLog("session\\.failed .*reason=TARGET_TIMEOUT", SOON);
+    }
+  }
+
+  /** Connects until the kernel no longer answers. */
+  private boolean fill(ServerSocket server) throws IOException {
+    for (int i = 0; i < 10; i++) {
+      Socket socket = harness.keep(new Socket());
+      try {
+        socket.connect(server.getLocalSocketAddress(), 300);
+      } catch (SocketTimeoutException isFull) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  @Test
+  void targetThatComesUpLaterIsServedWithoutARestart() {
+    int port = Ports.free();
+    Pair pair = Pair.of(harness, port).start();
+    assertThat(user(pair.port()).send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    harness.keep(Target.start(port, Behaviour.ECHO));
+    user(pair.port()).echo("hello");
+  }
+
+  // ---- processes that die
+
+  @Test
+  void relayKilledAndRestartedHasItsAgentBackWithinTwoSeconds() {
+    int port = Ports.free();
+    Target target = harness.keep(Target.manual());
+    RelayProcess relay = harness.relay(Launch.relay("" + port).key(key));
+    relay.awaitListening();
+    AgentProcess agent = harness.agent(key, target.port(), port);
+    agent.awaitReady();
+    TcpEnd user = user(port).send("hello");
+    TcpEnd atTarget = target.next();
+    atTarget.receive(5);
+
+    relay.kill();
+    user.awaitEnd(SOON);
+    assertThat(atTarget.awaitEnd(SOON)).as("at the target").isEqualTo(Ending.RESET);
+    agent.awaitLog("control\\.lost ", SOON);
+
+    RelayProcess restarted = harness.relay(Launch.relay("" + port).key(key));
+    LogLine listening = restarted.awaitListening();
+    LogLine attached = restarted.awaitLog("agent\\.attached ", SOON);
+    assertThat(Duration.ofNanos(attached.nanos() - listening.nanos()))
+        .isLessThan(Duration.ofSeconds(2));
+    target.become(Behaviour.ECHO);
+    user(port).echo("hello again");
+  }
+
+  @Test
+  void agentKilledAndRestartedServesAgain() {
+    Target target = harness.keep(Target.manual());
+    Pair pair = Pair.start(harness, target);
+    TcpEnd user = user(pair.port()).send("hello");
+    TcpEnd atTarget = target.next();
+    atTarget.receive(5);
+
+    pair.agent().kill();
+    assertThat(user.awaitEnd(SOON)).as("at the user").isEqualTo(Ending.RESET);
+    atTarget.awaitEnd(SOON);
+    pair.relay().awaitLog("agent\\.detached ", SOON);
+
+    target.become(Behaviour.ECHO);
+    TcpEnd early = user(pair.port()).send("early");
+    harness.agent(pair.key(), target.port(), pair.port()).awaitReady();
+    assertThat(early.receiveText(5)).isEqualTo("early");
+    user(pair.port()).echo("late");
+  }
+
+  @Test
+  void controlConnectionIsLostAndReplacedWithoutTouchingSessions() {
+    Target target = echo();
+    RelayProcess relay = harness.relay(key);
+    FaultProxy network = harness.keep(FaultProxy.to(relay));
+    AgentProcess agent = harness.agent(key, target.port(), network.port());
+    agent.awaitReady();
+    TcpEnd user = user(relay.port()).echo("before");
+    int mark = agent.mark();
+    assertThat(network.reset(Wire.KIND_CONTROL)).isEqualTo(1);
+    user.echo("meanwhile");
+    agent.awaitLog(mark, "control\\.lost ", SOON);
+    agent.awaitReady(mark);
+    user.echo("after").finish();
+    assertThat(user.receiveAll()).isEmpty();
+    user(relay.port()).echo("another");
+  }
+
+  @Test
+  void dataConnectionsThatAreCutResetTheirUsersAndNewOnesAreDialled() {
+    Target target = echo();
+    RelayProcess relay = harness.relay(key);
+    FaultProxy network = harness.keep(FaultProxy.to(relay));
+    harness.agent(key, target.port(), network.port()).awaitReady();
+    TcpEnd user = user(relay.port()).echo("before");
+    assertThat(network.reset(Wire.KIND_DATA)).isPositive();
+    assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    user(relay.port()).echo("after");
+  }
+
+  // ---- silence
+
+  /**
+   * Everything that takes the heartbeat's 25 s, at once: a network that swallows everything, a
+   * frozen agent, a frozen relay, and a stranger who says nothing after CHALLENGE.
+   */
+  @Test
+  void silenceIsNoticedWithinTheHeartbeat() {
+    Duration dead = Duration.ofSeconds(35);
+    Target target = echo();
+
+    RelayProcess relay = harness.relay(key);
+    FaultProxy network = harness.keep(FaultProxy.to(relay));
+    AgentProcess cut = harness.agent(key, target.port(), network.port(), "--label", "cut");
+    AgentProcess frozen = harness.agent(key, target.port(), relay.port(), "--label", "frozen");
+    RawRelay silentRelay = harness.keep(RawRelay.start(key));
+    AgentProcess ofSilentRelay = harness.agent(key, target.port(), silentRelay.port());
+    harness.keep(silentRelay.attach());
+    cut.awaitReady();
+    frozen.awaitReady();
+    ofSilentRelay.awaitReady();
+    RawControl dumb = harness.keep(RawAgent.of(relay, key).openControl().readChallenge());
+
+    int relayMark = relay.mark();
+    network.hold();
+    frozen.freeze();
+    try {
+      RawConnection.End end = dumb.connection().awaitEnd(Duration.ofSeconds(14));
+      assertThat(end.frames()).isEmpty();
+      relay.awaitLog(relayMark, "agent\\.detached .*", dead);
+      await("both agents are given up")
+          .atMost(dead)
+          .until(() -> relay.lines(relayMark, "agent\\.detached ").size() == 2);
+      cut.awaitLog("control\\.lost ", dead);
+      ofSilentRelay.awaitLog("control\\.lost ", dead);
+    } finally {
+      frozen.thaw();
+      network.release();
+    }
+    await("both agents are back")
+        .atMost(Duration.ofSeconds(25))
+        .until(() -> relay.lines(relayMark, "agent\\.attached ").size() >= 2);
+    user(relay.port()).echo("served again");
+  }
+
+  @Test
+  void idleSessionIsAbortedWhenAskedFor() {
+    Target target = harness.keep(Target.manual());
+    Pair pair = Pair.of(harness, target).relayOptions("--idle-timeout", "1s").start();
+    TcpEnd user = user(pair.port()).send("hello");
+    TcpEnd atTarget = target.next();
+    atTarget.receive(5);
+    assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    assertThat(atTarget.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    pair.relay().awaitLog("session\\.close .*reason=IDLE", SOON);
+  }
+
+  @Test
+  void halfClosedSessionWithoutAByteIsAborted() {
+    Target target = harness.keep(Target.manual());
+    Pair pair = Pair.of(harness, target).relayOptions("--half-close-timeout", "1s").start();
+    TcpEnd user = user(pair.port()).send("hello").finish();
+    TcpEnd atTarget = target.next();
+    assertThat(new String(atTarget.receiveAll(), UTF_8)).isEqualTo("hello");
+    assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    assertThat(atTarget.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+  }
+
+  // ---- users who wait
+
+  @Test
+  void userWhoComesBeforeTheAgentIsServedWhenItAttaches() {
+    Target target = echo();
+    RelayProcess relay = harness.relay(key);
+    TcpEnd talking = user(relay.port()).send("first");
+    TcpEnd finished = user(relay.port()).send("all of it").finish();
+    TcpEnd silent = user(relay.port());
+    harness.agent(key, target.port(), relay.port()).awaitReady();
+    assertThat(talking.receiveText(5)).isEqualTo("first");
+    assertThat(new String(finished.receiveAll(), UTF_8)).isEqualTo("all of it");
+    silent.echo("now I talk");
+  }
+
+  @Test
+  void userWhoWaitsTooLongIsReset() {
+    RelayProcess relay = harness.relay(key, "--wait", "1");
+    long begin = System.nanoTime();
+    TcpEnd user = user(relay.port()).send("hello");
+    assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    assertThat(Duration.ofNanos(System.nanoTime() - begin))
+        .isBetween(Duration.ofMillis(800), Duration.ofSeconds(4));
+    relay.awaitLog("user\\.reset .*reason=", SOON);
+  }
+
+  // ---- crowds
+
+  @Test
+  void sessionsBeyondTheLimitAreReset() {
+    Pair pair = Pair.of(harness, echo()).relayOptions("--max-sessions", "2").start();
+    TcpEnd first = user(pair.port()).echo("one");
+    TcpEnd second = user(pair.port()).echo("two");
+    assertThat(user(pair.port()).send("three").awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    pair.relay().awaitLog("reason=LIMIT", SOON);
+    first.echo("one again").finish();
+    assertThat(first.receiveAll()).isEmpty();
+    pair.relay().awaitLog("session\\.close .*reason=DONE", SOON);
+    user(pair.port()).echo("four");
+    second.echo("two again");
+  }
+
+  @Test
+  void thousandsOfSilentUsersLeaveRoomForTheOthers() {
+    Target target = echo();
+    Pair pair = Pair.of(harness, target).relayOptions("--max-sessions", "200").start();
+    TcpEnd established = user(pair.port()).echo("before");
+    List<TcpEnd> crowd = new ArrayList<>();
+    for (int i = 0; i < 2_000; i++) {
+      crowd.add(user(pair.port()));
+      if (i % 100 == 0) {
+        established.echo("during " + i);
+      }
+    }
+    established.echo("with all of them there");
+    harness.agent(pair.key(), target.port(), pair.port()).awaitReady();
+    user(pair.port()).echo("someone who talks");
+    established.echo("still");
+    assertThat(target.accepted()).as("sessions at the target").isLessThanOrEqualTo(200);
+    crowd.forEach(TcpEnd::close);
+    user(pair.port()).echo("after");
+    established.echo("after");
+  }
+
+  @Test
+  void acceptRecoversFromExhaustedDescriptors() {
+    assumeTrue(Files.isExecutable(Path.of("/bin/sh")), "a shell that can limit descriptors");
+    Target target = echo();
+    RelayProcess relay =
+        harness.relay(
+            Launch.relay("0", "--max-sessions", "60")
+                .key(key)
+                .wrappedIn("/bin/sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh"));
+    AgentProcess agent = harness.agent(key, target.port(), relay.port());
+    agent.awaitReady();
+    TcpEnd established = user(relay.port()).echo("before");
+    List<TcpEnd> crowd = new ArrayList<>();
+    for (int i = 0; i < 400; i++) {
+      crowd.add(user(relay.port()));
+    }
+    established.echo("with no descriptor left");
+    crowd.forEach(TcpEnd::close);
+    established.echo("after");
+    TcpEnd next = user(relay.port()).timeout(20_000);
+    next.echo("served again");
+    assertThat(relay.isAlive()).isTrue();
+  }
+
+  @Test
+  void twoAgentsShareTheUsers() {
+    Target one = echo();
+    Target two = echo();
+    Pair pair = Pair.start(harness, one);
+    harness.agent(pair.key(), two.port(), pair.port()).awaitReady();
+    for (int i = 0; i < 20; i++) {
+      user(pair.port()).echo("user " + i);
+    }
+    assertThat(one.accepted() + two.accepted()).isEqualTo(20);
+    assertThat(one.accepted()).as("users of the first agent").isBetween(5, 15);
+  }
+
+  @Test
+  void usersOfAnAgentThatDiesGoToTheOther() {
+    Target one = echo();
+    Target two = echo();
+    Pair pair = Pair.start(harness, one);
+    harness.agent(pair.key(), two.port(), pair.port()).awaitReady();
+    pair.agent().kill();
+    pair.relay().awaitLog("agent\\.detached ", SOON);
+    for (int i = 0; i < 10; i++) {
+      user(pair.port()).echo("user " + i);
+    }
+    assertThat(two.accepted()).isEqualTo(10);
+  }
+
+  // ---- the end
+
+  @Test
+  void relayDrainsOnSigterm() {
+    Pair pair = Pair.start(harness, echo());
+    TcpEnd user = user(pair.port()).echo("before");
+    TcpEnd other = user(pair.port()).echo("before");
+    pair.relay().terminate();
+    pair.relay().awaitLog("relay\\.draining", SOON);
+    user.echo("in session while it drains");
+    await("no new users").atMost(SOON).until(() -> refused(pair.port()));
+    user.finish();
+    assertThat(user.receiveAll()).isEmpty();
+    other.echo("the last one").finish();
+    assertThat(other.receiveAll()).isEmpty();
+    assertThat(pair.relay().awaitExit(Duration.ofSeconds(5))).isZero();
+    pair.relay().awaitLog("relay\\.stopped", SOON);
+    assertThat(pair.agent().isAlive()).as("the agent goes on trying").isTrue();
+    assertThat(pair.relay().lines("session\\.close .*reason=DONE")).hasSize(2);
+  }
+
+  private static boolean refused(int port) {
+    try (Socket socket = new Socket()) {
+      socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 1_000);
+      return false;
+    } catch (IOException e) {
+      return true;
+    }
+  }
+
+  @Test
+  void relayWithoutSessionsEndsAtOnce() {
+    Pair pair = Pair.start(harness, echo());
+    TcpEnd user = user(pair.port()).echo("done");
+    user.finish();
+    assertThat(user.receiveAll()).isEmpty();
+    pair.relay().awaitLog("session\\.close ", SOON);
+    pair.relay().terminate();
+    assertThat(pair.relay().awaitExit(Duration.ofSeconds(3))).isZero();
+    pair.agent().terminate();
+    assertThat(pair.agent().awaitExit(Duration.ofSeconds(3))).isZero();
+  }
+
+  @Test
+  void waitingUsersAreResetWhenTheRelayDrains() {
+    RelayProcess relay = harness.relay(key);
+    TcpEnd waiting = user(relay.port()).send("hello");
+    relay.terminate();
+    assertThat(waiting.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    assertThat(relay.awaitExit(Duration.ofSeconds(5))).isZero();
+  }
+
+  @Test
+  void drainEndsAtItsLimit() {
+    Pair pair = Pair.of(harness, echo()).relayOptions("--drain", "1").start();
+    TcpEnd user = user(pair.port()).echo("before");
+    pair.relay().terminate();
+    assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    pair.relay().awaitExit(Duration.ofSeconds(5));
+  }
+
+  @Test
+  void secondSigtermEndsAtOnce() {
+    Pair pair = Pair.start(harness, echo());
+    TcpEnd user = user(pair.port()).echo("before");
+    pair.relay().terminate();
+    pair.relay().awaitLog("relay\\.draining", SOON);
+    user.echo("drains");
+    pair.relay().terminate();
+    pair.relay().awaitExit(Duration.ofSeconds(2));
+    user.awaitEnd(SOON);
+  }
+
+  @Test
+  void agentDrainsOnSigtermAndNewUsersGoToAnother() {
+    Target one = echo();
+    Target two = echo();
+    Pair pair = Pair.start(harness, one);
+    TcpEnd user = user(pair.port()).echo("before");
+    harness.agent(pair.key(), two.port(), pair.port()).awaitReady();
+    int relayMark = pair.relay().mark();
+    pair.agent().terminate();
+    user.echo("in session while it drains");
+    // The relay knows as soon as it has read GOAWAY; a user who comes before that may still be the
+    // draining agent's.
+    await("new users go to the other agent")
+        .atMost(SOON)
+        .until(
+            () -> {
+              int before = two.accepted();
+              try (TcpEnd next = TcpEnd.connect(pair.port())) {
+                next.echo("next");
+              }
+              return two.accepted() > before;
+            });
+    for (int i = 0; i < 5; i++) {
+      int before = two.accepted();
+      user(pair.port()).echo("user " + i);
+      assertThat(two.accepted()).isEqualTo(before + 1);
+    }
+    user.echo("the last").finish();
+    assertThat(user.receiveAll()).isEmpty();
+    assertThat(pair.agent().awaitExit(Duration.ofSeconds(5))).isZero();
+    pair.relay().awaitLog(relayMark, "agent\\.detached ", SOON);
+  }
+
+  @Test
+  void sigintDrainsToo() {
+    String[] withInt = {"env", "--default-signal=INT"};
+    assumeTrue(hasEnvWithSignals(), "an env that can restore SIGINT");
+    Target target = echo();
+    RelayProcess relay = harness.relay(Launch.relay("0").key(key).wrappedIn(withInt));
+    AgentProcess agent =
+        harness.agent(
+            Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port())
+                .key(key)
+                .wrappedIn(withInt));
+    agent.awaitReady();
+    TcpEnd user = user(relay.port()).echo("before");
+    relay.interrupt();
+    relay.awaitLog("relay\\.draining", SOON);
+    user.echo("drains").finish();
+    assertThat(user.receiveAll()).isEmpty();
+    assertThat(relay.awaitExit(Duration.ofSeconds(5))).isZero();
+    agent.interrupt();
+    assertThat(agent.awaitExit(Duration.ofSeconds(5))).isZero();
+  }
+
+  private static boolean hasEnvWithSignals() {
+    try {
+      Process env =
+          new ProcessBuilder("env", "--default-signal=INT", "true")
+              .redirectErrorStream(true)
+              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+              .start();
+      return env.waitFor() == 0;
+    } catch (IOException e) {
+      return false;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  // ---- names
+
+  @Test
+  void unknownRelayNameIsRetriedForEver() {
+    AgentProcess agent = harness.agent(Launch.agent("22", "no-such-host.invalid", "4000").key(key));
+    agent.awaitLog("control\\.retry .*in=", Duration.ofSeconds(20));
+    assertThat(agent.isAlive()).isTrue();
+    agent.terminate();
+    assertThat(agent.awaitExit(Duration.ofSeconds(10))).isZero();
+  }
+
+  @Test
+  void agentStartedBeforeTheRelayAttachesWhenItIsThere() {
+    int port = Ports.free();
+    AgentProcess agent = harness.agent(key, echo().port(), port);
+    agent.awaitLog("control\\.retry .*in=", SOON);
+    RelayProcess relay = harness.relay(Launch.relay("" + port).key(key));
+    agent.awaitReady();
+    user(relay.port()).echo("hello");
+  }
+}
