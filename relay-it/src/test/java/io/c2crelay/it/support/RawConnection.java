@@ -67,10 +67,16 @@ public final class RawConnection implements AutoCloseable {
 
   /** The agent's side on a socket on which the preamble has been written already. */
   public static RawConnection handshake(Socket socket, byte[] preamble) throws IOException {
+    return handshake(socket, preamble, "TLSv1.3");
+  }
+
+  /** As above, with another version of TLS. */
+  public static RawConnection handshake(Socket socket, byte[] preamble, String version)
+      throws IOException {
     socket.setSoTimeout(TIMEOUT_MILLIS);
     SSLSocket tls =
         (SSLSocket) trustAll().getSocketFactory().createSocket(socket, "relay.invalid", 0, true);
-    tls.setEnabledProtocols(new String[] {"TLSv1.3"});
+    tls.setEnabledProtocols(new String[] {version});
     tls.setUseClientMode(true);
     tls.startHandshake();
     X509Certificate certificate = (X509Certificate) tls.getSession().getPeerCertificates()[0];

@@ -17,6 +17,7 @@ public final class RawControl implements AutoCloseable {
   private final Deque<Dial> dials = new ArrayDeque<>();
   private byte[] challenge = new byte[0];
   private byte[] transcript = new byte[0];
+  private byte[] relayProof = new byte[0];
   private int dataMode = -1;
 
   RawControl(RawConnection connection, byte[] key) {
@@ -33,6 +34,11 @@ public final class RawControl implements AutoCloseable {
 
   public byte[] challenge() {
     return challenge.clone();
+  }
+
+  /** Of WELCOME. */
+  public byte[] relayProof() {
+    return relayProof.clone();
   }
 
   /** Of WELCOME: 0 is TLS, 1 is plain. */
@@ -67,6 +73,11 @@ public final class RawControl implements AutoCloseable {
     return Wire.proofOfAgent(key, transcript);
   }
 
+  /** A proof with this key, but over other bytes than this connection's. */
+  public byte[] proof(byte[] preamble, byte[] binding, byte[] ofChallenge, byte[] claim) {
+    return Wire.proofOfAgent(key, Wire.transcript(preamble, binding, ofChallenge, claim));
+  }
+
   /** AUTH as it should be. */
   public RawControl sendAuth(byte[] claim) {
     return sendAuth(claim, proof(claim));
@@ -88,6 +99,7 @@ public final class RawControl implements AutoCloseable {
     if (!MessageDigest.isEqual(expected, Arrays.copyOf(welcome, 32))) {
       throw new AssertionError("the relay's proof is wrong");
     }
+    relayProof = Arrays.copyOf(welcome, 32);
     dataMode = rest[0];
     return this;
   }

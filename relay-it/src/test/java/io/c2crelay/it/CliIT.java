@@ -1,0 +1,332 @@
+package io.c2crelay.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Behaviour;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.JarProcess;
+import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.Pair;
+import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Target;
+import io.c2crelay.it.support.TcpEnd;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The two commands as people type them: what they print, where, and the exit code. */
+@Timeout(60)
+class CliIT {
+
+  private static final Duration SOON = Duration.ofSeconds(20);
+  private static final String KEY = "correct-horse-battery-staple-0";
+
+  @RegisterExtension final Harness harness = Harness.perTest();
+
+  @TempDir Path directory;
+
+  private int run(JarProcess process) {
+    return process.awaitExit(SOON);
+  }
+
+  private JarProcess relay(String... arguments) {
+    return harness.command(Launch.relay(arguments));
+  }
+
+  private JarProcess agent(String... arguments) {
+    return harness.command(Launch.agent(arguments));
+  }
+
+  // ---- usage errors: 2
+
+  record Usage(String name, Launch launch) {
+    @Override
+    public String toString() {
+      return name;
+    }
+  }
+
+  private static Usage relayUsage(String... arguments) {
+    return new Usage("relay " + List.of(arguments), Launch.relay(arguments));
+  }
+
+  private static Usage agentUsage(String... arguments) {
+    return new Usage("agent " + List.of(arguments), Launch.agent(arguments));
+  }
+
+  static Stream<Usage> usageErrors() {
+    return Stream.of(
+        relayUsage(),
+        relayUsage("notaport"),
+        relayUsage("65536"),
+        relayUsage("-1"),
+        relayUsage("0", KEY, "one too many"),
+        relayUsage("0", ""),
+        relayUsage("0", "--no-such-option", KEY, "x"),
+        relayUsage("0", "--pool", "65"),
+        relayUsage("0", "--pool", "-1"),
+        relayUsage("0", "--wait", "soon"),
+        relayUsage("0", "--max-sessions", "0"),
+        relayUsage("0", "--transport", "carrier-pigeon"),
+        new Usage("relay, two keys", Launch.relay("0", KEY).key(KEY)),
+        new Usage("relay, empty key by environment", Launch.relay("0").key("")),
+        new Usage("relay, key file and argument", Launch.relay("0", KEY, "--key-file", "any")),
+        agentUsage(),
+        agentUsage("22", "127.0.0.1", "4000"),
+        agentUsage("22", "127.0.0.1", "0", KEY),
+        agentUsage("22", "127.0.0.1", "65536", KEY),
+        agentUsage("22", "127.0.0.1", "port", KEY),
+        agentUsage("0", "127.0.0.1", "4000", KEY),
+        agentUsage("65536", "127.0.0.1", "4000", KEY),
+        agentUsage("host:", "127.0.0.1", "4000", KEY),
+        agentUsage("host:0", "127.0.0.1", "4000", KEY),
+        agentUsage("[::1", "127.0.0.1", "4000", KEY),
+        agentUsage("22", "127.0.0.1", "4000", ""),
+        agentUsage("22", "127.0.0.1", "4000", "--connect-timeout", "-1s", KEY),
+        new Usage("agent, two keys", Launch.agent("22", "127.0.0.1", "4000", KEY).key(KEY)));
+  }
+
+  @ParameterizedTest
+  @MethodSource("usageErrors")
+  void wrongCommandLineEndsWithTwo(Usage usage) {
+    JarProcess process = harness.command(usage.launch());
+    assertThat(run(process)).isEqualTo(2);
+    assertThat(process.stdout()).as("standard output").isEmpty();
+    assertThat(process.stderr()).as("standard error").isNotEmpty();
+    assertThat(String.join("\n", process.stderr())).doesNotContain(KEY).doesNotContain("Exception");
+  }
+
+  @Test
+  void argumentBrokenByTheLocaleIsRefusedAndNamesTheKeyFile() {
+    assumeTrue(Files.isExecutable(Path.of("/bin/sh")), "a shell that can pass any bytes");
+    JarProcess process =
+        harness.command(
+            Launch.relay("0")
+                .env("LC_ALL", "C")
+                .wrappedIn(
+                    "/bin/sh",
+                    "-c",
+                    "exec \"$@\" \"$(printf 'schl\\303\\274ssel-schl\\303\\274ssel')\"",
+                    "sh"));
+    assertThat(run(process)).isEqualTo(2);
+    assertThat(String.join("\n", process.stderr())).contains("--key-file");
+  }
+
+  // ---- what the machine refuses: 1, in one line
+
+  private static void assertOneLine(JarProcess process) {
+    assertThat(process.stdout()).as("standard output").isEmpty();
+    assertThat(process.stderr()).as("standard error").hasSize(1);
+    assertThat(process.stderr().get(0)).doesNotContain("Exception").isNotBlank();
+  }
+
+  @Test
+  void usedPortIsOneLine() throws IOException {
+    try (ServerSocket taken = new ServerSocket(0)) {
+      JarProcess process = harness.command(Launch.relay("" + taken.getLocalPort()).key(KEY));
+      assertThat(run(process)).isEqualTo(1);
+      assertOneLine(process);
+      assertThat(process.stderr().get(0)).contains("" + taken.getLocalPort());
+    }
+  }
+
+  @Test
+  void addressOfAnotherHostIsOneLine() {
+    JarProcess process = harness.command(Launch.relay("0", "--bind", "192.0.2.1").key(KEY));
+    assertThat(run(process)).isEqualTo(1);
+    assertOneLine(process);
+    assertThat(process.stderr().get(0)).contains("192.0.2.1");
+  }
+
+  @Test
+  void missingKeyFileIsOneLine() {
+    Path missing = directory.resolve("no-such-file");
+    JarProcess process = relay("0", "--key-file", missing.toString());
+    assertThat(run(process)).isEqualTo(1);
+    assertOneLine(process);
+    assertThat(process.stderr().get(0)).contains(missing.toString());
+    JarProcess ofAgent = agent("22", "127.0.0.1", "4000", "--key-file", missing.toString());
+    assertThat(run(ofAgent)).isEqualTo(1);
+    assertOneLine(ofAgent);
+  }
+
+  // ---- help and version: 0
+
+  @Test
+  void helpNamesEveryOption() {
+    JarProcess ofRelay = relay("--help");
+    assertThat(run(ofRelay)).isZero();
+    assertThat(ofRelay.stderr()).isEmpty();
+    assertThat(String.join("\n", ofRelay.stdout()))
+        .contains(
+            "--bind",
+            "--grace",
+            "--pool",
+            "--wait",
+            "--max-sessions",
+            "--idle-timeout",
+            "--half-close-timeout",
+            "--drain",
+            "--key-file",
+            "C2C_KEY",
+            "--transport",
+            "--threads",
+            "--log-level",
+            "--help",
+            "--version");
+    JarProcess ofAgent = agent("--help");
+    assertThat(run(ofAgent)).isZero();
+    assertThat(ofAgent.stderr()).isEmpty();
+    assertThat(String.join("\n", ofAgent.stdout()))
+        .contains(
+            "--label",
+            "--connect-timeout",
+            "--drain",
+            "--key-file",
+            "C2C_KEY",
+            "--transport",
+            "--threads",
+            "--log-level",
+            "--help",
+            "--version");
+  }
+
+  /** With no flag at all, so that a warning of the JVM would show too. */
+  @Test
+  void versionIsAllThatIsPrinted() {
+    for (Launch launch : List.of(Launch.relay("--version"), Launch.agent("--version"))) {
+      JarProcess process = harness.command(launch.plainJvm());
+      assertThat(run(process)).isZero();
+      assertThat(process.stdout()).hasSize(1);
+      assertThat(process.stdout().get(0)).containsPattern("\\d+\\.\\d+");
+      assertThat(process.stderr()).isEmpty();
+    }
+  }
+
+  // ---- keys
+
+  @Test
+  void generatedKeyIsAllThatStandardOutputGetsAndItWorks() {
+    Target target = harness.keep(Target.start(Behaviour.ECHO));
+    RelayProcess relay = harness.relay(Launch.relay("0"));
+    relay.awaitListening();
+    relay.awaitLog("^[A-Za-z0-9_-]{32}$", SOON);
+    List<String> stdout = relay.stdout();
+    assertThat(stdout).hasSize(2);
+    assertThat(stdout.get(0)).isEqualTo("Generated API Auth Key :");
+    String key = stdout.get(1);
+    assertThat(key).matches("[A-Za-z0-9_][A-Za-z0-9_-]{31}");
+    assertThat(relay.stderr()).noneMatch(line -> line.contains(key));
+    harness.agent(key, target.port(), relay.port()).awaitReady();
+    harness.keep(TcpEnd.connect(relay.port())).echo("with the generated key");
+    assertThat(relay.stdout()).hasSize(2);
+  }
+
+  @Test
+  void givenKeyLeavesStandardOutputEmpty() {
+    Pair pair = Pair.start(harness, harness.keep(Target.start(Behaviour.ECHO)));
+    harness.keep(pair.user()).echo("hello");
+    assertThat(pair.relay().stdout()).isEmpty();
+    assertThat(pair.agent().stdout()).isEmpty();
+  }
+
+  static Stream<String> oddKeys() {
+    return Stream.of(
+        "-begins-with-a-minus-sign",
+        "--begins-with-two",
+        "@begins-with-an-at-sign",
+        "with space and $HOME 'quotes'");
+  }
+
+  @ParameterizedTest
+  @MethodSource("oddKeys")
+  void keyThatLooksLikeSomethingElseWorksAsAnArgument(String key) {
+    Target target = harness.keep(Target.start(Behaviour.ECHO));
+    RelayProcess relay = harness.relay(Launch.relay("0", key));
+    AgentProcess agent =
+        harness.agent(Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port(), key));
+    agent.awaitReady();
+    harness.keep(TcpEnd.connect(relay.port())).echo("hello");
+  }
+
+  @Test
+  void keyFileIsItsFirstLineInUtf8AndComposedOrNotIsTheSame() throws IOException {
+    Path composed =
+        Files.writeString(
+            directory.resolve("composed"), "  schl\u00fcssel-schl\u00fcssel-1 \r\nmore\n");
+    Path decomposed =
+        Files.writeString(directory.resolve("decomposed"), "schlu\u0308ssel-schlu\u0308ssel-1");
+    Target target = harness.keep(Target.start(Behaviour.ECHO));
+    RelayProcess relay = harness.relay(Launch.relay("0", "--key-file", composed.toString()));
+    AgentProcess agent =
+        harness.agent(
+            Launch.agent(
+                "" + target.port(),
+                "127.0.0.1",
+                "" + relay.port(),
+                "--key-file",
+                decomposed.toString()));
+    agent.awaitReady();
+    harness.keep(TcpEnd.connect(relay.port())).echo("hello");
+  }
+
+  @Test
+  void shortKeyIsAcceptedWithAWarning() {
+    RelayProcess relay = harness.relay(Launch.relay("0", "short"));
+    relay.awaitListening();
+    relay.awaitLog("WARN", SOON);
+  }
+
+  // ---- addresses
+
+  @Test
+  void relayBoundToOneAddressListensThereAlone() {
+    RelayProcess relay = harness.relay(Harness.newKey(), "--bind", "127.0.0.1");
+    harness.keep(TcpEnd.connect(relay.port()));
+    org.assertj.core.api.Assertions.assertThatThrownBy(
+            () -> TcpEnd.connect(new InetSocketAddress(InetAddress.getByName("::1"), relay.port())))
+        .hasMessageContaining("cannot connect");
+  }
+
+  @Test
+  void targetsWithAHostWork() {
+    Target target = harness.keep(Target.start(Behaviour.ECHO));
+    String key = Harness.newKey();
+    RelayProcess relay = harness.relay(key);
+    for (String host : List.of("127.0.0.1", "localhost", "[::ffff:127.0.0.1]")) {
+      AgentProcess agent =
+          harness.agent(
+              Launch.agent(host + ":" + target.port(), "localhost", "" + relay.port()).key(key));
+      agent.awaitReady();
+      harness.keep(TcpEnd.connect(relay.port())).echo("by " + host);
+      int mark = relay.mark();
+      agent.terminate();
+      relay.awaitLog(mark, "agent\\.detached ", SOON);
+    }
+  }
+
+  @Test
+  void logsGoToStandardErrorAtTheLevelAskedFor() {
+    RelayProcess quiet =
+        harness.relay(
+            Harness.newKey(), "--log-level", "debug", "--transport", "nio", "--threads", "1");
+    quiet.awaitListening();
+    assertThat(quiet.stdout()).isEmpty();
+    assertThat(String.join("\n", quiet.stderr()).getBytes(StandardCharsets.UTF_8)).isNotEmpty();
+  }
+}

@@ -1,0 +1,337 @@
+package io.c2crelay.it;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Async;
+import io.c2crelay.it.support.Behaviour;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.JarProcess;
+import io.c2crelay.it.support.ManInTheMiddle;
+import io.c2crelay.it.support.RawAgent;
+import io.c2crelay.it.support.RawConnection;
+import io.c2crelay.it.support.RawControl;
+import io.c2crelay.it.support.RawFrame;
+import io.c2crelay.it.support.RawIdentity;
+import io.c2crelay.it.support.RawRelay;
+import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Target;
+import io.c2crelay.it.support.TcpEnd;
+import io.c2crelay.it.support.Wire;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import javax.net.ssl.SSLException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Someone who has no key, or has heard others use theirs, gets nowhere. */
+@Timeout(60)
+class SecurityIT {
+
+  private static final Duration SOON = Duration.ofSeconds(10);
+
+  @RegisterExtension final Harness harness = Harness.perTest();
+
+  private final String key = Harness.newKey();
+
+  private Target echo() {
+    return harness.keep(Target.start(Behaviour.ECHO));
+  }
+
+  /** Closed about a second after {@code AUTH}, and not a frame before. */
+  private static void assertRefused(RawControl control) {
+    RawConnection.End end = control.connection().awaitEnd(SOON);
+    assertThat(end.frames()).as("frames before the end").isEmpty();
+    assertThat(end.after())
+        .as("time to the end")
+        .isBetween(Duration.ofMillis(700), Duration.ofMillis(3_500));
+  }
+
+  private RawControl opened(RawAgent agent) {
+    return harness.keep(agent.openControl().readChallenge());
+  }
+
+  // ---- in the middle
+
+  @Test
+  void manInTheMiddleNeverGetsAnAgentNorARelay() {
+    RelayProcess relay = harness.relay(key);
+    ManInTheMiddle man = harness.keep(ManInTheMiddle.before(relay));
+    AgentProcess agent = harness.agent(key, echo().port(), man.port());
+    relay.awaitLog("auth\\.refused ", Duration.ofSeconds(20));
+    await("the agent tried again").atMost(Duration.ofSeconds(20)).until(() -> man.joined() >= 2);
+    assertThat(agent.wasReady()).isFalse();
+    assertThat(man.dataConnections()).isZero();
+    assertThat(relay.lines("agent\\.attached ")).isEmpty();
+    assertThat(agent.isAlive()).isTrue();
+  }
+
+  @Test
+  void certificateOfADataConnectionMustBeTheOneOfControl() {
+    RawRelay relay = harness.keep(RawRelay.start(key));
+    AgentProcess agent = harness.agent(key, echo().port(), relay.port());
+    RawConnection control = harness.keep(relay.attach());
+    agent.awaitReady();
+    control.send(Wire.DIAL, Wire.random(16), Wire.random(16));
+    RawRelay.Incoming incoming = relay.accept();
+    assertThat(incoming.kind()).isEqualTo(Wire.KIND_DATA);
+    try {
+      RawConnection data = harness.keep(incoming.tls(RawIdentity.create()));
+      assertThat(data.awaitEnd(SOON).frames()).as("no token for a stranger").isEmpty();
+    } catch (AssertionError refusedWithinTheHandshake) {
+      assertThat(refusedWithinTheHandshake.getMessage()).contains("no TLS with the agent");
+    }
+  }
+
+  // ---- who proves what
+
+  @Test
+  void wrongKeyIsRefusedAfterASecondWithoutAFrame() {
+    RelayProcess relay = harness.relay(key);
+    RawAgent stranger = RawAgent.of(relay, "not the key at all, but long enough");
+    RawControl control = opened(stranger);
+    control.sendAuth(stranger.claim());
+    assertRefused(control);
+    relay.awaitLog("auth\\.refused .*source=127\\.0\\.0\\.1", SOON);
+    assertThat(relay.lines("agent\\.attached ")).isEmpty();
+  }
+
+  @Test
+  void proofHoldsForItsOwnConnectionAlone() {
+    RelayProcess relay = harness.relay(key);
+    RawAgent agent = RawAgent.of(relay, key);
+    List<RawControl> controls = new ArrayList<>();
+    for (int altered = 0; altered < 4; altered++) {
+      RawControl control = opened(agent);
+      byte[] claim = agent.claim();
+      byte[] preamble = control.connection().preamble();
+      byte[] binding = control.connection().binding();
+      byte[] challenge = control.challenge();
+      byte[] other = claim.clone();
+      switch (altered) {
+        case 0 -> preamble[11] ^= 1;
+        case 1 -> binding[0] ^= 1;
+        case 2 -> challenge[32] ^= 1;
+        default -> other[0] ^= 1;
+      }
+      controls.add(control.sendAuth(claim, control.proof(preamble, binding, challenge, other)));
+    }
+    controls.forEach(SecurityIT::assertEndedWithoutAFrame);
+    harness.keep(agent.attach());
+  }
+
+  private static void assertEndedWithoutAFrame(RawControl control) {
+    assertThat(control.connection().awaitEnd(SOON).frames()).isEmpty();
+  }
+
+  @Test
+  void replayedAuthIsRefused() {
+    RelayProcess relay = harness.relay(key);
+    RawAgent agent = RawAgent.of(relay, key);
+    RawControl first = opened(agent);
+    byte[] claim = agent.claim();
+    byte[] proof = first.proof(claim);
+    harness.keep(first.sendAuth(claim, proof).readWelcome());
+    RawControl replay = opened(agent);
+    replay.sendAuth(claim, proof);
+    assertRefused(replay);
+    first.connection().send(Wire.PING, new byte[8]);
+    first.connection().awaitPong();
+  }
+
+  @Test
+  void relaysOwnProofReflectedIsRefused() {
+    RelayProcess relay = harness.relay(key);
+    RawAgent agent = RawAgent.of(relay, key);
+    RawControl first = harness.keep(agent.attach());
+    RawControl reflecting = opened(agent);
+    reflecting.sendAuth(agent.claim(), first.relayProof());
+    assertRefused(reflecting);
+  }
+
+  @Test
+  void agentTrustsNoRelayWithoutTheRightProof() {
+    RawRelay relay = harness.keep(RawRelay.start(key));
+    Target target = echo();
+    AgentProcess agent = harness.agent(key, target.port(), relay.port());
+    for (int i = 0; i < 3; i++) {
+      RawRelay.Attaching attaching = relay.attaching(harness.keep(relay.accept(Wire.KIND_CONTROL)));
+      RawRelay.Claim claim = attaching.readAuth();
+      int mark = agent.mark();
+      switch (i) {
+        case 0 -> attaching.sendWelcome(Wire.random(32), 0);
+        case 1 -> attaching.sendWelcome(claim.proof(), 0); // reflected
+        default -> attaching.sendWelcome(attaching.proof(0), 1); // right, but for another data mode
+      }
+      // What a real relay would send next: it must not be followed.
+      attaching.connection().trySendBytes(RawFrame.of(Wire.DIAL, new byte[32]).bytes());
+      assertThat(attaching.connection().awaitEnd(SOON).frames()).isEmpty();
+      agent.awaitLog(mark, "control\\.impostor", SOON);
+    }
+    assertThat(agent.wasReady()).isFalse();
+  }
+
+  @Test
+  void guessesAreThrottledBySourceButAKnownInstanceNever() {
+    RelayProcess relay = harness.relay(key);
+    RawAgent known = RawAgent.of(relay, key);
+    harness.keep(known.attach()).connection().reset();
+    List<RawControl> guesses = new ArrayList<>();
+    for (int i = 0; i < 6; i++) {
+      RawAgent stranger = RawAgent.of(relay, "a wrong key of some length");
+      guesses.add(opened(stranger).sendAuth(stranger.claim()));
+    }
+    guesses.forEach(SecurityIT::assertEndedWithoutAFrame);
+    RawAgent newcomer = RawAgent.of(relay, key);
+    RawControl throttled = opened(newcomer);
+    throttled.sendAuth(newcomer.claim());
+    assertRefused(throttled);
+    harness.keep(known.attach());
+  }
+
+  // ---- tokens
+
+  @Test
+  void tokenIsGoodForOneConnection() {
+    RelayProcess relay = harness.relay(key, "--pool", "1");
+    RawAgent agent = RawAgent.of(relay, key);
+    RawControl control = harness.keep(agent.attach());
+    RawControl.Dial dial = control.nextDial();
+    RawConnection data = harness.keep(agent.warm(dial));
+    RawConnection again = harness.keep(agent.sendToken(dial.token()));
+    assertThat(again.awaitEnd(SOON).frames()).isEmpty();
+    TcpEnd user = harness.keep(TcpEnd.connect(relay.port())).send("hello");
+    data.expect(Wire.START);
+    data.send(Wire.STARTED);
+    assertThat(new String(data.expectData(5), UTF_8)).isEqualTo("hello");
+    RawConnection late = harness.keep(agent.sendToken(dial.token()));
+    assertThat(late.awaitEnd(SOON).frames()).isEmpty();
+    data.send(RawFrame.data("unharmed"));
+    assertThat(user.receiveText(8)).isEqualTo("unharmed");
+  }
+
+  @Test
+  void tokenUsedTwiceAtOnceIsAcceptedOnce() {
+    RelayProcess relay = harness.relay(key, "--pool", "1");
+    RawAgent agent = RawAgent.of(relay, key);
+    RawControl control = harness.keep(agent.attach());
+    RawControl.Dial dial = control.nextDial();
+    List<RawConnection> racers = new ArrayList<>();
+    for (int i = 0; i < 8; i++) {
+      racers.add(harness.keep(agent.openData()));
+    }
+    List<Async<Boolean>> races = new ArrayList<>();
+    for (RawConnection racer : racers) {
+      races.add(
+          Async.run(
+              () -> {
+                racer.send(Wire.TOKEN, dial.token());
+                try {
+                  return Arrays.equals(dial.ack(), racer.expect(Wire.READY).payload());
+                } catch (AssertionError refused) {
+                  return false;
+                }
+              }));
+    }
+    assertThat(races.stream().filter(race -> race.get(SOON)).count()).isEqualTo(1);
+  }
+
+  @Test
+  void tokenDiesWithItsControlConnection() {
+    RelayProcess relay = harness.relay(key);
+    RawAgent agent = RawAgent.of(relay, key);
+    RawControl first = harness.keep(agent.attach());
+    RawControl.Dial dial = first.nextDial();
+    first.connection().reset();
+    relay.awaitLog("agent\\.detached ", SOON);
+    RawControl second = harness.keep(agent.attach());
+    RawConnection data = harness.keep(agent.sendToken(dial.token()));
+    assertThat(data.awaitEnd(SOON).frames()).isEmpty();
+    harness.keep(agent.warm(second));
+  }
+
+  @Test
+  void agentLeavesADataConnectionWithTheWrongAck() {
+    Target target = echo();
+    RawRelay relay = harness.keep(RawRelay.start(key));
+    AgentProcess agent = harness.agent(key, target.port(), relay.port());
+    RawConnection control = harness.keep(relay.attach());
+    agent.awaitReady();
+    control.send(Wire.DIAL, Wire.random(16), Wire.random(16));
+    RawConnection data = harness.keep(relay.accept(Wire.KIND_DATA));
+    data.expect(Wire.TOKEN);
+    InetSocketAddress any = new InetSocketAddress(InetAddress.getLoopbackAddress(), 1);
+    data.trySendBytes(
+        Wire.concat(
+            RawFrame.of(Wire.READY, Wire.random(16)).bytes(),
+            RawFrame.of(Wire.START, new RawAgent.Start(1, any, any).payload()).bytes()));
+    assertThat(data.awaitEnd(SOON).frames()).isEmpty();
+    assertThat(target.accepted()).isZero();
+  }
+
+  // ---- TLS and logs
+
+  @Test
+  void nothingBelowTls13IsSpoken() throws Exception {
+    RelayProcess relay = harness.relay(key);
+    try (Socket socket = new Socket()) {
+      socket.connect(relay.address(), 5_000);
+      socket.getOutputStream().write(Wire.preamble(Wire.KIND_CONTROL));
+      assertThatThrownBy(
+              () -> RawConnection.handshake(socket, Wire.preamble(Wire.KIND_CONTROL), "TLSv1.2"))
+          .isInstanceOfAny(
+              SSLException.class, java.io.EOFException.class, java.net.SocketException.class);
+    }
+  }
+
+  /** Not even when everything is logged. */
+  @Test
+  void keysTokensAndInstancesAreNeverLogged() {
+    RelayProcess relay = harness.relay(key, "--log-level", "trace");
+    AgentProcess real = harness.agent(key, echo().port(), relay.port(), "--log-level", "trace");
+    real.awaitReady();
+    harness.keep(TcpEnd.connect(relay.port())).echo("one session");
+    RawAgent agent = RawAgent.of(relay, key);
+    RawControl control = harness.keep(agent.attach());
+    RawControl.Dial dial = control.nextDial();
+    harness.keep(agent.warm(dial));
+    RawAgent stranger = RawAgent.of(relay, "a wrong key of some length");
+    RawControl refused = opened(stranger);
+    refused.sendAuth(stranger.claim());
+    assertEndedWithoutAFrame(refused);
+    for (JarProcess process : List.of(relay, real)) {
+      assertSilentAbout(process, "the key", key);
+    }
+    for (byte[] secret :
+        List.of(
+            dial.token(),
+            dial.ack(),
+            agent.instance(),
+            Arrays.copyOfRange(control.challenge(), 1, 33),
+            control.relayProof())) {
+      assertSilentAbout(relay, "a secret in hex", HexFormat.of().formatHex(secret));
+      assertSilentAbout(
+          relay, "a secret in base64", Base64.getEncoder().withoutPadding().encodeToString(secret));
+      assertSilentAbout(relay, "an array's text", Arrays.toString(secret));
+    }
+  }
+
+  private static void assertSilentAbout(JarProcess process, String what, String secret) {
+    String text = secret.toLowerCase(Locale.ROOT);
+    assertThat(process.lines())
+        .as(what + " in the log of " + process.name())
+        .noneMatch(line -> line.text().toLowerCase(Locale.ROOT).contains(text));
+  }
+}
