@@ -214,7 +214,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     ctx.pipeline()
         .addLast("heartbeat", new Heartbeat(() -> lost(ReasonCode.AGENT_LOST)))
         .addLast("control", new ControlHandler(this));
-    log.info("control.ready relay={} epoch={}", relay, epoch);
+    log.info("control.ready relay={} epoch={}", Sockets.text(relay), epoch);
   }
 
   @Override

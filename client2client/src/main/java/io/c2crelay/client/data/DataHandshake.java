@@ -44,7 +44,7 @@ final class DataHandshake extends ChannelInboundHandlerAdapter {
       } else {
         log.warn(
             "data.impostor relay={} note=\"another certificate than the control connection's\"",
-            ctx.channel().remoteAddress());
+            Sockets.text(ctx.channel().remoteAddress()));
         fail(ctx, new GeneralSecurityException("wrong binding"));
       }
     }
@@ -67,7 +67,9 @@ final class DataHandshake extends ChannelInboundHandlerAdapter {
     } else {
       ReferenceCountUtil.release(msg);
       log.warn(
-          "data.aborted relay={} reason=PROTOCOL detail={}", ctx.channel().remoteAddress(), msg);
+          "data.aborted relay={} reason=PROTOCOL detail={}",
+          Sockets.text(ctx.channel().remoteAddress()),
+          msg);
       fail(ctx, new GeneralSecurityException("no READY"));
     }
   }

@@ -60,14 +60,14 @@ public final class TargetConnector {
     Promise<SocketChannel> result = loop.newPromise();
     long deadline = loop.ticker().nanoTime() + ALL_ADDRESSES_NANOS;
     if (target.host() == null) {
-      tryNext(LOOPBACK.iterator(), deadline, loop, result);
+      tryNext(LOOPBACK.iterator(), null, deadline, loop, result);
     } else {
       resolver
           .resolve(target.host(), loop)
           .addListener(
               (Future<List<InetAddress>> resolved) -> {
                 if (resolved.isSuccess()) {
-                  tryNext(resolved.getNow().iterator(), deadline, loop, result);
+                  tryNext(resolved.getNow().iterator(), null, deadline, loop, result);
                 } else {
                   result.tryFailure(resolved.cause());
                 }
@@ -76,8 +76,10 @@ public final class TargetConnector {
     return result;
   }
 
+  /** Dials the next address; if all fail, the first failure is what is reported. */
   private void tryNext(
       Iterator<InetAddress> addresses,
+      @Nullable Throwable first,
       long deadlineNanos,
       EventLoop loop,
       Promise<SocketChannel> result) {
@@ -114,9 +116,9 @@ public final class TargetConnector {
               done.channel().close(); // nobody waits for it any more
             }
           } else if (addresses.hasNext()) {
-            tryNext(addresses, deadlineNanos, loop, result);
+            tryNext(addresses, first == null ? done.cause() : first, deadlineNanos, loop, result);
           } else {
-            result.tryFailure(done.cause());
+            result.tryFailure(first == null ? done.cause() : first);
           }
         });
   }

@@ -14,7 +14,6 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
-import java.net.InetSocketAddress;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.TimeUnit;
@@ -53,12 +52,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
   }
 
   void begin(TargetConnector target) {
-    InetSocketAddress user = start.user();
-    log.info(
-        "session.open id={} user={}:{}",
-        start.sessionId(),
-        user.getAddress().getHostAddress(),
-        user.getPort());
+    log.info("session.open id={} user={}", start.sessionId(), Sockets.text(start.user()));
     ChannelHandlerContext ctx = requireNonNull(context);
     Future<SocketChannel> dialled = target.connect(ctx.channel().eventLoop());
     connecting = dialled;

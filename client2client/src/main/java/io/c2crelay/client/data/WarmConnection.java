@@ -34,7 +34,9 @@ final class WarmConnection extends ChannelInboundHandlerAdapter {
     } else {
       ReferenceCountUtil.release(msg);
       log.warn(
-          "data.aborted relay={} reason=PROTOCOL detail={}", ctx.channel().remoteAddress(), msg);
+          "data.aborted relay={} reason=PROTOCOL detail={}",
+          Sockets.text(ctx.channel().remoteAddress()),
+          msg);
       Sockets.reset(ctx.channel());
     }
   }

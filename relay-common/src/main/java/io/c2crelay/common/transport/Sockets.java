@@ -8,7 +8,10 @@ import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.handler.codec.CodecException;
+import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /** What this program does to sockets, in one place. */
@@ -85,6 +88,16 @@ public final class Sockets {
                 run(channel, task);
               }
             });
+  }
+
+  /** A socket address as log lines show it: {@code 192.0.2.1:4000}, {@code [2001:db8::1]:4000}. */
+  public static String text(@Nullable SocketAddress address) {
+    return address instanceof InetSocketAddress
+            && ((InetSocketAddress) address).getAddress() != null
+        ? NetUtil.toSocketAddressString(
+            NetUtil.toAddressString(((InetSocketAddress) address).getAddress()),
+            ((InetSocketAddress) address).getPort())
+        : "-";
   }
 
   /** A failed future's cause as short text for a log line. */

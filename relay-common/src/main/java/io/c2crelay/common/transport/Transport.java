@@ -4,7 +4,6 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.Epoll;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.kqueue.KQueue;
@@ -26,7 +25,7 @@ public enum Transport {
   /** Linux. */
   EPOLL(
       Epoll::isAvailable,
-      EpollIoHandler::newFactory,
+      SteadyEpoll::newFactory,
       EpollServerSocketChannel.class,
       EpollSocketChannel.class),
   /** macOS and BSD. */

@@ -115,14 +115,14 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
 
   private void magicReceived(ChannelHandlerContext ctx) {
     if (spokenTo) {
-      log.debug("connection.misread from={}", channel.remoteAddress());
+      log.debug("connection.misread from={}", Sockets.text(channel.remoteAddress()));
       close(ctx);
       return;
     }
     state = State.PREAMBLE;
     startTimer(ctx, PREAMBLE_NANOS);
     if (announced) {
-      log.debug("connection.reclassified from={}", channel.remoteAddress());
+      log.debug("connection.reclassified from={}", Sockets.text(channel.remoteAddress()));
       sink.notAUser(channel);
     }
     dropHeldWrites();
@@ -135,7 +135,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     }
     Preamble preamble = Preamble.read(received);
     if (preamble == null) {
-      log.info("connection.refused from={} reason=PREAMBLE", channel.remoteAddress());
+      log.info("connection.refused from={} reason=PREAMBLE", Sockets.text(channel.remoteAddress()));
       close(ctx);
       return;
     }

@@ -83,7 +83,8 @@ public final class AgentConnections {
       return;
     }
     if (preamble.kind() == Preamble.Kind.PLAIN_DATA) {
-      log.info("connection.refused from={} reason=PLAIN_DATA", channel.remoteAddress());
+      log.info(
+          "connection.refused from={} reason=PLAIN_DATA", Sockets.text(channel.remoteAddress()));
       channel.close();
       return;
     }

@@ -2,6 +2,7 @@ package io.c2crelay.server.agent;
 
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.server.session.AgentAddresses;
 import io.c2crelay.server.session.SessionBroker;
 import io.netty.util.concurrent.EventExecutor;
@@ -39,7 +40,9 @@ final class AgentRegistry {
           ControlHandler older = attached.get(agent.instance());
           if (older != null && Long.compareUnsigned(agent.epoch(), older.epoch()) <= 0) {
             log.info(
-                "agent.stale agent={} address={}", agent.name(), agent.channel().remoteAddress());
+                "agent.stale agent={} address={}",
+                agent.name(),
+                Sockets.text(agent.channel().remoteAddress()));
             agent.dismiss(ReasonCode.STALE_EPOCH);
             return;
           }
@@ -53,7 +56,7 @@ final class AgentRegistry {
               "agent.attached agent={} label={} address={}",
               agent.name(),
               agent.label(),
-              agent.channel().remoteAddress());
+              Sockets.text(agent.channel().remoteAddress()));
           broker.attached(agent);
         });
   }

@@ -143,7 +143,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
   private void abort(@Nullable String detail) {
     log.warn(
         "connection.aborted from={} kind=control agent={} reason={} detail={}",
-        channel.remoteAddress(),
+        Sockets.text(channel.remoteAddress()),
         name,
         ReasonCode.PROTOCOL,
         detail);

@@ -70,7 +70,8 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
 
   private void drop(String reason) {
     if (!over) {
-      log.info("handshake.dropped from={} reason={}", channel.remoteAddress(), reason);
+      log.info(
+          "handshake.dropped from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
       Sockets.reset(channel);
     }
   }

@@ -1,5 +1,6 @@
 package io.c2crelay.server.agent;
 
+import io.c2crelay.common.transport.Sockets;
 import java.net.SocketAddress;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -28,7 +29,7 @@ final class RefusalLog {
       }
     }
     if (inWindow.incrementAndGet() <= LINES_PER_WINDOW) {
-      log.warn("auth.refused source={} reason={}", from, reason);
+      log.warn("auth.refused source={} reason={}", Sockets.text(from), reason);
     }
   }
 }

@@ -3,6 +3,7 @@ package io.c2crelay.server.agent;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.protocol.VersionRefusal;
+import io.c2crelay.common.transport.Sockets;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
@@ -36,7 +37,7 @@ final class VersionRefuser extends ChannelInboundHandlerAdapter {
   public void handlerAdded(ChannelHandlerContext ctx) {
     log.warn(
         "agent.refused from={} reason=VERSION agent_versions={}-{} relay_versions={}-{}",
-        channel.remoteAddress(),
+        Sockets.text(channel.remoteAddress()),
         preamble.lowestVersion(),
         preamble.highestVersion(),
         RelayProtocol.LOWEST_VERSION,

@@ -135,7 +135,8 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
             return;
           }
           if (reason == ReasonCode.TOKEN) {
-            log.info("data.refused from={} reason={}", channel.remoteAddress(), reason);
+            log.info(
+                "data.refused from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
           }
           end();
           channel.close();
@@ -188,7 +189,10 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     if (cause instanceof ProtocolException) {
       abort(ReasonCode.PROTOCOL, cause.getMessage());
     } else {
-      log.debug("data.failed from={} cause={}", channel.remoteAddress(), Sockets.describe(cause));
+      log.debug(
+          "data.failed from={} cause={}",
+          Sockets.text(channel.remoteAddress()),
+          Sockets.describe(cause));
       end();
       ctx.close();
     }
@@ -197,7 +201,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   private void abort(ReasonCode reason, @Nullable String detail) {
     log.warn(
         "connection.aborted from={} kind=data reason={} detail={}",
-        channel.remoteAddress(),
+        Sockets.text(channel.remoteAddress()),
         reason,
         detail);
     end();

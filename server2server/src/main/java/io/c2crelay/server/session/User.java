@@ -207,8 +207,6 @@ public final class User {
   /** The user's address and port. */
   @Override
   public String toString() {
-    return channel.remoteAddress().getAddress().getHostAddress()
-        + ":"
-        + channel.remoteAddress().getPort();
+    return Sockets.text(channel.remoteAddress());
   }
 }
