@@ -192,14 +192,14 @@ public final class Demo {
       stopping = true;
       all = List.copyOf(processes);
     }
-    all.forEach(Process::destroy);
+    all.forEach(process -> process.toHandle().destroy());
     for (Process process : all) {
       try {
         if (!process.waitFor(2, TimeUnit.SECONDS)) {
-          process.destroyForcibly();
+          process.toHandle().destroyForcibly();
         }
       } catch (InterruptedException e) {
-        process.destroyForcibly();
+        process.toHandle().destroyForcibly();
         Thread.currentThread().interrupt();
       }
     }

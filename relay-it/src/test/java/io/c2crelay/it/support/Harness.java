@@ -194,8 +194,7 @@ public final class Harness
       }
       resources.clear();
     }
-    processes.stream().filter(JarProcess::isAlive).forEach(JarProcess::terminate);
-    processes.forEach(JarProcess::close);
+    processes.parallelStream().forEach(JarProcess::close);
     return failures;
   }
 }

@@ -22,7 +22,7 @@ import java.util.stream.Collectors;
 public class JarProcess implements AutoCloseable {
 
   private static final int MAX_LINES = 50_000;
-  private static final Duration STOP = Duration.ofSeconds(2);
+  private static final Duration STOP = Duration.ofSeconds(1);
 
   /** What no process may ever print: a leaked or twice released buffer, a stack trace. */
   private static final Pattern FORBIDDEN =
@@ -209,9 +209,12 @@ public class JarProcess implements AutoCloseable {
     }
   }
 
-  /** SIGTERM. */
+  /**
+   * SIGTERM. By the handle: {@link Process#destroy()} would close our end of its streams, and with
+   * it its last words.
+   */
   public void terminate() {
-    process.destroy();
+    process.toHandle().destroy();
   }
 
   /** SIGINT: the process must have been started where SIGINT is not ignored. */
@@ -231,7 +234,7 @@ public class JarProcess implements AutoCloseable {
 
   /** SIGKILL, and waits until the process is gone. */
   public void kill() {
-    process.destroyForcibly();
+    process.toHandle().destroyForcibly();
     awaitExit(Duration.ofSeconds(10));
   }
 
@@ -297,17 +300,24 @@ public class JarProcess implements AutoCloseable {
     }
   }
 
-  /** SIGTERM, a bounded wait, SIGKILL. */
+  /**
+   * SIGTERM, and once more where that was not enough, then SIGKILL; returns when all it printed has
+   * been read.
+   */
   @Override
   public void close() {
-    process.destroy();
     try {
-      if (!process.waitFor(STOP.toMillis(), TimeUnit.MILLISECONDS)) {
-        process.destroyForcibly().waitFor(10, TimeUnit.SECONDS);
+      for (int i = 0; i < 2 && process.isAlive(); i++) {
+        terminate();
+        process.waitFor(STOP.toMillis(), TimeUnit.MILLISECONDS);
       }
     } catch (InterruptedException e) {
-      process.destroyForcibly();
       Thread.currentThread().interrupt();
+    }
+    if (process.isAlive()) {
+      kill();
+    } else {
+      awaitExit(STOP);
     }
   }
 }
