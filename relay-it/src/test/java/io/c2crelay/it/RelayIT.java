@@ -277,6 +277,7 @@ class RelayIT {
     target.become(
         connection -> {
           try (connection) {
+            connection.receive(2);
             sent.add(Bulk.write(connection.out(), 5, length, writtenByTarget));
           }
         });

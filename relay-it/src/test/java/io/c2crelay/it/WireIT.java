@@ -163,6 +163,7 @@ class WireIT {
       int mark = relay.mark();
       TcpEnd user = user().send("hello");
       data.expect(Wire.START);
+      data.expectData(5);
       data.send(Wire.FAILED, new byte[] {Wire.TARGET_REFUSED});
       data.close();
       assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
