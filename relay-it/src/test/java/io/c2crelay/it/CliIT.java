@@ -313,7 +313,10 @@ class CliIT {
           harness.agent(
               Launch.agent(host + ":" + target.port(), "localhost", "" + relay.port()).key(key));
       agent.awaitReady();
-      harness.keep(TcpEnd.connect(relay.port())).echo("by " + host);
+      try (TcpEnd user = TcpEnd.connect(relay.port())) {
+        user.echo("by " + host).finish();
+        assertThat(user.receiveAll()).isEmpty();
+      }
       int mark = relay.mark();
       agent.terminate();
       relay.awaitLog(mark, "agent\\.detached ", SOON);

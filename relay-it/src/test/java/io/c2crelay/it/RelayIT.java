@@ -22,9 +22,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Queue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import javax.net.ssl.SSLContext;
@@ -246,24 +249,32 @@ class RelayIT {
   void thousandShortSessions() {
     int threads = 10;
     int each = 100;
-    List<Async<Integer>> workers = new ArrayList<>();
+    AtomicInteger done = new AtomicInteger();
+    Queue<Throwable> failures = new ConcurrentLinkedQueue<>();
+    List<Async<Void>> workers = new ArrayList<>();
     for (int t = 0; t < threads; t++) {
       int worker = t;
       workers.add(
           Async.run(
               () -> {
-                for (int i = 0; i < each; i++) {
+                for (int i = 0; i < each && failures.isEmpty(); i++) {
                   String text = "worker " + worker + " session " + i;
                   try (TcpEnd user = pair.user()) {
                     user.send(text).finish();
-                    assertThat(new String(user.receiveAll(), UTF_8)).isEqualTo(text);
+                    assertThat(new String(user.receiveAll(), UTF_8))
+                        .as(user.toString())
+                        .isEqualTo(text);
+                    done.incrementAndGet();
+                  } catch (AssertionError e) {
+                    failures.add(e);
                   }
                 }
-                return each;
+                return null;
               }));
     }
-    int done = workers.stream().mapToInt(worker -> worker.get(Duration.ofSeconds(50))).sum();
-    assertThat(done).isEqualTo(threads * each);
+    workers.forEach(worker -> worker.get(Duration.ofSeconds(50)));
+    assertThat(failures).isEmpty();
+    assertThat(done).hasValue(threads * each);
   }
 
   /**
