@@ -29,7 +29,10 @@ public final class RelayAgent {
   /** A session half closed for longer than this has been forgotten by one of its ends. */
   private static final Duration HALF_CLOSE_TIMEOUT = Duration.ofHours(1);
 
-  private static final long LOOPS_END_WITHIN_SECONDS = 2;
+  /** Farewells are written in this time. */
+  private static final long LOOPS_QUIET_MILLIS = 100;
+
+  private static final long LOOPS_END_WITHIN_MILLIS = 2000;
 
   private final AgentConfig config;
   private final EventLoopGroup loops;
@@ -95,22 +98,21 @@ public final class RelayAgent {
   public Future<Void> drain() {
     log.info("agent.draining limit={}", config.drain());
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
-    control.drain();
     loops.schedule(
         () -> sessions.abortAll(ReasonCode.DRAINING),
         config.drain().toNanos(),
         TimeUnit.NANOSECONDS);
-    sessions
-        .drain()
-        .addListener(
-            noneLeft ->
-                loops
-                    .shutdownGracefully(0, LOOPS_END_WITHIN_SECONDS, TimeUnit.SECONDS)
-                    .addListener(
-                        ended -> {
-                          log.info("agent.stopped");
-                          done.setSuccess(null);
-                        }));
+    control.drain().addListener(saidSo -> sessions.drain().addListener(noneLeft -> endLoops(done)));
     return done;
+  }
+
+  private void endLoops(Promise<Void> done) {
+    loops
+        .shutdownGracefully(LOOPS_QUIET_MILLIS, LOOPS_END_WITHIN_MILLIS, TimeUnit.MILLISECONDS)
+        .addListener(
+            ended -> {
+              log.info("agent.stopped");
+              done.setSuccess(null);
+            });
   }
 }

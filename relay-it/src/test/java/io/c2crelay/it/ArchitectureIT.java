@@ -133,7 +133,7 @@ class ArchitectureIT {
   void onlyTheCommandLinePrints() {
     noClasses()
         .that()
-        .resideOutsideOfPackage("..cli..")
+        .resideOutsideOfPackages("..cli..", "..logging..")
         .should(ACCESS_STANDARD_STREAMS)
         .check(classes);
   }

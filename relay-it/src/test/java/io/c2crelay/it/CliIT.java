@@ -248,7 +248,7 @@ class CliIT {
   static Stream<String> oddKeys() {
     return Stream.of(
         "-begins-with-a-minus-sign",
-        "--begins-with-two",
+        "--Begins-with-two",
         "@begins-with-an-at-sign",
         "with space and $HOME 'quotes'");
   }

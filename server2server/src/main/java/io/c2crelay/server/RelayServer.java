@@ -49,7 +49,10 @@ public final class RelayServer {
   /** The grace time where an agent is expected, in nanoseconds: it must not be taken for a user. */
   private static final long AGENT_GRACE_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
 
-  private static final long LOOPS_END_WITHIN_SECONDS = 2;
+  /** Farewells are written in this time. */
+  private static final long LOOPS_QUIET_MILLIS = 100;
+
+  private static final long LOOPS_END_WITHIN_MILLIS = 2000;
 
   private final ServerConfig config;
   private final EventLoopGroup loops;
@@ -205,7 +208,8 @@ public final class RelayServer {
     drained.addListener(
         noneLeft ->
             loops
-                .shutdownGracefully(0, LOOPS_END_WITHIN_SECONDS, TimeUnit.SECONDS)
+                .shutdownGracefully(
+                    LOOPS_QUIET_MILLIS, LOOPS_END_WITHIN_MILLIS, TimeUnit.MILLISECONDS)
                 .addListener(
                     ended -> {
                       log.info("relay.stopped");

@@ -329,9 +329,13 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   // --- DRAINING
   // ------------------------------------------------------------------------------------------------------
 
-  /** Tells the relay that no more sessions are taken, and attaches no more. On any thread. */
-  public void drain() {
-    loop.execute(
+  /**
+   * Tells the relay that no more sessions are taken, and attaches no more. On any thread.
+   *
+   * @return completes when that is done
+   */
+  public Future<?> drain() {
+    return loop.submit(
         () -> {
           if (state == State.READY && channel != null) {
             channel.writeAndFlush(Frame.GoAway.of(ReasonCode.DRAINING));

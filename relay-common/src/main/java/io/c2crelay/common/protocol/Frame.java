@@ -480,7 +480,7 @@ public interface Frame {
 
     @Override
     public String toString() {
-      return "DATA(" + payloadLength() + ")";
+      return "DATA"; // the bytes may be released already
     }
   }
 

@@ -77,6 +77,14 @@ public final class FrameDecoder extends ByteToMessageDecoder {
     }
   }
 
+  @Override
+  protected void decodeLast(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) {
+    decode(ctx, in, out);
+    if (in.isReadable() && out.isEmpty()) {
+      throw new ProtocolException("a frame cut short by the end of the connection");
+    }
+  }
+
   private static Frame read(FrameType type, ByteBuf payload) {
     switch (type) {
       case CHALLENGE:
