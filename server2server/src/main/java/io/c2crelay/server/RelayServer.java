@@ -172,7 +172,8 @@ public final class RelayServer {
     unclassified.add(channel);
     channel
         .pipeline()
-        .addLast("classifier", new ConnectionClassifier(channel, this::graceNanos, new Router()));
+        .addLast(
+            "classifier", new ConnectionClassifier(() -> graceNanos(channel), new Router(channel)));
   }
 
   private long graceNanos(SocketChannel channel) {
@@ -220,14 +221,20 @@ public final class RelayServer {
 
   /** From the classifier to the rooms behind it. */
   private final class Router implements ConnectionSink {
+    private final SocketChannel channel;
+
+    Router(SocketChannel channel) {
+      this.channel = channel;
+    }
+
     @Override
-    public void user(SocketChannel channel, boolean silent) {
+    public void user(boolean silent) {
       unclassified.remove(channel);
       User.enter(channel, broker, silent);
     }
 
     @Override
-    public void confirmed(SocketChannel channel) {
+    public void confirmed() {
       User user = User.of(channel);
       if (user != null) {
         user.confirm();
@@ -235,7 +242,7 @@ public final class RelayServer {
     }
 
     @Override
-    public void notAUser(SocketChannel channel) {
+    public void notAUser() {
       User user = User.of(channel);
       if (user != null) {
         user.withdraw();
@@ -243,7 +250,7 @@ public final class RelayServer {
     }
 
     @Override
-    public void agent(SocketChannel channel, Preamble preamble) {
+    public void agent(Preamble preamble) {
       unclassified.remove(channel);
       agents.accept(channel, preamble);
     }

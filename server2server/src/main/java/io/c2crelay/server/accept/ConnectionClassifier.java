@@ -9,11 +9,10 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.PendingWriteQueue;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
-import io.netty.channel.socket.SocketChannel;
 import io.netty.util.concurrent.Future;
 import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.TimeUnit;
-import java.util.function.ToLongFunction;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,8 +44,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     SETTLED
   }
 
-  private final SocketChannel channel;
-  private final ToLongFunction<SocketChannel> graceNanos;
+  private final LongSupplier graceNanos;
   private final ConnectionSink sink;
 
   private State state = State.NEW;
@@ -63,18 +61,16 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
   private long deadlineNanos;
 
   /**
-   * @param graceNanos how long to wait for the first byte of a connection from where this one comes
+   * @param graceNanos how long to wait for the first byte
    */
-  public ConnectionClassifier(
-      SocketChannel channel, ToLongFunction<SocketChannel> graceNanos, ConnectionSink sink) {
-    this.channel = channel;
+  public ConnectionClassifier(LongSupplier graceNanos, ConnectionSink sink) {
     this.graceNanos = graceNanos;
     this.sink = sink;
   }
 
   @Override
   public void channelActive(ChannelHandlerContext ctx) {
-    startTimer(ctx, graceNanos.applyAsLong(channel));
+    startTimer(ctx, graceNanos.getAsLong());
     ctx.fireChannelActive();
   }
 
@@ -115,15 +111,15 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
 
   private void magicReceived(ChannelHandlerContext ctx) {
     if (spokenTo) {
-      log.debug("connection.misread from={}", Sockets.text(channel.remoteAddress()));
+      log.debug("connection.misread from={}", Sockets.text(ctx.channel().remoteAddress()));
       close(ctx);
       return;
     }
     state = State.PREAMBLE;
     startTimer(ctx, PREAMBLE_NANOS);
     if (announced) {
-      log.debug("connection.reclassified from={}", Sockets.text(channel.remoteAddress()));
-      sink.notAUser(channel);
+      log.debug("connection.reclassified from={}", Sockets.text(ctx.channel().remoteAddress()));
+      sink.notAUser();
     }
     dropHeldWrites();
     readPreamble(ctx);
@@ -135,21 +131,23 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     }
     Preamble preamble = Preamble.read(received);
     if (preamble == null) {
-      log.info("connection.refused from={} reason=PREAMBLE", Sockets.text(channel.remoteAddress()));
+      log.info(
+          "connection.refused from={} reason=PREAMBLE",
+          Sockets.text(ctx.channel().remoteAddress()));
       close(ctx);
       return;
     }
     settle();
-    sink.agent(channel, preamble);
+    sink.agent(preamble);
     passOn(ctx);
   }
 
   private void settleUser(ChannelHandlerContext ctx) {
     settle();
     if (!announced) {
-      sink.user(channel, false);
+      sink.user(false);
     } else if (!spokenTo) {
-      sink.confirmed(channel);
+      sink.confirmed();
     }
     passOn(ctx);
   }
@@ -203,7 +201,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     }
     if (!spokenTo && state != State.SETTLED) {
       spokenTo = true;
-      sink.confirmed(channel);
+      sink.confirmed();
     }
     ctx.write(msg, promise);
   }
@@ -225,7 +223,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
       case NEW:
         state = State.TENTATIVE;
         announced = true;
-        sink.user(channel, true);
+        sink.user(true);
         break;
       case PREFIX:
         settleUser(ctx);
@@ -278,7 +276,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
   private void close(ChannelHandlerContext ctx) {
     settle();
     if (spokenTo) {
-      Sockets.reset(channel);
+      Sockets.reset(ctx.channel());
     } else {
       ctx.close();
     }
@@ -296,7 +294,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     received.release();
     received = Unpooled.EMPTY_BUFFER;
     if (heldWrites != null) {
-      if (channel.isActive()) {
+      if (ctx.channel().isActive()) {
         heldWrites.removeAndWriteAll();
         ctx.flush();
       } else {

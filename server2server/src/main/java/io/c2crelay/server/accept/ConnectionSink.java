@@ -1,9 +1,8 @@
 package io.c2crelay.server.accept;
 
 import io.c2crelay.common.protocol.Preamble;
-import io.netty.channel.socket.SocketChannel;
 
-/** Where classified connections go. All methods run on the connection's event loop. */
+/** Where one classified connection goes. All methods run on its event loop. */
 public interface ConnectionSink {
   /**
    * A user: add handlers for what it sends, which follows.
@@ -12,14 +11,14 @@ public interface ConnectionSink {
    *     prove to be an agent's; {@link #confirmed} or {@link #notAUser} follows unless it closes
    *     first
    */
-  void user(SocketChannel channel, boolean silent);
+  void user(boolean silent);
 
   /** A silent user is a user: a byte passed, one way or the other. */
-  void confirmed(SocketChannel channel);
+  void confirmed();
 
   /** A silent user is an agent: take its handlers away; {@link #agent} may follow. */
-  void notAUser(SocketChannel channel);
+  void notAUser();
 
   /** An agent: add handlers for what follows the preamble. */
-  void agent(SocketChannel channel, Preamble preamble);
+  void agent(Preamble preamble);
 }

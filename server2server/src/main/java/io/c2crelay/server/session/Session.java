@@ -42,7 +42,7 @@ final class Session implements StartGate.Owner, Splice.Listener {
    */
   void begin(SpliceSettings settings, boolean pongDue) {
     log.info("session.open id={} user={} agent={}", id, user, agentName);
-    data.writeAndFlush(Frame.Start.of(id, user.remoteAddress(), user.channel().localAddress()));
+    data.writeAndFlush(Frame.Start.of(id, user.remoteAddress(), user.localAddress()));
     data.pipeline().addLast("start-gate", new StartGate(this, pongDue));
     Splice joined = Splice.join(user.channel(), data, settings, this);
     splice = joined;

@@ -4,7 +4,7 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.splice.Splice;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.EventLoop;
-import io.netty.channel.socket.SocketChannel;
+import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.AttributeKey;
 import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
@@ -60,17 +60,17 @@ public final class User {
   // --- on the channel's loop
   // -----------------------------------------------------------------------------------------
 
-  private final SocketChannel channel;
+  private final DuplexChannel channel;
   private final Source source;
   private final SessionBroker broker;
   private @Nullable WaitingHandler waiting;
   private @Nullable Splice splice;
   private boolean withdrawn;
 
-  private User(SocketChannel channel, SessionBroker broker) {
+  private User(DuplexChannel channel, SessionBroker broker) {
     this.channel = channel;
     this.broker = broker;
-    source = Source.of(channel.remoteAddress());
+    source = Source.of(remoteAddress());
   }
 
   /**
@@ -79,7 +79,7 @@ public final class User {
    *
    * @param silent nothing was received yet, so that it may still prove to be an agent's connection
    */
-  public static void enter(SocketChannel channel, SessionBroker broker, boolean silent) {
+  public static void enter(DuplexChannel channel, SessionBroker broker, boolean silent) {
     User user = new User(channel, broker);
     user.confirmed = !silent;
     channel.attr(KEY).set(user);
@@ -88,7 +88,7 @@ public final class User {
   }
 
   /** The user of a connection that {@link #enter} was called for. */
-  public static @Nullable User of(SocketChannel channel) {
+  public static @Nullable User of(DuplexChannel channel) {
     return channel.attr(KEY).get();
   }
 
@@ -192,7 +192,7 @@ public final class User {
     }
   }
 
-  SocketChannel channel() {
+  DuplexChannel channel() {
     return channel;
   }
 
@@ -201,7 +201,11 @@ public final class User {
   }
 
   InetSocketAddress remoteAddress() {
-    return channel.remoteAddress();
+    return (InetSocketAddress) channel.remoteAddress();
+  }
+
+  InetSocketAddress localAddress() {
+    return (InetSocketAddress) channel.localAddress();
   }
 
   /** The user's address and port. */

@@ -1,0 +1,670 @@
+package io.c2crelay.server.session;
+
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.Token;
+import io.c2crelay.common.splice.BufferBudget;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Pairing, the queue, the warm pool and the dials, in frozen time on one loop. */
+class SessionBrokerTest {
+  private static final String USER = "198.51.100.7";
+  private static final String AGENT = "203.0.113.9";
+
+  private final EmbeddedChannel clock = new EmbeddedChannel();
+  private final AgentAddresses addresses = new AgentAddresses();
+  private final List<FakeUser> users = new ArrayList<>();
+  private final BufferBudget budget = BufferBudget.ofBytes(1 << 20);
+  private SessionBroker broker;
+
+  @BeforeEach
+  void start() {
+    clock.freezeTime();
+    broker = broker(2, 400);
+  }
+
+  @AfterEach
+  void stop() {
+    users.forEach(user -> user.socket.finishAndReleaseAll());
+    clock.finishAndReleaseAll();
+  }
+
+  private SessionBroker broker(int pool, int maxSessions) {
+    return new SessionBroker(
+        clock.eventLoop(),
+        BrokerSettings.of(pool, Duration.ofSeconds(15), maxSessions),
+        budget,
+        addresses,
+        new SecureRandom());
+  }
+
+  // --- tokens and the warm pool
+  // --------------------------------------------------------------------------------------
+
+  @Test
+  void attachedAgentIsAskedForItsPool() {
+    FakeAgent agent = attach();
+    assertThat(agent.asked).hasSize(2);
+  }
+
+  @Test
+  void poolOfZeroDialsForEachUser() {
+    broker = broker(0, 400);
+    FakeAgent agent = attach();
+    assertThat(agent.asked).isEmpty();
+    FakeUser user = enter(USER);
+    assertThat(agent.asked).hasSize(1);
+    FakeConnection connection = agent.answer();
+    assertThat(connection.served).isSameAs(user.user());
+    assertThat(agent.asked).isEmpty();
+  }
+
+  @Test
+  void goodTokenIsAnsweredWithItsAck() {
+    FakeAgent agent = attach();
+    Frame.Dial.Ticket ticket = agent.asked.peek();
+    FakeConnection connection = agent.answer();
+    assertThat(connection.admittedWith).isEqualTo(ticket.ack());
+  }
+
+  @Test
+  void tokenIsGoodOnce() {
+    FakeAgent agent = attach();
+    Token token = agent.asked.peek().token();
+    agent.answer();
+    FakeConnection second = redeem(token);
+    assertThat(second.closedFor).isEqualTo(ReasonCode.TOKEN);
+  }
+
+  @Test
+  void unknownTokenIsRefused() {
+    attach();
+    assertThat(redeem(Token.random(new SecureRandom())).closedFor).isEqualTo(ReasonCode.TOKEN);
+  }
+
+  @Test
+  void tokenDiesWithItsControlConnection() {
+    FakeAgent agent = attach();
+    Token token = agent.asked.peek().token();
+    detach(agent);
+    assertThat(redeem(token).closedFor).isEqualTo(ReasonCode.TOKEN);
+  }
+
+  @Test
+  void tokenIsValidForThirtySeconds() {
+    FakeAgent agent = attach();
+    Frame.Dial.Ticket early = agent.asked.remove();
+    Frame.Dial.Ticket late = agent.asked.remove();
+    pass(29_999);
+    assertThat(redeem(early.token()).closedFor).isNull();
+    pass(1);
+    assertThat(redeem(late.token()).closedFor).isEqualTo(ReasonCode.TOKEN);
+  }
+
+  @Test
+  void givenOutConnectionIsReplaced() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    enter(USER);
+    assertThat(agent.asked).hasSize(1);
+  }
+
+  @Test
+  void connectionHeardMostRecentlyIsGivenOutFirst() {
+    FakeAgent agent = attach();
+    FakeConnection older = agent.answer();
+    FakeConnection newer = agent.answer();
+    older.heard = 1;
+    newer.heard = 2;
+    enter(USER);
+    assertThat(newer.served).isNotNull();
+    assertThat(older.served).isNull();
+  }
+
+  @Test
+  void doubtfulConnectionIsNotGivenOut() {
+    FakeAgent agent = attach();
+    FakeConnection doubtful = agent.answer();
+    FakeConnection sound = agent.answer();
+    doubtful.heard = 2;
+    doubtful.doubtful = true;
+    enter(USER);
+    enter(USER);
+    assertThat(doubtful.served).isNull();
+    assertThat(sound.served).isNotNull();
+  }
+
+  @Test
+  void closedWarmConnectionIsReplacedAfterASecond() {
+    FakeAgent agent = attach();
+    FakeConnection connection = agent.answer();
+    agent.answer();
+    broker.closed(connection);
+    run();
+    pass(999);
+    assertThat(agent.asked).isEmpty();
+    pass(1);
+    assertThat(agent.asked).hasSize(1);
+  }
+
+  @Test
+  void failedDialsDelayTheRefillTwiceAsLongEachTimeUpToThirtySeconds() {
+    broker = broker(1, 400);
+    FakeAgent agent = attach();
+    for (long delay : new long[] {1000, 2000, 4000, 8000, 16_000, 30_000, 30_000}) {
+      agent.fail();
+      pass(delay - 1);
+      assertThat(agent.asked).as("%d ms later", delay - 1).isEmpty();
+      agent.heard();
+      pass(1);
+      assertThat(agent.asked).as("%d ms later", delay).hasSize(1);
+    }
+    agent.answerAll(); // which resets the delay
+    broker.closed(agent.opened.get(0));
+    run();
+    pass(1000);
+    assertThat(agent.asked).hasSize(1);
+  }
+
+  @Test
+  void connectionThatNobodyNeedsAnyMoreIsClosed() {
+    broker = broker(0, 400);
+    FakeAgent agent = attach();
+    FakeUser user = enter(USER);
+    user.leave();
+    assertThat(agent.answer().closedFor).isEqualTo(ReasonCode.LIMIT);
+  }
+
+  // --- users that wait
+  // -----------------------------------------------------------------------------------------------
+
+  @Test
+  void userWaitsForAnAgent() {
+    FakeUser user = enter(USER);
+    pass(14_000);
+    FakeAgent agent = attach();
+    assertThat(agent.answer().served).isSameAs(user.user());
+  }
+
+  @Test
+  void userIsResetAfterTheWaitingTime() {
+    FakeUser user = enter(USER);
+    pass(14_999);
+    assertThat(user.isOpen()).isTrue();
+    pass(1);
+    assertThat(user.isOpen()).isFalse();
+  }
+
+  @Test
+  void withoutAnAgentSixtyFourUsersOfOneSourceMayWait() {
+    enterMany(64, USER);
+    assertThat(enter(USER).isOpen()).isFalse();
+    assertThat(enter("198.51.100.8").isOpen()).isTrue();
+  }
+
+  @Test
+  void withoutAnAgentTwoHundredAndFiftySixUsersMayWait() {
+    for (int i = 0; i < 4; i++) {
+      enterMany(64, "198.51.100." + i);
+    }
+    assertThat(enter(USER).isOpen()).isFalse();
+  }
+
+  @Test
+  void withAnAgentAsManyAsThereMayBeSessions() {
+    attach();
+    enterMany(400, USER);
+    assertThat(enter(USER).isOpen()).isFalse();
+    assertThat(users.stream().filter(FakeUser::isOpen)).hasSize(400);
+  }
+
+  @Test
+  void aQuarterOfTheSessionsMayBeSilent() {
+    attach();
+    for (int i = 0; i < 100; i++) {
+      assertThat(enterSilent(USER).isOpen()).isTrue();
+    }
+    assertThat(enterSilent(USER).isOpen()).isFalse();
+    users.get(0).confirm();
+    assertThat(enterSilent(USER).isOpen()).isTrue();
+    assertThat(enter(USER).isOpen()).isTrue();
+  }
+
+  @Test
+  void exhaustedMemoryTakesNoNewUser() {
+    budget.add(1 << 20);
+    assertThat(enter(USER).isOpen()).isFalse();
+    budget.add(-1);
+    assertThat(enter(USER).isOpen()).isTrue();
+  }
+
+  @Test
+  void usersThatHaveSentSomethingComeBeforeSilentOnes() {
+    FakeUser silent = enterSilent(USER);
+    FakeUser late = enterSilent(USER);
+    FakeUser speaking = enter(USER);
+    late.confirm();
+    FakeAgent agent = attach();
+    assertThat(agent.answer().served).isSameAs(speaking.user());
+    assertThat(agent.answer().served).isSameAs(late.user());
+    assertThat(agent.answer().served).isSameAs(silent.user());
+  }
+
+  @Test
+  void asManyConnectionsAreDialledAsUsersWaitBesidesThePool() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    enterMany(10, USER);
+    assertThat(agent.asked).hasSize(8 + 2);
+  }
+
+  @Test
+  void agentHasAtMost256TokensOutstanding() {
+    FakeAgent agent = attach();
+    enterMany(400, USER);
+    assertThat(agent.asked).hasSize(256);
+    agent.answer();
+    assertThat(agent.asked).hasSize(256);
+  }
+
+  // --- silent users that may be agents
+  // -------------------------------------------------------------------------------
+
+  @Test
+  void connectionOfASilentUserFromAnAgentsAddressIsReplacedOnceItIsConfirmed() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeUser user = enterSilent(AGENT);
+    assertThat(agent.asked).isEmpty();
+    user.confirm();
+    assertThat(agent.asked).hasSize(1);
+  }
+
+  @Test
+  void connectionOfASilentUserFromAnAgentsAddressIsReplacedOnceItHasEnded() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeUser user = enterSilent(AGENT);
+    user.leave();
+    assertThat(agent.asked).hasSize(1);
+  }
+
+  @Test
+  void silentUsersFromAnAgentsAddressCauseFourDialsTogether() {
+    broker = broker(0, 400);
+    FakeAgent agent = attach();
+    for (int i = 0; i < 20; i++) {
+      enterSilent(AGENT);
+    }
+    assertThat(agent.asked).hasSize(4);
+    enterSilent(USER);
+    enter(AGENT);
+    assertThat(agent.asked).hasSize(6);
+  }
+
+  @Test
+  void reclassifiedConnectionDelaysTheRefill() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeUser user = enterSilent(AGENT);
+    broker.left(user.user(), ReasonCode.RECLASSIFIED);
+    run();
+    pass(999);
+    assertThat(agent.asked).isEmpty();
+    pass(1);
+    assertThat(agent.asked).hasSize(1);
+  }
+
+  // --- several agents
+  // ------------------------------------------------------------------------------------------------
+
+  @Test
+  void agentWithFewestSessionsIsNext() {
+    FakeAgent one = attach();
+    FakeAgent two = attach();
+    one.answerAll();
+    two.answerAll();
+    for (int i = 0; i < 6; i++) {
+      enter(USER);
+      one.answerAll();
+      two.answerAll();
+    }
+    assertThat(one.sessions()).isEqualTo(3);
+    assertThat(two.sessions()).isEqualTo(3);
+  }
+
+  @Test
+  void agentNotHeardForTwelveSecondsGetsNoUser() {
+    FakeAgent silent = attach();
+    silent.answerAll();
+    pass(12_001);
+    FakeUser user = enter(USER);
+    assertThat(silent.sessions()).isZero();
+    silent.heard();
+    pass(1000);
+    assertThat(silent.sessions()).isEqualTo(1);
+    assertThat(user.isOpen()).isTrue();
+  }
+
+  @Test
+  void whereNoConnectionComesInThreeSecondsTheNextAgentIsDialledToo() {
+    broker = broker(0, 400);
+    FakeAgent one = attach();
+    FakeAgent two = attach();
+    enter(USER);
+    assertThat(one.asked.size() + two.asked.size()).isEqualTo(1);
+    FakeAgent first = one.asked.isEmpty() ? two : one;
+    FakeAgent second = first == one ? two : one;
+    pass(2999);
+    assertThat(second.asked).isEmpty();
+    pass(1);
+    assertThat(second.asked).hasSize(1);
+    assertThat(second.answer().served).isNotNull();
+  }
+
+  @Test
+  void userWhoseConnectionFailedUntouchedGoesToAnotherAgent() {
+    FakeAgent one = attach();
+    one.answerAll();
+    FakeUser user = enter(USER);
+    FakeAgent two = attach();
+    two.answerAll();
+    broker.failed(user.user(), ReasonCode.AGENT_LOST);
+    run();
+    assertThat(two.sessions()).isEqualTo(1);
+    assertThat(user.isOpen()).isTrue();
+  }
+
+  @Test
+  void userWhoseConnectionFailedUntouchedIsResetWhereThereIsNoOtherAgent() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeUser user = enter(USER);
+    broker.failed(user.user(), ReasonCode.AGENT_LOST);
+    run();
+    assertThat(user.isOpen()).isFalse();
+  }
+
+  @Test
+  void startThatTimesOutHasTheAgentsWarmConnectionsPinged() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeUser user = enter(USER);
+    broker.failed(user.user(), ReasonCode.START_TIMEOUT);
+    run();
+    assertThat(agent.opened).filteredOn(c -> c.served == null).allMatch(c -> c.pinged);
+  }
+
+  @Test
+  void userGivenToAConnectionThatHadClosedIsFirstAgain() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeUser user = enter(USER);
+    FakeConnection dead = agent.opened.stream().filter(c -> c.served != null).findFirst().get();
+    dead.served = null;
+    broker.unserved(user.user());
+    run();
+    assertThat(agent.sessions()).isEqualTo(1);
+    assertThat(user.isOpen()).isTrue();
+  }
+
+  // --- ends
+  // ----------------------------------------------------------------------------------------------------------
+
+  @Test
+  void detachedAgentsWarmConnectionsAreClosedAndItsSessionsGoOn() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeUser user = enter(USER);
+    detach(agent);
+    assertThat(agent.opened)
+        .filteredOn(c -> c.served == null)
+        .allMatch(c -> c.closedFor == ReasonCode.AGENT_LOST);
+    assertThat(agent.opened).filteredOn(c -> c.served != null).allMatch(c -> c.closedFor == null);
+    assertThat(user.isOpen()).isTrue();
+  }
+
+  @Test
+  void leavingAgentGetsNoMoreUsers() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    broker.leaving(agent);
+    enter(USER);
+    assertThat(agent.sessions()).isZero();
+    assertThat(agent.asked).isEmpty();
+  }
+
+  @Test
+  void drainResetsThoseWhoWaitAndEndsWithTheLastSession() {
+    FakeUser waiting = enterAll(1).get(0);
+    broker = broker(1, 400);
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeUser served = enter(USER);
+    FakeUser queued = enter(USER);
+    Future<Void> drained = broker.drain();
+    run();
+    assertThat(agent.goneAway).isEqualTo(ReasonCode.DRAINING);
+    assertThat(queued.isOpen()).isFalse();
+    assertThat(served.isOpen()).isTrue();
+    assertThat(drained.isDone()).isFalse();
+    assertThat(enter(USER).isOpen()).isFalse();
+    served.leave();
+    assertThat(drained.isSuccess()).isTrue();
+    assertThat(waiting.isOpen()).isTrue(); // the other broker's
+  }
+
+  @Test
+  void drainWithoutSessionsEndsAtOnce() {
+    Future<Void> drained = broker.drain();
+    run();
+    assertThat(drained.isSuccess()).isTrue();
+  }
+
+  // --- helpers
+  // -------------------------------------------------------------------------------------------------------
+
+  private FakeAgent attach() {
+    FakeAgent agent = new FakeAgent();
+    addresses.attached(agent.source(), now());
+    broker.attached(agent);
+    run();
+    return agent;
+  }
+
+  private void detach(FakeAgent agent) {
+    broker.detached(agent);
+    run();
+  }
+
+  private FakeUser enter(String address) {
+    return enter(address, false);
+  }
+
+  private FakeUser enterSilent(String address) {
+    return enter(address, true);
+  }
+
+  private FakeUser enter(String address, boolean silent) {
+    FakeUser user = new FakeUser(address, silent);
+    users.add(user);
+    run();
+    return user;
+  }
+
+  private void enterMany(int count, String address) {
+    for (int i = 0; i < count; i++) {
+      assertThat(enter(address).isOpen()).isTrue();
+    }
+  }
+
+  private List<FakeUser> enterAll(int count) {
+    enterMany(count, USER);
+    return users;
+  }
+
+  private FakeConnection redeem(Token token) {
+    FakeConnection connection = new FakeConnection();
+    broker.redeem(token, connection);
+    run();
+    return connection;
+  }
+
+  private void pass(long millis) {
+    clock.advanceTimeBy(millis, MILLISECONDS);
+    clock.runScheduledPendingTasks();
+    run();
+  }
+
+  private void run() {
+    clock.runPendingTasks();
+    for (FakeUser user : users) {
+      user.socket.runPendingTasks();
+    }
+    clock.runPendingTasks();
+  }
+
+  private long now() {
+    return clock.eventLoop().ticker().nanoTime();
+  }
+
+  private final class FakeUser {
+    final FakeSocket socket;
+    final User user;
+
+    FakeUser(String address, boolean silent) {
+      socket = new FakeSocket(address);
+      User.enter(socket, broker, silent);
+      user = User.of(socket);
+    }
+
+    User user() {
+      return user;
+    }
+
+    boolean isOpen() {
+      return socket.isOpen();
+    }
+
+    void confirm() {
+      user.confirm();
+      run();
+    }
+
+    void leave() {
+      broker.left(user, ReasonCode.DONE);
+      run();
+    }
+  }
+
+  private final class FakeAgent implements AgentLink {
+    final Deque<Frame.Dial.Ticket> asked = new ArrayDeque<>();
+    final List<FakeConnection> opened = new ArrayList<>();
+    @Nullable ReasonCode goneAway;
+    private long heardAt = now();
+
+    void heard() {
+      heardAt = now();
+    }
+
+    FakeConnection answer() {
+      FakeConnection connection = redeem(asked.remove().token());
+      opened.add(connection);
+      return connection;
+    }
+
+    void answerAll() {
+      while (!asked.isEmpty()) {
+        answer();
+      }
+    }
+
+    void fail() {
+      broker.dialFailed(this, asked.remove().token(), ReasonCode.AGENT_LOST);
+      run();
+    }
+
+    long sessions() {
+      return opened.stream().filter(c -> c.served != null).count();
+    }
+
+    @Override
+    public String name() {
+      return "a";
+    }
+
+    @Override
+    public Source source() {
+      return Source.of(new InetSocketAddress(AGENT, 1));
+    }
+
+    @Override
+    public long lastHeardNanos() {
+      return heardAt;
+    }
+
+    @Override
+    public void dial(List<Frame.Dial.Ticket> tickets) {
+      asked.addAll(tickets);
+    }
+
+    @Override
+    public void goAway(ReasonCode reason) {
+      goneAway = reason;
+    }
+  }
+
+  private static final class FakeConnection implements DataConnection {
+    @Nullable Token admittedWith;
+    @Nullable User served;
+    @Nullable ReasonCode closedFor;
+    boolean pinged;
+    boolean doubtful;
+    long heard;
+
+    @Override
+    public void admit(Token ack, String agentName) {
+      admittedWith = ack;
+    }
+
+    @Override
+    public void serve(User user, long sessionId) {
+      served = user;
+    }
+
+    @Override
+    public void ping() {
+      pinged = true;
+    }
+
+    @Override
+    public void close(ReasonCode reason) {
+      closedFor = reason;
+    }
+
+    @Override
+    public long lastHeardNanos() {
+      return heard;
+    }
+
+    @Override
+    public boolean isDoubtful(long nowNanos) {
+      return doubtful;
+    }
+  }
+}
