@@ -265,6 +265,15 @@ class CliIT {
   }
 
   @Test
+  void keyThatLooksLikeAnOptionGoesAfterTwoDashes() {
+    RelayProcess relay = harness.relay(Launch.relay("0", "--", "--begins-with-two-of-them"));
+    AgentProcess agent =
+        harness.agent(
+            Launch.agent("22", "127.0.0.1", "" + relay.port(), "--", "--begins-with-two-of-them"));
+    agent.awaitReady();
+  }
+
+  @Test
   void keyFileIsItsFirstLineInUtf8AndComposedOrNotIsTheSame() throws IOException {
     Path composed =
         Files.writeString(

@@ -2,7 +2,6 @@ package io.c2crelay.it;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.c2crelay.it.support.AgentProcess;
@@ -14,17 +13,12 @@ import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.LogLine;
 import io.c2crelay.it.support.Pair;
 import io.c2crelay.it.support.Ports;
-import io.c2crelay.it.support.RawAgent;
-import io.c2crelay.it.support.RawConnection;
-import io.c2crelay.it.support.RawControl;
-import io.c2crelay.it.support.RawRelay;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
 import io.c2crelay.it.support.TcpEnd;
 import io.c2crelay.it.support.Wire;
 import java.io.IOException;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
@@ -208,50 +202,7 @@ class FaultIT {
     user(relay.port()).echo("after");
   }
 
-  // ---- silence
-
-  /**
-   * Everything that takes the heartbeat's 25 s, at once: a network that swallows everything, a
-   * frozen agent, a frozen relay, and a stranger who says nothing after CHALLENGE.
-   */
-  @Test
-  void silenceIsNoticedWithinTheHeartbeat() {
-    Duration dead = Duration.ofSeconds(35);
-    Target target = echo();
-
-    RelayProcess relay = harness.relay(key);
-    FaultProxy network = harness.keep(FaultProxy.to(relay));
-    AgentProcess cut = harness.agent(key, target.port(), network.port(), "--label", "cut");
-    AgentProcess frozen = harness.agent(key, target.port(), relay.port(), "--label", "frozen");
-    RawRelay silentRelay = harness.keep(RawRelay.start(key));
-    AgentProcess ofSilentRelay = harness.agent(key, target.port(), silentRelay.port());
-    harness.keep(silentRelay.attach());
-    cut.awaitReady();
-    frozen.awaitReady();
-    ofSilentRelay.awaitReady();
-    RawControl dumb = harness.keep(RawAgent.of(relay, key).openControl().readChallenge());
-
-    int relayMark = relay.mark();
-    network.hold();
-    frozen.freeze();
-    try {
-      RawConnection.End end = dumb.connection().awaitEnd(Duration.ofSeconds(14));
-      assertThat(end.frames()).isEmpty();
-      relay.awaitLog(relayMark, "agent\\.detached .*", dead);
-      await("both agents are given up")
-          .atMost(dead)
-          .until(() -> relay.lines(relayMark, "agent\\.detached ").size() == 2);
-      cut.awaitLog("control\\.lost ", dead);
-      ofSilentRelay.awaitLog("control\\.lost ", dead);
-    } finally {
-      frozen.thaw();
-      network.release();
-    }
-    await("both agents are back")
-        .atMost(Duration.ofSeconds(25))
-        .until(() -> relay.lines(relayMark, "agent\\.attached ").size() >= 2);
-    user(relay.port()).echo("served again");
-  }
+  // ---- timeouts
 
   @Test
   void idleSessionIsAbortedWhenAskedFor() {
@@ -389,150 +340,6 @@ class FaultIT {
       user(pair.port()).echo("user " + i);
     }
     assertThat(two.accepted()).isEqualTo(10);
-  }
-
-  // ---- the end
-
-  @Test
-  void relayDrainsOnSigterm() {
-    Pair pair = Pair.start(harness, echo());
-    TcpEnd user = user(pair.port()).echo("before");
-    TcpEnd other = user(pair.port()).echo("before");
-    pair.relay().terminate();
-    pair.relay().awaitLog("relay\\.draining", SOON);
-    user.echo("in session while it drains");
-    await("no new users").atMost(SOON).until(() -> refused(pair.port()));
-    user.finish();
-    assertThat(user.receiveAll()).isEmpty();
-    other.echo("the last one").finish();
-    assertThat(other.receiveAll()).isEmpty();
-    assertThat(pair.relay().awaitExit(Duration.ofSeconds(5))).isZero();
-    pair.relay().awaitLog("relay\\.stopped", SOON);
-    assertThat(pair.agent().isAlive()).as("the agent goes on trying").isTrue();
-    assertThat(pair.relay().lines("session\\.close .*reason=DONE")).hasSize(2);
-  }
-
-  private static boolean refused(int port) {
-    try (Socket socket = new Socket()) {
-      socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 1_000);
-      return false;
-    } catch (IOException e) {
-      return true;
-    }
-  }
-
-  @Test
-  void relayWithoutSessionsEndsAtOnce() {
-    Pair pair = Pair.start(harness, echo());
-    TcpEnd user = user(pair.port()).echo("done");
-    user.finish();
-    assertThat(user.receiveAll()).isEmpty();
-    pair.relay().awaitLog("session\\.close ", SOON);
-    pair.relay().terminate();
-    assertThat(pair.relay().awaitExit(Duration.ofSeconds(3))).isZero();
-    pair.agent().terminate();
-    assertThat(pair.agent().awaitExit(Duration.ofSeconds(3))).isZero();
-  }
-
-  @Test
-  void waitingUsersAreResetWhenTheRelayDrains() {
-    RelayProcess relay = harness.relay(key);
-    TcpEnd waiting = user(relay.port()).send("hello");
-    relay.terminate();
-    assertThat(waiting.awaitEnd(SOON)).isEqualTo(Ending.RESET);
-    assertThat(relay.awaitExit(Duration.ofSeconds(5))).isZero();
-  }
-
-  @Test
-  void drainEndsAtItsLimit() {
-    Pair pair = Pair.of(harness, echo()).relayOptions("--drain", "1").start();
-    TcpEnd user = user(pair.port()).echo("before");
-    pair.relay().terminate();
-    assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
-    pair.relay().awaitExit(Duration.ofSeconds(5));
-  }
-
-  @Test
-  void secondSigtermEndsAtOnce() {
-    Pair pair = Pair.start(harness, echo());
-    TcpEnd user = user(pair.port()).echo("before");
-    pair.relay().terminate();
-    pair.relay().awaitLog("relay\\.draining", SOON);
-    user.echo("drains");
-    pair.relay().terminate();
-    pair.relay().awaitExit(Duration.ofSeconds(2));
-    user.awaitEnd(SOON);
-  }
-
-  @Test
-  void agentDrainsOnSigtermAndNewUsersGoToAnother() {
-    Target one = echo();
-    Target two = echo();
-    Pair pair = Pair.start(harness, one);
-    TcpEnd user = user(pair.port()).echo("before");
-    harness.agent(pair.key(), two.port(), pair.port()).awaitReady();
-    int relayMark = pair.relay().mark();
-    pair.agent().terminate();
-    user.echo("in session while it drains");
-    // The relay knows as soon as it has read GOAWAY; a user who comes before that may still be the
-    // draining agent's.
-    await("new users go to the other agent")
-        .atMost(SOON)
-        .until(
-            () -> {
-              int before = two.accepted();
-              try (TcpEnd next = TcpEnd.connect(pair.port())) {
-                next.echo("next");
-              }
-              return two.accepted() > before;
-            });
-    for (int i = 0; i < 5; i++) {
-      int before = two.accepted();
-      user(pair.port()).echo("user " + i);
-      assertThat(two.accepted()).isEqualTo(before + 1);
-    }
-    user.echo("the last").finish();
-    assertThat(user.receiveAll()).isEmpty();
-    assertThat(pair.agent().awaitExit(Duration.ofSeconds(5))).isZero();
-    pair.relay().awaitLog(relayMark, "agent\\.detached ", SOON);
-  }
-
-  @Test
-  void sigintDrainsToo() {
-    String[] withInt = {"env", "--default-signal=INT"};
-    assumeTrue(hasEnvWithSignals(), "an env that can restore SIGINT");
-    Target target = echo();
-    RelayProcess relay = harness.relay(Launch.relay("0").key(key).wrappedIn(withInt));
-    AgentProcess agent =
-        harness.agent(
-            Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port())
-                .key(key)
-                .wrappedIn(withInt));
-    agent.awaitReady();
-    TcpEnd user = user(relay.port()).echo("before");
-    relay.interrupt();
-    relay.awaitLog("relay\\.draining", SOON);
-    user.echo("drains").finish();
-    assertThat(user.receiveAll()).isEmpty();
-    assertThat(relay.awaitExit(Duration.ofSeconds(5))).isZero();
-    agent.interrupt();
-    assertThat(agent.awaitExit(Duration.ofSeconds(5))).isZero();
-  }
-
-  private static boolean hasEnvWithSignals() {
-    try {
-      Process env =
-          new ProcessBuilder("env", "--default-signal=INT", "true")
-              .redirectErrorStream(true)
-              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-              .start();
-      return env.waitFor() == 0;
-    } catch (IOException e) {
-      return false;
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return false;
-    }
   }
 
   // ---- names

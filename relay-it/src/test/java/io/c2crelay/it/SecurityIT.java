@@ -32,6 +32,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import javax.net.ssl.SSLException;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -42,9 +43,20 @@ class SecurityIT {
 
   private static final Duration SOON = Duration.ofSeconds(10);
 
+  @RegisterExtension static final Harness SHARED = Harness.perClass();
   @RegisterExtension final Harness harness = Harness.perTest();
 
+  private static final String SHARED_KEY = Harness.newKey();
+  private static RelayProcess shared;
+
   private final String key = Harness.newKey();
+
+  /** For tests that prove nothing wrong: a wrong proof counts against this host. */
+  @BeforeAll
+  static void startRelay() {
+    shared = SHARED.relay(SHARED_KEY, "--pool", "1");
+    shared.awaitListening();
+  }
 
   private Target echo() {
     return harness.keep(Target.start(Behaviour.ECHO));
@@ -205,8 +217,8 @@ class SecurityIT {
 
   @Test
   void tokenIsGoodForOneConnection() {
-    RelayProcess relay = harness.relay(key, "--pool", "1");
-    RawAgent agent = RawAgent.of(relay, key);
+    RelayProcess relay = shared;
+    RawAgent agent = RawAgent.of(relay, SHARED_KEY);
     RawControl control = harness.keep(agent.attach());
     RawControl.Dial dial = control.nextDial();
     RawConnection data = harness.keep(agent.warm(dial));
@@ -224,8 +236,8 @@ class SecurityIT {
 
   @Test
   void tokenUsedTwiceAtOnceIsAcceptedOnce() {
-    RelayProcess relay = harness.relay(key, "--pool", "1");
-    RawAgent agent = RawAgent.of(relay, key);
+    RelayProcess relay = shared;
+    RawAgent agent = RawAgent.of(relay, SHARED_KEY);
     RawControl control = harness.keep(agent.attach());
     RawControl.Dial dial = control.nextDial();
     List<RawConnection> racers = new ArrayList<>();
@@ -250,12 +262,13 @@ class SecurityIT {
 
   @Test
   void tokenDiesWithItsControlConnection() {
-    RelayProcess relay = harness.relay(key);
-    RawAgent agent = RawAgent.of(relay, key);
+    RelayProcess relay = shared;
+    int mark = relay.mark();
+    RawAgent agent = RawAgent.of(relay, SHARED_KEY);
     RawControl first = harness.keep(agent.attach());
     RawControl.Dial dial = first.nextDial();
     first.connection().reset();
-    relay.awaitLog("agent\\.detached ", SOON);
+    relay.awaitLog(mark, "agent\\.detached ", SOON);
     RawControl second = harness.keep(agent.attach());
     RawConnection data = harness.keep(agent.sendToken(dial.token()));
     assertThat(data.awaitEnd(SOON).frames()).isEmpty();
@@ -285,7 +298,7 @@ class SecurityIT {
 
   @Test
   void nothingBelowTls13IsSpoken() throws Exception {
-    RelayProcess relay = harness.relay(key);
+    RelayProcess relay = shared;
     try (Socket socket = new Socket()) {
       socket.connect(relay.address(), 5_000);
       socket.getOutputStream().write(Wire.preamble(Wire.KIND_CONTROL));

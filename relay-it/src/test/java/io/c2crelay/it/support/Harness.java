@@ -58,7 +58,8 @@ public final class Harness
   }
 
   public RelayProcess relay(Launch launch) {
-    return started(new RelayProcess(name("relay"), launch, log("relay")));
+    String name = name("relay");
+    return started(new RelayProcess(name, launch, log(name)));
   }
 
   /** A relay on a free port. */
@@ -67,7 +68,8 @@ public final class Harness
   }
 
   public AgentProcess agent(Launch launch) {
-    return started(new AgentProcess(name("agent"), launch, log("agent")));
+    String name = name("agent");
+    return started(new AgentProcess(name, launch, log(name)));
   }
 
   /** An agent for a target on this host and a relay on this host. */
@@ -80,7 +82,8 @@ public final class Harness
 
   /** One of the jars as a command that ends by itself. */
   public JarProcess command(Launch launch) {
-    return started(new JarProcess(name("command"), launch, log("command")));
+    String name = name("command");
+    return started(new JarProcess(name, launch, log(name)));
   }
 
   /** Closed with this harness, before the processes, last one first. */
@@ -91,13 +94,12 @@ public final class Harness
     return resource;
   }
 
-  private String name(String role) {
-    return role + "-" + (STARTED.get() + 1);
+  private static String name(String role) {
+    return role + "-" + STARTED.incrementAndGet();
   }
 
-  private Path log(String role) {
-    return Paths.get(
-        "target", "it-logs", scope + "-" + STARTED.incrementAndGet() + "-" + role + ".log");
+  private Path log(String name) {
+    return Paths.get("target", "it-logs", scope + "-" + name + ".log");
   }
 
   private <T extends JarProcess> T started(T process) {

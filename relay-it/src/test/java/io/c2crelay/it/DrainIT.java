@@ -1,0 +1,186 @@
+package io.c2crelay.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Behaviour;
+import io.c2crelay.it.support.Ending;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.Pair;
+import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Target;
+import io.c2crelay.it.support.TcpEnd;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Both processes end as they are asked to: sessions first, then the exit code. */
+@Timeout(90)
+class DrainIT {
+
+  private static final Duration SOON = Duration.ofSeconds(10);
+
+  @RegisterExtension final Harness harness = Harness.perTest();
+
+  private final String key = Harness.newKey();
+
+  private Target echo() {
+    return harness.keep(Target.start(Behaviour.ECHO));
+  }
+
+  private TcpEnd user(int port) {
+    return harness.keep(TcpEnd.connect(port));
+  }
+
+  // ---- the end
+
+  @Test
+  void relayDrainsOnSigterm() {
+    Pair pair = Pair.start(harness, echo());
+    TcpEnd user = user(pair.port()).echo("before");
+    TcpEnd other = user(pair.port()).echo("before");
+    pair.relay().terminate();
+    pair.relay().awaitLog("relay\\.draining", SOON);
+    user.echo("in session while it drains");
+    await("no new users").atMost(SOON).until(() -> refused(pair.port()));
+    user.finish();
+    assertThat(user.receiveAll()).isEmpty();
+    other.echo("the last one").finish();
+    assertThat(other.receiveAll()).isEmpty();
+    assertThat(pair.relay().awaitExit(Duration.ofSeconds(5))).isZero();
+    pair.relay().awaitLog("relay\\.stopped", SOON);
+    assertThat(pair.agent().isAlive()).as("the agent goes on trying").isTrue();
+    assertThat(pair.relay().lines("session\\.close .*reason=DONE")).hasSize(2);
+  }
+
+  private static boolean refused(int port) {
+    try (Socket socket = new Socket()) {
+      socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 1_000);
+      return false;
+    } catch (IOException e) {
+      return true;
+    }
+  }
+
+  @Test
+  void relayWithoutSessionsEndsAtOnce() {
+    Pair pair = Pair.start(harness, echo());
+    TcpEnd user = user(pair.port()).echo("done");
+    user.finish();
+    assertThat(user.receiveAll()).isEmpty();
+    pair.relay().awaitLog("session\\.close ", SOON);
+    pair.relay().terminate();
+    assertThat(pair.relay().awaitExit(Duration.ofSeconds(3))).isZero();
+    pair.agent().terminate();
+    assertThat(pair.agent().awaitExit(Duration.ofSeconds(3))).isZero();
+  }
+
+  @Test
+  void waitingUsersAreResetWhenTheRelayDrains() {
+    RelayProcess relay = harness.relay(key);
+    TcpEnd waiting = user(relay.port()).send("hello");
+    relay.terminate();
+    assertThat(waiting.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    assertThat(relay.awaitExit(Duration.ofSeconds(5))).isZero();
+  }
+
+  @Test
+  void drainEndsAtItsLimit() {
+    Pair pair = Pair.of(harness, echo()).relayOptions("--drain", "1").start();
+    TcpEnd user = user(pair.port()).echo("before");
+    pair.relay().terminate();
+    assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    pair.relay().awaitExit(Duration.ofSeconds(5));
+  }
+
+  @Test
+  void secondSigtermEndsAtOnce() {
+    Pair pair = Pair.start(harness, echo());
+    TcpEnd user = user(pair.port()).echo("before");
+    pair.relay().terminate();
+    pair.relay().awaitLog("relay\\.draining", SOON);
+    user.echo("drains");
+    pair.relay().terminate();
+    pair.relay().awaitExit(Duration.ofSeconds(2));
+    user.awaitEnd(SOON);
+  }
+
+  @Test
+  void agentDrainsOnSigtermAndNewUsersGoToAnother() {
+    Target one = echo();
+    Target two = echo();
+    Pair pair = Pair.start(harness, one);
+    TcpEnd user = user(pair.port()).echo("before");
+    harness.agent(pair.key(), two.port(), pair.port()).awaitReady();
+    int relayMark = pair.relay().mark();
+    pair.agent().terminate();
+    user.echo("in session while it drains");
+    // The relay knows as soon as it has read GOAWAY; a user who comes before that may still be the
+    // draining agent's.
+    await("new users go to the other agent")
+        .atMost(SOON)
+        .until(
+            () -> {
+              int before = two.accepted();
+              try (TcpEnd next = TcpEnd.connect(pair.port())) {
+                next.echo("next");
+              }
+              return two.accepted() > before;
+            });
+    for (int i = 0; i < 5; i++) {
+      int before = two.accepted();
+      user(pair.port()).echo("user " + i);
+      assertThat(two.accepted()).isEqualTo(before + 1);
+    }
+    user.echo("the last").finish();
+    assertThat(user.receiveAll()).isEmpty();
+    assertThat(pair.agent().awaitExit(Duration.ofSeconds(5))).isZero();
+    pair.relay().awaitLog(relayMark, "agent\\.detached ", SOON);
+  }
+
+  @Test
+  void sigintDrainsToo() {
+    String[] withInt = {"env", "--default-signal=INT"};
+    assumeTrue(hasEnvWithSignals(), "an env that can restore SIGINT");
+    Target target = echo();
+    RelayProcess relay = harness.relay(Launch.relay("0").key(key).wrappedIn(withInt));
+    AgentProcess agent =
+        harness.agent(
+            Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port())
+                .key(key)
+                .wrappedIn(withInt));
+    agent.awaitReady();
+    TcpEnd user = user(relay.port()).echo("before");
+    relay.interrupt();
+    relay.awaitLog("relay\\.draining", SOON);
+    user.echo("drains").finish();
+    assertThat(user.receiveAll()).isEmpty();
+    assertThat(relay.awaitExit(Duration.ofSeconds(5))).isZero();
+    agent.interrupt();
+    assertThat(agent.awaitExit(Duration.ofSeconds(5))).isZero();
+  }
+
+  private static boolean hasEnvWithSignals() {
+    try {
+      Process env =
+          new ProcessBuilder("env", "--default-signal=INT", "true")
+              .redirectErrorStream(true)
+              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+              .start();
+      return env.waitFor() == 0;
+    } catch (IOException e) {
+      return false;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+}
