@@ -1,5 +1,6 @@
 package io.c2crelay.server.session;
 
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -20,21 +21,27 @@ public final class AgentAddresses {
     long lastSeenNanos;
   }
 
-  private final Map<Source, Presence> presences =
-      new LinkedHashMap<Source, Presence>(16, 0.75f, true) {
-        private static final long serialVersionUID = 1L;
-
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<Source, Presence> eldest) {
-          return size() > MAX_SOURCES && eldest.getValue().attached == 0;
-        }
-      };
+  /** Least recently asked about first. */
+  private final Map<Source, Presence> presences = new LinkedHashMap<>(16, 0.75f, true);
 
   /** An agent's control connection from there was authenticated. */
   public synchronized void attached(Source source, long nowNanos) {
     Presence presence = presences.computeIfAbsent(source, s -> new Presence());
     presence.attached++;
     presence.lastSeenNanos = nowNanos;
+    if (presences.size() > MAX_SOURCES) {
+      forgetOne();
+    }
+  }
+
+  private void forgetOne() {
+    Iterator<Presence> all = presences.values().iterator();
+    while (all.hasNext()) {
+      if (all.next().attached == 0) {
+        all.remove();
+        return;
+      }
+    }
   }
 
   /** A control connection from there ended. */

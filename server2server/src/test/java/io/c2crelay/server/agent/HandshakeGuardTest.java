@@ -1,0 +1,65 @@
+package io.c2crelay.server.agent;
+
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.c2crelay.server.session.Source;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.embedded.EmbeddedChannel;
+import java.net.InetSocketAddress;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class HandshakeGuardTest {
+  private final EmbeddedChannel channel = new EmbeddedChannel();
+  private final HandshakeGuard guard =
+      new HandshakeGuard(
+          channel, Source.of(new InetSocketAddress("198.51.100.7", 1)), new HandshakeLimits());
+
+  @BeforeEach
+  void add() {
+    channel.freezeTime();
+    channel.pipeline().addLast(guard);
+  }
+
+  @AfterEach
+  void release() {
+    channel.finishAndReleaseAll();
+  }
+
+  @Test
+  void tenSecondsAreTheLimit() {
+    pass(9999);
+    assertThat(channel.isOpen()).isTrue();
+    pass(1);
+    assertThat(channel.isOpen()).isFalse();
+  }
+
+  @Test
+  void sixteenKibibytesAreTheLimit() {
+    receive(16 * 1024);
+    assertThat(channel.isOpen()).isTrue();
+    receive(1);
+    assertThat(channel.isOpen()).isFalse();
+  }
+
+  @Test
+  void admittedConnectionIsBoundedNoMore() {
+    guard.admitted();
+    receive(16 * 1024 + 1);
+    pass(60_000);
+    assertThat(channel.isOpen()).isTrue();
+    assertThat(channel.pipeline().get(HandshakeGuard.class)).isNull();
+  }
+
+  private void receive(int bytes) {
+    channel.writeInbound(Unpooled.wrappedBuffer(new byte[bytes]));
+  }
+
+  private void pass(long millis) {
+    channel.advanceTimeBy(millis, MILLISECONDS);
+    channel.runScheduledPendingTasks();
+    channel.runPendingTasks();
+  }
+}
