@@ -11,6 +11,7 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.splice.BufferBudget;
 import io.c2crelay.common.splice.SpliceSettings;
 import io.c2crelay.common.tls.RelayTls;
+import io.c2crelay.common.transport.EventLoops;
 import io.netty.channel.EventLoopGroup;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
@@ -28,11 +29,6 @@ public final class RelayAgent {
 
   /** A session half closed for longer than this has been forgotten by one of its ends. */
   private static final Duration HALF_CLOSE_TIMEOUT = Duration.ofHours(1);
-
-  /** Farewells are written in this time. */
-  private static final long LOOPS_QUIET_MILLIS = 100;
-
-  private static final long LOOPS_END_WITHIN_MILLIS = 2000;
 
   private final AgentConfig config;
   private final EventLoopGroup loops;
@@ -107,8 +103,7 @@ public final class RelayAgent {
   }
 
   private void endLoops(Promise<Void> done) {
-    loops
-        .shutdownGracefully(LOOPS_QUIET_MILLIS, LOOPS_END_WITHIN_MILLIS, TimeUnit.MILLISECONDS)
+    EventLoops.end(loops)
         .addListener(
             ended -> {
               log.info("agent.stopped");

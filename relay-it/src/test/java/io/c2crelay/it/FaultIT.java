@@ -224,7 +224,8 @@ class FaultIT {
     TcpEnd atTarget = target.next();
     assertThat(new String(atTarget.receiveAll(), UTF_8)).isEqualTo("hello");
     assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
-    assertThat(atTarget.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    // the target has read the user's FIN already, so the reset shows only in the log
+    pair.agent().awaitLog("session\\.close .*reason=IDLE", SOON);
   }
 
   // ---- users who wait

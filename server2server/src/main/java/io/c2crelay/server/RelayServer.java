@@ -7,6 +7,7 @@ import io.c2crelay.common.splice.BufferBudget;
 import io.c2crelay.common.splice.SpliceSettings;
 import io.c2crelay.common.tls.Identity;
 import io.c2crelay.common.tls.RelayTls;
+import io.c2crelay.common.transport.EventLoops;
 import io.c2crelay.common.transport.ReceiveBuffer;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.server.accept.AcceptFaults;
@@ -48,11 +49,6 @@ public final class RelayServer {
 
   /** The grace time where an agent is expected, in nanoseconds: it must not be taken for a user. */
   private static final long AGENT_GRACE_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
-
-  /** Farewells are written in this time. */
-  private static final long LOOPS_QUIET_MILLIS = 100;
-
-  private static final long LOOPS_END_WITHIN_MILLIS = 2000;
 
   private final ServerConfig config;
   private final EventLoopGroup loops;
@@ -208,9 +204,7 @@ public final class RelayServer {
         () -> broker.abortAll(ReasonCode.DRAINING), config.drain().toNanos(), TimeUnit.NANOSECONDS);
     drained.addListener(
         noneLeft ->
-            loops
-                .shutdownGracefully(
-                    LOOPS_QUIET_MILLIS, LOOPS_END_WITHIN_MILLIS, TimeUnit.MILLISECONDS)
+            EventLoops.end(loops)
                 .addListener(
                     ended -> {
                       log.info("relay.stopped");

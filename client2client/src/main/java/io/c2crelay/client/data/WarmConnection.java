@@ -1,10 +1,12 @@
 package io.c2crelay.client.data;
 
 import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,17 +35,25 @@ final class WarmConnection extends ChannelInboundHandlerAdapter {
       ctx.pipeline().remove(this);
     } else {
       ReferenceCountUtil.release(msg);
-      log.warn(
-          "data.aborted relay={} reason=PROTOCOL detail={}",
-          Sockets.text(ctx.channel().remoteAddress()),
-          msg);
-      Sockets.reset(ctx.channel());
+      abort(ctx, String.valueOf(msg));
     }
+  }
+
+  private static void abort(ChannelHandlerContext ctx, @Nullable String detail) {
+    log.warn(
+        "data.aborted relay={} reason=PROTOCOL detail={}",
+        Sockets.text(ctx.channel().remoteAddress()),
+        detail);
+    Sockets.reset(ctx.channel());
   }
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    log.debug("data.lost cause={}", Sockets.describe(cause));
-    Sockets.reset(ctx.channel());
+    if (cause instanceof ProtocolException) {
+      abort(ctx, cause.getMessage());
+    } else {
+      log.debug("data.lost cause={}", Sockets.describe(cause));
+      Sockets.reset(ctx.channel());
+    }
   }
 }
