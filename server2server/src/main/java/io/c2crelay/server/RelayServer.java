@@ -195,7 +195,7 @@ public final class RelayServer {
    * @return completes when all is closed
    */
   public Future<Void> drain() {
-    log.info("relay.draining limit={}", config.drain());
+    log.info("relay.draining limit={}s", config.drain().getSeconds());
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
     listener.close();
     unclassified.forEach(Sockets::reset);
