@@ -92,7 +92,7 @@ public final class RelayAgent {
    * @return completes when all is closed
    */
   public Future<Void> drain() {
-    log.info("agent.draining limit={}s", config.drain().getSeconds());
+    log.info("agent.draining limit={}ms", config.drain().toMillis());
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
     loops.schedule(
         () -> sessions.abortAll(ReasonCode.DRAINING),

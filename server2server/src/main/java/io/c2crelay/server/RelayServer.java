@@ -195,7 +195,7 @@ public final class RelayServer {
    * @return completes when all is closed
    */
   public Future<Void> drain() {
-    log.info("relay.draining limit={}s", config.drain().getSeconds());
+    log.info("relay.draining limit={}ms", config.drain().toMillis());
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
     listener.close();
     unclassified.forEach(Sockets::reset);
