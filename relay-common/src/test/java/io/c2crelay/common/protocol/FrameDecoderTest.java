@@ -1,0 +1,408 @@
+package io.c2crelay.common.protocol;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.c2crelay.common.protocol.FrameType.Place;
+import io.c2crelay.common.protocol.GoldenFrames.Golden;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.util.ReferenceCountUtil;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class FrameDecoderTest {
+  private static final String PING = "06 000008 0102030405060708";
+
+  private final List<EmbeddedChannel> channels = new ArrayList<>();
+
+  @AfterEach
+  void close() {
+    for (EmbeddedChannel channel : channels) {
+      assertThat(channel.finishAndReleaseAll()).as("frames left over").isFalse();
+    }
+  }
+
+  private EmbeddedChannel decoder(Place place) {
+    EmbeddedChannel channel =
+        new EmbeddedChannel(
+            place == Place.CONTROL ? FrameDecoder.ofControl() : FrameDecoder.ofData());
+    channels.add(channel);
+    return channel;
+  }
+
+  // --- golden bytes
+  // --------------------------------------------------------------------------------------------------
+
+  @ParameterizedTest
+  @MethodSource("io.c2crelay.common.protocol.GoldenFrames#all")
+  void readsTheGoldenBytesWhereTheFrameBelongs(Golden golden) {
+    for (Place place : List.of(Place.CONTROL, Place.DATA)) {
+      EmbeddedChannel channel = decoder(place);
+      ByteBuf bytes = Hex.bytes(golden.hex());
+      if (golden.place() == Place.BOTH || golden.place() == place) {
+        channel.writeInbound(bytes);
+        assertThat(read(channel)).as("on %s", place).isEqualTo(golden.hex());
+      } else {
+        assertThatThrownBy(() -> channel.writeInbound(bytes))
+            .as("on %s", place)
+            .isInstanceOf(ProtocolException.class)
+            .hasMessage("unexpected frame type 0x%x", golden.type().code());
+      }
+      assertThat(bytes.refCnt()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("io.c2crelay.common.protocol.GoldenFrames#all")
+  void aFrameMayBeSplitAnywhere(Golden golden) {
+    Place place = golden.place() == Place.BOTH ? Place.DATA : golden.place();
+    byte[] bytes = Hex.array(golden.hex());
+    for (int at = 1; at < bytes.length; at++) {
+      EmbeddedChannel channel = decoder(place);
+      channel.writeInbound(Unpooled.copiedBuffer(bytes, 0, at));
+      assertThat(channel.inboundMessages()).as("after %d bytes", at).isEmpty();
+      channel.writeInbound(Unpooled.copiedBuffer(bytes, at, bytes.length - at));
+      assertThat(read(channel)).as("split at %d", at).isEqualTo(golden.hex());
+    }
+    EmbeddedChannel channel = decoder(place);
+    for (byte one : bytes) {
+      channel.writeInbound(Unpooled.wrappedBuffer(new byte[] {one}));
+    }
+    assertThat(read(channel)).as("byte by byte").isEqualTo(golden.hex());
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = Place.class,
+      names = {"CONTROL", "DATA"})
+  void framesMayBeGluedTogether(Place place) {
+    StringBuilder all = new StringBuilder();
+    List<Golden> golden =
+        GoldenFrames.all().filter(g -> g.place() == Place.BOTH || g.place() == place).toList();
+    golden.forEach(g -> all.append(g.hex()));
+    EmbeddedChannel channel = decoder(place);
+    channel.writeInbound(Hex.bytes(all.toString()));
+    for (Golden expected : golden) {
+      assertThat(read(channel)).as(expected.name()).isEqualTo(expected.hex());
+    }
+  }
+
+  @Test
+  void aFrameThatLingersKeepsItsOwnBytesOnly() {
+    EmbeddedChannel channel = decoder(Place.DATA);
+    channel.writeInbound(Hex.bytes("15 000002 aabb 15 000001 cc 15 000004 dd"));
+    Frame.Data first = channel.readInbound();
+    Frame.Data second = channel.readInbound();
+    channel.writeInbound(Hex.bytes("eeff00"));
+    Frame.Data third = channel.readInbound();
+    assertThat(first.payloadLength()).isEqualTo(2);
+    assertThat(Hex.take(second.content())).isEqualTo("cc");
+    assertThat(Hex.take(first.content())).isEqualTo("aabb");
+    assertThat(Hex.take(third.content())).isEqualTo("ddeeff00");
+    assertThat(first.refCnt() + second.refCnt() + third.refCnt()).isZero();
+  }
+
+  // --- sizes
+  // -----------------------------------------------------------------------------------------------------------
+
+  static Stream<Arguments> sizes() {
+    return Stream.of(
+        size(Place.CONTROL, 0x01, 33, 33),
+        size(Place.CONTROL, 0x03, 33, 33),
+        size(Place.CONTROL, 0x05, 17, 17),
+        size(Place.CONTROL, 0x06, 8, 8),
+        size(Place.CONTROL, 0x07, 8, 8),
+        size(Place.CONTROL, 0x08, 1, 1),
+        size(Place.DATA, 0x06, 8, 8),
+        size(Place.DATA, 0x07, 8, 8),
+        size(Place.DATA, 0x10, 16, 16),
+        size(Place.DATA, 0x11, 16, 16),
+        size(Place.DATA, 0x13, 0, 0),
+        size(Place.DATA, 0x14, 1, 1),
+        size(Place.DATA, 0x15, 0, 16380),
+        size(Place.DATA, 0x16, 0, 0),
+        size(Place.DATA, 0x17, 1, 1));
+  }
+
+  private static Arguments size(Place place, int code, int min, int max) {
+    return Arguments.of(place, code, min, max);
+  }
+
+  @ParameterizedTest(name = "{0} 0x{1}: {2} to {3}")
+  @MethodSource("sizes")
+  void aPayloadHasItsSize(Place place, int code, int min, int max) {
+    for (int length : new int[] {min, max}) {
+      EmbeddedChannel channel = decoder(place);
+      channel.writeInbound(frame(code, length));
+      Frame frame = channel.readInbound();
+      assertThat(frame.payloadLength()).isEqualTo(length);
+      assertThat(frame.type().code()).isEqualTo(code);
+      ReferenceCountUtil.release(frame);
+    }
+    for (int length : new int[] {min - 1, max + 1}) {
+      if (length >= 0) {
+        assertHeaderRefused(place, code, length);
+      }
+    }
+  }
+
+  @Test
+  void startHasOneSize() {
+    assertHeaderRefused(Place.DATA, 0x12, 45);
+    assertHeaderRefused(Place.DATA, 0x12, 47);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"88, false", "89, true", "153, true", "154, false"})
+  void authHasALabelOfAtMost64Bytes(int length, boolean allowed) {
+    if (!allowed) {
+      assertHeaderRefused(Place.CONTROL, 0x02, length);
+      return;
+    }
+    EmbeddedChannel channel = decoder(Place.CONTROL);
+    ByteBuf bytes = frame(0x02, length);
+    bytes.setByte(4 + 56, length - 89);
+    channel.writeInbound(bytes);
+    assertThat(channel.<Frame.Auth>readInbound().label()).hasSize(length - 89);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"89, 1", "90, 0", "90, 2", "153, 63", "153, 65", "153, 255"})
+  void authHasALabelAsLongAsItSays(int length, int said) {
+    EmbeddedChannel channel = decoder(Place.CONTROL);
+    ByteBuf bytes = frame(0x02, length);
+    bytes.setByte(4 + 56, said);
+    assertRefused(channel, bytes, "AUTH: label length does not fit the payload");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0, 0", "31, 0", "32, 1", "33, 0", "64, 2", "4064, 127", "4096, 128", "4097, 0"})
+  void dialHasWholeTickets(int length, int tickets) {
+    EmbeddedChannel channel = decoder(Place.CONTROL);
+    ByteBuf bytes = frame(0x04, length);
+    if (tickets == 0) {
+      assertThatThrownBy(() -> channel.writeInbound(bytes)).isInstanceOf(ProtocolException.class);
+    } else {
+      channel.writeInbound(bytes);
+      assertThat(channel.<Frame.Dial>readInbound().tickets()).hasSize(tickets);
+    }
+    assertThat(bytes.refCnt()).isZero();
+  }
+
+  @Test
+  void theLimitsAreThoseOfTheDocument() {
+    assertThat(RelayProtocol.MAX_CONTROL_PAYLOAD).isEqualTo(4096);
+    assertThat(RelayProtocol.MAX_DATA_PAYLOAD).isEqualTo(16380);
+    assertThat(RelayProtocol.MAX_EARLY_BYTES).isEqualTo(65536);
+    assertThat(RelayProtocol.MAX_DIALS_PER_FRAME).isEqualTo(128);
+    assertThat(RelayProtocol.LOWEST_VERSION).isEqualTo(1);
+    assertThat(RelayProtocol.HIGHEST_VERSION).isEqualTo(1);
+  }
+
+  /** The header alone is enough to refuse it: a peer cannot make us wait for the rest. */
+  private void assertHeaderRefused(Place place, int code, int length) {
+    EmbeddedChannel channel = decoder(place);
+    assertThatThrownBy(() -> channel.writeInbound(header(code, length)))
+        .as("0x%x of %d", code, length)
+        .isInstanceOf(ProtocolException.class)
+        .hasMessageContaining("of " + length + " bytes");
+  }
+
+  // --- unknown types
+  // ---------------------------------------------------------------------------------------------------
+
+  @ParameterizedTest
+  @ValueSource(ints = {0x00, 0x09, 0x0f, 0x18, 0x19, 0x7f})
+  void anUnknownTypeWithoutTheHighBitIsAnError(int code) {
+    for (Place place : List.of(Place.CONTROL, Place.DATA)) {
+      assertRefused(
+          decoder(place), header(code, 0), "unexpected frame type 0x" + Integer.toHexString(code));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0x80, 0x86, 0x95, 0xc0, 0xff})
+  void anUnknownTypeWithTheHighBitIsSkipped(int code) {
+    for (Place place : List.of(Place.CONTROL, Place.DATA)) {
+      for (int length : new int[] {0, 1, 100, max(place)}) {
+        EmbeddedChannel channel = decoder(place);
+        channel.writeInbound(
+            Unpooled.wrappedBuffer(frame(code, length), Hex.bytes(PING), frame(code, length)));
+        assertThat(read(channel)).isEqualTo(Hex.plain(PING));
+        assertThat(channel.inboundMessages()).isEmpty();
+      }
+    }
+  }
+
+  @Test
+  void aSkippedFrameMayBeSplitAnywhere() {
+    byte[] bytes = Hex.array("ff 000006 06000008 0102" + PING);
+    for (int at = 1; at < bytes.length; at++) {
+      EmbeddedChannel channel = decoder(Place.CONTROL);
+      channel.writeInbound(Unpooled.copiedBuffer(bytes, 0, at));
+      channel.writeInbound(Unpooled.copiedBuffer(bytes, at, bytes.length - at));
+      assertThat(read(channel)).as("split at %d", at).isEqualTo(Hex.plain(PING));
+    }
+  }
+
+  @Test
+  void aSkippedFrameIsNotHeld() {
+    EmbeddedChannel channel = decoder(Place.DATA);
+    channel.writeInbound(header(0xff, 16380));
+    for (int i = 0; i < 163; i++) {
+      ByteBuf part = Unpooled.buffer().writeZero(100);
+      channel.writeInbound(part);
+      assertThat(part.refCnt()).isZero();
+    }
+    channel.writeInbound(Unpooled.buffer().writeZero(80));
+    channel.writeInbound(Hex.bytes(PING));
+    assertThat(read(channel)).isEqualTo(Hex.plain(PING));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"CONTROL, 4097", "CONTROL, 16380", "DATA, 16381", "DATA, 16777215"})
+  void evenASkippableFrameIsNotTooLong(Place place, int length) {
+    assertHeaderRefused(place, 0x80, length);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 3, 5, 255})
+  void startHasAnAddressFamilyThatExists(int family) {
+    EmbeddedChannel channel = decoder(Place.DATA);
+    for (int at : new int[] {8, 8 + 19}) {
+      ByteBuf bytes = frame(0x12, 46);
+      bytes.setByte(4 + 8, 4).setByte(4 + 8 + 19, 6);
+      bytes.setByte(4 + at, family);
+      assertRefused(decoder(Place.DATA), bytes, "START: address family " + family);
+    }
+    assertThat(channel.isOpen()).isTrue();
+  }
+
+  @Test
+  void startTakesAMappedAddressForIpv4() {
+    EmbeddedChannel channel = decoder(Place.DATA);
+    String mapped = "06 00000000000000000000ffffc0000207 0016";
+    channel.writeInbound(Hex.bytes("12 00002e 0000000000000001" + mapped + mapped));
+    Frame.Start start = channel.readInbound();
+    assertThat(start.user()).isEqualTo(GoldenFrames.endpoint("c0000207", 22));
+    assertThat(start.connectedTo()).isEqualTo(start.user());
+    EmbeddedChannel encoder = new EmbeddedChannel(FrameEncoder.INSTANCE);
+    channels.add(encoder);
+    encoder.writeOutbound(start);
+    String ipv4 = "04 c0000207 000000000000000000000000 0016";
+    assertThat(Hex.take(encoder.readOutbound()))
+        .isEqualTo(Hex.plain("12 00002e 0000000000000001" + ipv4 + ipv4));
+  }
+
+  // --- the end
+  // ---------------------------------------------------------------------------------------------------------
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "06",
+        "06 000008",
+        "06 000008 01020304050607",
+        "15 000002 aa",
+        "ff 000002",
+        "ff 000002 aa",
+        "06 000008 0102030405060708 06"
+      })
+  void aFrameCutShortByTheEndIsAnError(String hex) {
+    EmbeddedChannel channel = decoder(Place.DATA);
+    channel.writeInbound(Hex.bytes(hex));
+    channel.releaseInbound();
+    assertThatThrownBy(channel::finish)
+        .isInstanceOf(ProtocolException.class)
+        .hasMessage("a frame cut short by the end of the connection");
+    assertThat(channel.inboundMessages()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"", "06 000008 0102030405060708", "15 000001 aa", "ff 000000", "ff 000001 aa"})
+  void anEndBetweenFramesIsNone(String hex) {
+    EmbeddedChannel channel = decoder(Place.DATA);
+    channel.writeInbound(Hex.bytes(hex));
+    channel.releaseInbound();
+    assertThatCode(channel::finish).doesNotThrowAnyException();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"00 000000", "15 ffffff", "13 000001", "04 000021", "12 00002e"})
+  void nothingIsReadAfterAFailure(String hex) {
+    boolean control = hex.startsWith("04");
+    EmbeddedChannel channel = decoder(control ? Place.CONTROL : Place.DATA);
+    ByteBuf bad = Unpooled.buffer().writeBytes(Hex.array(hex));
+    bad.writeZero(46).writeBytes(Hex.array(PING));
+    assertThatThrownBy(() -> channel.writeInbound(bad)).isInstanceOf(ProtocolException.class);
+    assertThat(bad.refCnt()).isZero();
+    ByteBuf more = Hex.bytes(PING);
+    channel.writeInbound(more);
+    assertThat(more.refCnt()).isZero();
+    assertThat(channel.inboundMessages()).isEmpty();
+    assertThatCode(channel::finish).doesNotThrowAnyException();
+  }
+
+  @Test
+  void framesBeforeAFailureArePassedOn() {
+    EmbeddedChannel channel = decoder(Place.DATA);
+    assertThatThrownBy(() -> channel.writeInbound(Hex.bytes(PING + "00 000000" + PING)))
+        .isInstanceOf(ProtocolException.class);
+    assertThat(read(channel)).isEqualTo(Hex.plain(PING));
+    assertThat(channel.inboundMessages()).isEmpty();
+  }
+
+  @Test
+  void aFailureCarriesNoStackAndNoPayload() {
+    assertThatThrownBy(() -> decoder(Place.DATA).writeInbound(Hex.bytes("10 000011 5ec7e7")))
+        .hasMessage("TOKEN of 17 bytes")
+        .satisfies(e -> assertThat(e.getStackTrace()).isEmpty());
+  }
+
+  // --- helpers
+  // ---------------------------------------------------------------------------------------------------------
+
+  private void assertRefused(EmbeddedChannel channel, ByteBuf bytes, String message) {
+    assertThatThrownBy(() -> channel.writeInbound(bytes))
+        .isInstanceOf(ProtocolException.class)
+        .hasMessage(message);
+    assertThat(bytes.refCnt()).isZero();
+  }
+
+  private static int max(Place place) {
+    return place == Place.CONTROL ? 4096 : 16380;
+  }
+
+  private static ByteBuf header(int code, int length) {
+    return Unpooled.buffer().writeByte(code).writeMedium(length);
+  }
+
+  /** A frame of zeros. */
+  private static ByteBuf frame(int code, int length) {
+    return header(code, length).writeZero(length);
+  }
+
+  /** The next frame that was decoded, as the bytes it stands for. */
+  private static String read(EmbeddedChannel channel) {
+    Frame frame = channel.readInbound();
+    assertThat(frame).as("a frame").isNotNull();
+    ByteBuf out = Unpooled.buffer();
+    out.writeByte(frame.type().code()).writeMedium(frame.payloadLength());
+    frame.writePayload(out);
+    ReferenceCountUtil.release(frame);
+    return Hex.take(out);
+  }
+}
