@@ -80,7 +80,7 @@ public final class FrameDecoder extends ByteToMessageDecoder {
   @Override
   protected void decodeLast(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) {
     decode(ctx, in, out);
-    if (in.isReadable() && out.isEmpty()) {
+    if ((in.isReadable() && out.isEmpty()) || skip > 0) {
       throw new ProtocolException("a frame cut short by the end of the connection");
     }
   }

@@ -54,8 +54,11 @@ public enum ReasonCode {
     return code;
   }
 
-  /** The reason of a code from the wire; one that this build does not know is {@link #INTERNAL}. */
+  /**
+   * The reason of a code from the wire; one that this build does not know is {@link #INTERNAL}, and
+   * so is {@link #DONE}, which nobody sends: no peer can call an abort an orderly end.
+   */
   public static ReasonCode of(int code) {
-    return code >= 0 && code < BY_CODE.length ? BY_CODE[code] : INTERNAL;
+    return code > DONE.code && code < BY_CODE.length ? BY_CODE[code] : INTERNAL;
   }
 }
