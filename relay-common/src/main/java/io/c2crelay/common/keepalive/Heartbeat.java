@@ -80,7 +80,8 @@ public final class Heartbeat extends ChannelInboundHandlerAdapter {
         pinged = true;
         ctx.writeAndFlush(Frame.Ping.of(now(ctx)));
       }
-      schedule(ctx, DEAD_AFTER_NANOS - silence);
+      // no later than an answer to the PING would need its next one
+      schedule(ctx, Math.min(PING_AFTER_NANOS, DEAD_AFTER_NANOS - silence));
     }
   }
 
