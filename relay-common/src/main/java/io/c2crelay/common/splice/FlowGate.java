@@ -19,6 +19,7 @@ final class FlowGate implements ChannelFutureListener {
   private final BufferBudget budget;
   private final Consumer<Throwable> writeFailed;
   private long counted;
+  private boolean settling;
   private boolean rechecking;
   private boolean closed;
 
@@ -57,9 +58,26 @@ final class FlowGate implements ChannelFutureListener {
   @Override
   public void operationComplete(ChannelFuture write) {
     if (write.isSuccess()) {
-      update();
+      if (!settling) {
+        // Netty tells of a write before it takes its bytes off the count
+        settling = true;
+        sink.eventLoop().execute(this::settle);
+      }
     } else if (!closed) {
       writeFailed.accept(write.cause());
+    }
+  }
+
+  private void settle() {
+    settling = false;
+    update();
+  }
+
+  /** The sink has its last byte: what the source still has to say is no bytes, and always heard. */
+  void sinkDone() {
+    if (!closed) {
+      close();
+      source.config().setAutoRead(true);
     }
   }
 
@@ -72,13 +90,16 @@ final class FlowGate implements ChannelFutureListener {
 
   /**
    * What a channel still has to write, through its public figures: each is 1 more than the distance
-   * to its mark.
+   * to its mark. Nothing, if its output is shut down or closed.
    */
   private static long pendingBytes(Channel channel) {
-    return channel.isWritable()
-        ? Math.max(
-            0,
-            channel.config().getWriteBufferHighWaterMark() + 1L - channel.bytesBeforeUnwritable())
-        : channel.config().getWriteBufferLowWaterMark() - 1L + channel.bytesBeforeWritable();
+    if (channel.isWritable()) {
+      return Math.max(
+          0, channel.config().getWriteBufferHighWaterMark() + 1L - channel.bytesBeforeUnwritable());
+    }
+    long beforeWritable = channel.bytesBeforeWritable();
+    return beforeWritable == Long.MAX_VALUE
+        ? 0
+        : channel.config().getWriteBufferLowWaterMark() - 1L + beforeWritable;
   }
 }

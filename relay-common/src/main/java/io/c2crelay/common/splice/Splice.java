@@ -217,6 +217,7 @@ public final class Splice {
                 abort(settings.side().rawGone());
                 return;
               }
+              toRaw.sinkDone(); // before: a channel without output has no figures to go by
               raw.shutdownOutput()
                   .addListener(
                       shut -> {
