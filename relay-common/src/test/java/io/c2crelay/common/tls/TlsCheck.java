@@ -1,0 +1,95 @@
+package io.c2crelay.common.tls;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SslHandler;
+import io.netty.handler.ssl.SslProvider;
+import java.security.SecureRandom;
+import java.util.concurrent.Callable;
+import javax.net.ssl.SSLPeerUnverifiedException;
+
+/**
+ * What both providers must do. Called by name from {@link RelayTlsTest}, also in a second copy of
+ * all classes that has no BoringSSL.
+ */
+public final class TlsCheck implements Callable<String> {
+  @Override
+  public String call() throws Exception {
+    Identity identity = Identity.create(new SecureRandom());
+    RelayTls relay = RelayTls.ofRelay(identity);
+    RelayTls agent = RelayTls.ofAgent();
+    relay.warmUp();
+    agent.warmUp();
+    assertThat(relay.providerName()).isEqualTo(agent.providerName());
+    carriesBytesUnderTls13(identity, relay, agent);
+    resumesNothing(relay, agent);
+    trustsAnyCertificate(relay, agent);
+    speaksNothingOlder(identity, agent);
+    return relay.providerName();
+  }
+
+  private static void carriesBytesUnderTls13(Identity identity, RelayTls relay, RelayTls agent)
+      throws Exception {
+    try (TlsPair pair = new TlsPair(relay, agent)) {
+      assertThat(pair.isHandshakeDone()).isTrue();
+      assertThat(pair.relaySession().getProtocol()).isEqualTo("TLSv1.3");
+      assertThat(pair.agentSession().getProtocol()).isEqualTo("TLSv1.3");
+      assertThat(pair.toRelay("up")).isEqualTo("up");
+      assertThat(pair.toAgent("down")).isEqualTo("down");
+      assertThat(Identity.bindingOf(pair.shownCertificate())).isEqualTo(identity.binding());
+      assertThat(pair.peerHost()).as("no name to find an old session by").isNull();
+      assertThatThrownBy(() -> pair.relaySession().getPeerCertificates())
+          .as("the agent shows none")
+          .isInstanceOf(SSLPeerUnverifiedException.class);
+    }
+  }
+
+  /** A resumed session would send no certificate again. */
+  private static void resumesNothing(RelayTls relay, RelayTls agent) throws Exception {
+    try (TlsPair first = new TlsPair(relay, agent)) {
+      first.toAgent("a ticket would have come by now");
+      try (TlsPair second = new TlsPair(relay, agent)) {
+        assertThat(second.isHandshakeDone()).isTrue();
+        assertThat(second.shownCertificate()).isEqualTo(first.shownCertificate());
+        assertThat(second.relayHandshakeBytes()).isCloseTo(first.relayHandshakeBytes(), within(20));
+        assertThat(second.relayHandshakeBytes())
+            .isGreaterThan(first.shownCertificate().getEncoded().length);
+        if (first.agentSession().getId().length > 0) {
+          assertThat(second.agentSession().getId()).isNotEqualTo(first.agentSession().getId());
+        }
+      }
+    }
+  }
+
+  private static void trustsAnyCertificate(RelayTls relay, RelayTls agent) throws Exception {
+    Identity other = Identity.create(new SecureRandom());
+    try (TlsPair pair = new TlsPair(RelayTls.ofRelay(other), agent)) {
+      assertThat(pair.isHandshakeDone()).isTrue();
+      assertThat(Identity.bindingOf(pair.shownCertificate())).isEqualTo(other.binding());
+    }
+  }
+
+  private static void speaksNothingOlder(Identity identity, RelayTls agent) throws Exception {
+    SslContext old =
+        SslContextBuilder.forServer(identity.privateKey(), identity.certificate())
+            .sslProvider(SslProvider.JDK)
+            .protocols("TLSv1.2")
+            .build();
+    EmbeddedChannel server = new EmbeddedChannel();
+    server.pipeline().addLast(old.newHandler(server.alloc()));
+    EmbeddedChannel client = new EmbeddedChannel();
+    client.pipeline().addLast(agent.newHandler(client.alloc()));
+    SslHandler handshake = server.pipeline().get(SslHandler.class);
+    assertThatThrownBy(() -> server.writeInbound(client.<ByteBuf>readOutbound()))
+        .hasMessageContaining("protocol");
+    assertThat(handshake.handshakeFuture().isSuccess()).isFalse();
+    client.finishAndReleaseAll();
+    server.finishAndReleaseAll();
+  }
+}
