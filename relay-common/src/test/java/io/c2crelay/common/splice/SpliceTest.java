@@ -287,7 +287,7 @@ class SpliceTest {
     begin(Side.RELAY);
     receive(framed, "15000004aabb");
     framed.close();
-    assertThat(ends).hasSize(1).doesNotContain(ReasonCode.DONE);
+    assertThat(ends).containsExactly(ReasonCode.PROTOCOL);
     assertThat(raw.isReset()).isTrue();
   }
 

@@ -11,6 +11,8 @@ import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslProvider;
 import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import javax.net.ssl.SSLPeerUnverifiedException;
 
@@ -19,11 +21,14 @@ import javax.net.ssl.SSLPeerUnverifiedException;
  * all classes that has no BoringSSL.
  */
 public final class TlsCheck implements Callable<String> {
+  /** TLS contexts live as long as the process, here as in the program. */
+  private static final List<RelayTls> KEPT = new ArrayList<>();
+
   @Override
   public String call() throws Exception {
     Identity identity = Identity.create(new SecureRandom());
-    RelayTls relay = RelayTls.ofRelay(identity);
-    RelayTls agent = RelayTls.ofAgent();
+    RelayTls relay = keep(RelayTls.ofRelay(identity));
+    RelayTls agent = keep(RelayTls.ofAgent());
     relay.warmUp();
     agent.warmUp();
     assertThat(relay.providerName()).isEqualTo(agent.providerName());
@@ -32,6 +37,11 @@ public final class TlsCheck implements Callable<String> {
     trustsAnyCertificate(relay, agent);
     speaksNothingOlder(identity, agent);
     return relay.providerName();
+  }
+
+  private static RelayTls keep(RelayTls tls) {
+    KEPT.add(tls);
+    return tls;
   }
 
   private static void carriesBytesUnderTls13(Identity identity, RelayTls relay, RelayTls agent)
@@ -69,7 +79,7 @@ public final class TlsCheck implements Callable<String> {
 
   private static void trustsAnyCertificate(RelayTls relay, RelayTls agent) throws Exception {
     Identity other = Identity.create(new SecureRandom());
-    try (TlsPair pair = new TlsPair(RelayTls.ofRelay(other), agent)) {
+    try (TlsPair pair = new TlsPair(keep(RelayTls.ofRelay(other)), agent)) {
       assertThat(pair.isHandshakeDone()).isTrue();
       assertThat(Identity.bindingOf(pair.shownCertificate())).isEqualTo(other.binding());
     }
