@@ -1,0 +1,182 @@
+package io.c2crelay.client.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.c2crelay.client.RelayEnd;
+import io.c2crelay.client.connect.NameResolver;
+import io.c2crelay.client.connect.RelayConnector;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.Token;
+import io.c2crelay.common.splice.BufferBudget;
+import io.c2crelay.common.splice.SpliceSettings;
+import io.c2crelay.common.tls.Identity;
+import io.c2crelay.common.tls.RelayTls;
+import io.c2crelay.common.transport.Transport;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.embedded.EmbeddedChannel;
+import java.net.InetSocketAddress;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** An agent's data connection up to START. */
+class DataHandshakeTest {
+  private static final SecureRandom RANDOM = new SecureRandom();
+
+  private final Frame.Dial.Ticket ticket =
+      Frame.Dial.Ticket.of(Token.random(RANDOM), Token.random(RANDOM));
+
+  /** The control connection's loop. */
+  private final EmbeddedChannel control = new EmbeddedChannel();
+
+  private final SessionTracker tracker = new SessionTracker();
+  private final List<ReasonCode> failures = new ArrayList<>();
+  private Identity identity;
+  private DataDialer dialer;
+  private RelayEnd relay;
+
+  @BeforeEach
+  void connect() throws Exception {
+    control.freezeTime();
+    identity = Identity.create(RANDOM);
+    RelayTls tls = RelayEnd.agentTls();
+    // a target without sockets: in memory there is no dialling it
+    TargetConnector target =
+        new TargetConnector(
+            Target.parse("1"), Duration.ofSeconds(3), Transport.NIO, NameResolver.create());
+    SpliceSettings settings =
+        SpliceSettings.of(
+            SpliceSettings.Side.AGENT, BufferBudget.ofBytes(1 << 20), Duration.ZERO, Duration.ZERO);
+    dialer =
+        new DataDialer(
+            control.eventLoop(),
+            control.eventLoop(),
+            RelayConnector.of(Transport.NIO, tls),
+            new SessionStarter(target, settings, tracker),
+            new InetSocketAddress("127.0.0.1", 1),
+            identity.binding(),
+            (token, reason) -> {
+              assertThat(token).isEqualTo(ticket.token());
+              failures.add(reason);
+            });
+    open(identity);
+  }
+
+  private void open(Identity shown) throws Exception {
+    DataDial dial = new DataDial(dialer, ticket, control.eventLoop());
+    relay = RelayEnd.ofData(shown, new DataHandshake(dial, dialer));
+  }
+
+  @AfterEach
+  void close() {
+    relay.close();
+    control.finishAndReleaseAll();
+  }
+
+  @Test
+  void tokenReadyThenWarm() {
+    becomeWarm();
+    relay.send(Frame.Ping.of(42));
+    assertThat(((Frame.Pong) relay.received()).value()).isEqualTo(42);
+    relay.pass(1, TimeUnit.HOURS);
+    control.runPendingTasks();
+    assertThat(relay.agent().isOpen()).isTrue();
+    assertThat(failures).isEmpty();
+  }
+
+  @Test
+  void noTokenIsShownUnderAnotherCertificate() throws Exception {
+    relay.close();
+    open(Identity.create(RANDOM));
+    assertThat(relay.received()).isNull();
+    assertFailed(ReasonCode.PROTOCOL);
+  }
+
+  @Test
+  void aWrongAckFails() {
+    relay.send(Frame.Ready.of(Token.random(RANDOM)));
+    assertFailed(ReasonCode.PROTOCOL);
+  }
+
+  @Test
+  void theTokenIsNoAck() {
+    relay.send(Frame.Ready.of(ticket.token()));
+    assertFailed(ReasonCode.PROTOCOL);
+  }
+
+  @Test
+  void nothingButReadyComesFirst() {
+    relay.send(start());
+    assertFailed(ReasonCode.PROTOCOL);
+  }
+
+  @Test
+  void bytesOfDataAheadOfReadyAreReleased() {
+    relay.send(Frame.Data.of(Unpooled.copyLong(1)), Frame.Data.of(Unpooled.copyLong(1)));
+    assertFailed(ReasonCode.PROTOCOL);
+  }
+
+  @Test
+  void aCloseBeforeReadyIsTriedAgainAndNotToldYet() {
+    relay.hangUp();
+    assertThat(control.runScheduledPendingTasks())
+        .as("until the next attempt")
+        .isEqualTo(TimeUnit.MILLISECONDS.toNanos(200));
+    assertThat(failures).isEmpty();
+  }
+
+  @Test
+  void aWarmConnectionThatEndsIsNoFailedDial() {
+    becomeWarm();
+    relay.hangUp();
+    control.runPendingTasks();
+    assertThat(failures).isEmpty();
+  }
+
+  @Test
+  void aWarmConnectionTakesPingAndStartOnly() {
+    becomeWarm();
+    relay.send(Frame.Data.of(Unpooled.copyLong(1)));
+    assertThat(relay.agent().isOpen()).isFalse();
+  }
+
+  @Test
+  void startBeginsASessionThatTheDrainWaitsFor() {
+    becomeWarm();
+    relay.send(start());
+    assertThat(relay.agent().pipeline().get(WarmConnection.class)).isNull();
+    assertThat(((Frame.Failed) relay.received()).reason()).isSameAs(ReasonCode.TARGET_UNREACHABLE);
+    assertThat(tracker.drain().isDone()).isFalse();
+    relay.send(Frame.Data.of(Unpooled.copyLong(1)), Frame.Ping.of(1));
+    assertThat(relay.received()).as("a PING after START is not answered").isNull();
+    relay.pass(999, TimeUnit.MILLISECONDS);
+    assertThat(relay.agent().isOpen()).as("the relay has time to read why").isTrue();
+    relay.pass(1, TimeUnit.MILLISECONDS);
+    assertThat(relay.agent().isOpen()).isFalse();
+    assertThat(tracker.drain().isSuccess()).isTrue();
+  }
+
+  private void becomeWarm() {
+    assertThat(((Frame.Claim) relay.received()).secret()).isEqualTo(ticket.token());
+    relay.send(Frame.Ready.of(ticket.ack()));
+    assertThat(relay.agent().pipeline().get(DataHandshake.class)).isNull();
+    assertThat(relay.agent().pipeline().get(WarmConnection.class)).isNotNull();
+  }
+
+  private void assertFailed(ReasonCode reason) {
+    assertThat(relay.agent().isOpen()).isFalse();
+    control.runPendingTasks();
+    assertThat(failures).containsExactly(reason);
+  }
+
+  private static Frame start() {
+    InetSocketAddress any = new InetSocketAddress("127.0.0.1", 1);
+    return Frame.Start.of(1, any, any);
+  }
+}
