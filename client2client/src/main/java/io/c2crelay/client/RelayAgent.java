@@ -27,8 +27,11 @@ import org.slf4j.LoggerFactory;
 public final class RelayAgent {
   private static final Logger log = LoggerFactory.getLogger(RelayAgent.class);
 
-  /** A session half closed for longer than this has been forgotten by one of its ends. */
-  private static final Duration HALF_CLOSE_TIMEOUT = Duration.ofHours(1);
+  /**
+   * How long a target may take for its last bytes after the relay has gone; all else the relay
+   * decides.
+   */
+  private static final Duration LEFT_ALONE_TIMEOUT = Duration.ofHours(1);
 
   private final AgentConfig config;
   private final EventLoopGroup loops;
@@ -46,22 +49,22 @@ public final class RelayAgent {
     }
     tls.warmUp();
     loops = config.transport().newEventLoops(config.threads());
-    NameResolver resolver = NameResolver.create();
     SpliceSettings settings =
         SpliceSettings.of(
             SpliceSettings.Side.AGENT,
             BufferBudget.ofBytes(config.sessionMemory()),
             Duration.ZERO,
-            HALF_CLOSE_TIMEOUT);
+            LEFT_ALONE_TIMEOUT);
     TargetConnector target =
-        new TargetConnector(config.target(), config.connectTimeout(), config.transport(), resolver);
+        new TargetConnector(
+            config.target(), config.connectTimeout(), config.transport(), NameResolver.create());
     control =
         new ControlConnection(
             config.relayHost(),
             config.relayPort(),
             config.label(),
             loops,
-            resolver,
+            NameResolver.create(), // its own: a target's name must not hold up the relay's
             RelayConnector.of(config.transport(), tls),
             new SessionStarter(target, settings, sessions),
             config.key().stretch(),

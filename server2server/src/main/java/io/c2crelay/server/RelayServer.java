@@ -28,6 +28,7 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.socket.SocketChannel;
+import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import io.netty.util.concurrent.Promise;
@@ -92,7 +93,7 @@ public final class RelayServer {
       listener = listen();
       log.info(
           "relay.listening address={} port={} transport={} tls={} max_sessions={}",
-          localAddress().getAddress().getHostAddress(),
+          NetUtil.toAddressString(localAddress().getAddress()),
           port(),
           config.transport(),
           tls.providerName(),
@@ -244,8 +245,13 @@ public final class RelayServer {
     }
 
     @Override
-    public void agent(Preamble preamble) {
+    public void magic() {
       unclassified.remove(channel);
+      agents.guard(channel);
+    }
+
+    @Override
+    public void agent(Preamble preamble) {
       agents.accept(channel, preamble);
     }
   }

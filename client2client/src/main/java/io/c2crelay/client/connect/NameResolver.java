@@ -10,22 +10,28 @@ import java.security.Security;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
 /**
  * Looks names up as the system does (hosts file, DNS), off the event loops, in bounded time and
- * number: a name server that hangs must not hang the agent.
+ * number: a name server that hangs must not hang the agent. Those who ask for a name that is being
+ * looked up share the answer.
  */
 public final class NameResolver {
-  private static final int THREADS = 4;
+  private static final int THREADS = 2;
   private static final int WAITING = 64;
   private static final int IDLE_THREAD_SECONDS = 30;
   private static final int LIMIT_SECONDS = 5;
 
   private final ThreadPoolExecutor executor;
+  private final Map<String, CompletableFuture<List<InetAddress>>> underWay =
+      new ConcurrentHashMap<>();
 
   private NameResolver(ThreadPoolExecutor executor) {
     this.executor = executor;
@@ -64,19 +70,41 @@ public final class NameResolver {
             LIMIT_SECONDS,
             TimeUnit.SECONDS);
     result.addListener(done -> limit.cancel(false));
-    try {
-      executor.execute(
-          () -> {
-            try {
-              result.trySuccess(
-                  Collections.unmodifiableList(Arrays.asList(InetAddress.getAllByName(host))));
-            } catch (UnknownHostException | RuntimeException e) {
-              result.tryFailure(e);
-            }
-          });
-    } catch (RejectedExecutionException e) {
-      result.tryFailure(new UnknownHostException("too many names are being looked up"));
-    }
+    lookUp(host)
+        .whenComplete(
+            (addresses, fault) -> {
+              if (addresses != null) {
+                result.trySuccess(addresses);
+              } else {
+                result.tryFailure(fault);
+              }
+            });
     return result;
+  }
+
+  private CompletableFuture<List<InetAddress>> lookUp(String host) {
+    CompletableFuture<List<InetAddress>> fresh = new CompletableFuture<>();
+    CompletableFuture<List<InetAddress>> shared = underWay.putIfAbsent(host, fresh);
+    if (shared != null) {
+      return shared;
+    }
+    try {
+      executor.execute(() -> lookUp(host, fresh));
+    } catch (RejectedExecutionException e) {
+      underWay.remove(host);
+      fresh.completeExceptionally(new UnknownHostException("too many names are being looked up"));
+    }
+    return fresh;
+  }
+
+  private void lookUp(String host, CompletableFuture<List<InetAddress>> answer) {
+    try {
+      List<InetAddress> addresses = Arrays.asList(InetAddress.getAllByName(host));
+      underWay.remove(host); // first: who asks from now on gets a new answer
+      answer.complete(Collections.unmodifiableList(addresses));
+    } catch (UnknownHostException | RuntimeException e) {
+      underWay.remove(host);
+      answer.completeExceptionally(e);
+    }
   }
 }

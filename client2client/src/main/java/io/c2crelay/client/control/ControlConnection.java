@@ -21,7 +21,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.util.concurrent.Future;
-import java.io.IOException;
+import io.netty.util.concurrent.Promise;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
@@ -56,6 +56,9 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
    * under way.
    */
   private static final long GOAWAY_GRACE_SECONDS = 5;
+
+  /** How long the relay may take to close the warm connections of an agent that drains. */
+  private static final long DRAIN_GRACE_SECONDS = 1;
 
   private enum State {
     /** Looking the name up, or dialling its addresses. */
@@ -237,7 +240,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
           relayPort,
           cause.getMessage());
       failedAttempt(VERSION_RETRY_NANOS);
-    } else if (isMisread(cause) && ++misreads <= MAX_MISREADS) {
+    } else if (MisreadException.isCauseOf(cause) && ++misreads <= MAX_MISREADS) {
       log.debug("control.misread relay={}:{}", relayHost, relayPort);
       failedAttempt(MISREAD_RETRY_NANOS);
     } else {
@@ -245,14 +248,6 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
           "control.failed relay={}:{} cause={}", relayHost, relayPort, Sockets.describe(cause));
       failedAttempt(backoff.nextNanos(now()));
     }
-  }
-
-  /**
-   * The connection ended before this agent showed anything: the relay may have taken it for a
-   * user's.
-   */
-  private static boolean isMisread(@Nullable Throwable cause) {
-    return cause instanceof MisreadException || cause instanceof IOException;
   }
 
   private void refused() {
@@ -289,7 +284,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   @Override
   public void goAway(ReasonCode reason) {
     if (state == State.READY && dialer != null) {
-      dialer.closeLater(GOAWAY_GRACE_SECONDS);
+      dialer.drain(GOAWAY_GRACE_SECONDS);
       dialer = null;
       lost(reason);
     }
@@ -332,21 +327,25 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   /**
    * Tells the relay that no more sessions are taken, and attaches no more. On any thread.
    *
-   * @return completes when that is done
+   * @return completes when no START can be under way any more
    */
-  public Future<?> drain() {
-    return loop.submit(
+  public Future<Void> drain() {
+    Promise<Void> noneUnderWay = loop.newPromise();
+    loop.execute(
         () -> {
           if (state == State.READY && channel != null) {
             channel.writeAndFlush(Frame.GoAway.of(ReasonCode.DRAINING));
           } else if (channel != null) {
             Sockets.reset(channel);
           }
-          if (dialer != null) {
-            dialer.close();
-          }
           state = State.DRAINING;
+          if (dialer == null) {
+            noneUnderWay.setSuccess(null);
+          } else {
+            dialer.drain(DRAIN_GRACE_SECONDS).addListener(done -> noneUnderWay.setSuccess(null));
+          }
         });
+    return noneUnderWay;
   }
 
   private long now() {

@@ -52,7 +52,12 @@ final class ControlHandler extends ChannelInboundHandlerAdapter {
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    log.debug("control.failed cause={}", Sockets.describe(cause));
-    owner.lost(cause instanceof ProtocolException ? ReasonCode.PROTOCOL : ReasonCode.AGENT_LOST);
+    if (cause instanceof ProtocolException) {
+      log.warn("control.aborted reason=PROTOCOL detail={}", cause.getMessage());
+      owner.lost(ReasonCode.PROTOCOL);
+    } else {
+      log.debug("control.failed cause={}", Sockets.describe(cause));
+      owner.lost(ReasonCode.AGENT_LOST);
+    }
   }
 }

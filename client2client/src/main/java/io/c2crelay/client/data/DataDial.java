@@ -9,7 +9,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
-import java.io.IOException;
+import java.security.GeneralSecurityException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -89,11 +89,15 @@ final class DataDial {
       return;
     }
     log.debug("data.failed attempt={} cause={}", attempts, Sockets.describe(cause));
-    boolean misread = cause instanceof MisreadException || cause instanceof IOException;
+    boolean misread = MisreadException.isCauseOf(cause);
     if (misread && attempts < MAX_ATTEMPTS) {
       loop.schedule(this::attempt, REDIAL_MILLIS, TimeUnit.MILLISECONDS);
     } else {
-      giveUp(misread ? ReasonCode.RECLASSIFIED : ReasonCode.PROTOCOL);
+      boolean hostile = cause instanceof GeneralSecurityException;
+      giveUp(
+          misread
+              ? ReasonCode.RECLASSIFIED
+              : hostile ? ReasonCode.PROTOCOL : ReasonCode.AGENT_LOST);
     }
   }
 

@@ -11,10 +11,13 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
 import java.net.InetSocketAddress;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Opens the data connections that one control connection asks for, and closes those without a
@@ -38,6 +41,7 @@ public final class DataDialer {
   private final ChannelGroup withoutSession;
   private int inHandshake;
   private boolean closed;
+  private @Nullable Promise<Void> drained;
 
   /**
    * @param loop the control connection's
@@ -104,22 +108,41 @@ public final class DataDialer {
   }
 
   /**
-   * As {@link #close}, but leaves the relay the time to use the warm connections that it has given
-   * out. On the loop.
+   * As {@link #close}, but leaves it to the relay to close the connections that it has given out to
+   * no one, and closes those left after a while. On the loop.
+   *
+   * @return completes when all are closed or have a session
    */
-  public void closeLater(long seconds) {
+  public Future<Void> drain(long seconds) {
     closed = true;
     queued.clear();
-    loop.schedule(() -> withoutSession.close(), seconds, TimeUnit.SECONDS);
+    drained = loop.newPromise();
+    Future<?> patience = loop.schedule(() -> withoutSession.close(), seconds, TimeUnit.SECONDS);
+    drained.addListener(done -> patience.cancel(false));
+    endDrainIfDone();
+    return drained;
   }
 
+  private void endDrainIfDone() {
+    if (drained != null && withoutSession.isEmpty()) {
+      drained.trySuccess(null);
+    }
+  }
+
+  /** A connection that has no session yet. On any thread. */
   void opened(Channel data) {
     withoutSession.add(data);
+    data.closeFuture().addListener(over -> leftGroup());
   }
 
-  /** The connection has a session: it is on its own now. */
+  /** The connection has a session: it is on its own now. On any thread. */
   void taken(Channel data) {
     withoutSession.remove(data);
+    leftGroup();
+  }
+
+  private void leftGroup() {
+    loop.execute(this::endDrainIfDone);
   }
 
   RelayConnector connector() {

@@ -17,25 +17,27 @@ public final class SessionTracker {
   private final Promise<Void> drained = GlobalEventExecutor.INSTANCE.newPromise();
   private boolean draining;
 
-  /**
-   * A session begins on a data connection, its target not dialled yet; it lasts as long as the
-   * connection.
-   */
+  /** A session begins on a data connection, its target not dialled yet. On its loop. */
   synchronized void opened(Channel data) {
     sessions.put(data, null);
-    data.closeFuture().addListener(closed -> ended(data));
+    data.closeFuture().addListener(closed -> maybeOver(data));
   }
 
-  /** The session of a data connection has its target. */
+  /** The session of a data connection has its target. On its loop. */
   synchronized void joined(Channel data, Splice splice) {
-    if (sessions.containsKey(data)) {
-      sessions.put(data, splice);
-    }
+    sessions.put(data, splice);
   }
 
-  private synchronized void ended(Channel data) {
-    sessions.remove(data);
-    endDrainIfDone();
+  /**
+   * On the data connection's loop: forgets a session whose connection is closed and whose target
+   * has all its bytes.
+   */
+  synchronized void maybeOver(Channel data) {
+    Splice splice = sessions.get(data);
+    if (!data.isOpen() && (splice == null || splice.isEnded())) {
+      sessions.remove(data);
+      endDrainIfDone();
+    }
   }
 
   /** Completes when no session is left. */

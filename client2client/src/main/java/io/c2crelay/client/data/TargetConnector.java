@@ -58,6 +58,12 @@ public final class TargetConnector {
    */
   Future<SocketChannel> connect(EventLoop loop) {
     Promise<SocketChannel> result = loop.newPromise();
+    Future<?> limit =
+        loop.schedule(
+            () -> result.tryFailure(new ConnectTimeoutException("no address answered in 4 s")),
+            ALL_ADDRESSES_NANOS,
+            TimeUnit.NANOSECONDS);
+    result.addListener(done -> limit.cancel(false));
     long deadline = loop.ticker().nanoTime() + ALL_ADDRESSES_NANOS;
     if (target.host() == null) {
       tryNext(LOOPBACK.iterator(), null, deadline, loop, result);
@@ -84,12 +90,8 @@ public final class TargetConnector {
       EventLoop loop,
       Promise<SocketChannel> result) {
     long leftMillis = TimeUnit.NANOSECONDS.toMillis(deadlineNanos - loop.ticker().nanoTime());
-    if (leftMillis <= 0) {
-      result.tryFailure(new ConnectTimeoutException("no address of the target answered in 4 s"));
-      return;
-    }
-    if (result.isCancelled()) {
-      return;
+    if (result.isDone() || leftMillis <= 0) {
+      return; // too late, or nobody waits for it any more
     }
     ChannelFuture connecting =
         new Bootstrap()

@@ -31,6 +31,11 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
 
   private static final long FAREWELL_SECONDS = 1;
 
+  /**
+   * Early bytes come in frames of any size; so many of them can only be meant to fill the memory.
+   */
+  private static final int MAX_HELD_FRAMES = 4096;
+
   private final Frame.Start start;
   private final SpliceSettings settings;
   private final SessionTracker tracker;
@@ -104,10 +109,14 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
       return;
     }
     Frame frame = (Frame) msg;
+    if (frame instanceof Frame.Ping) {
+      return; // a sign of life; no answer is due
+    }
     held.add(frame);
     heldBytes += frame.payloadLength();
     boolean expected =
-        frame instanceof Frame.Data || frame instanceof Frame.Eof || frame instanceof Frame.Ping;
+        (frame instanceof Frame.Data || frame instanceof Frame.Eof)
+            && held.size() <= MAX_HELD_FRAMES;
     if (frame instanceof Frame.Reset) {
       giveUp(ctx, ((Frame.Reset) frame).reason());
     } else if (!expected || heldBytes > RelayProtocol.MAX_EARLY_BYTES) {
@@ -134,6 +143,9 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
       if (connecting != null) {
         connecting.cancel(false);
       }
+      if (reason == ReasonCode.PROTOCOL && ctx.channel().isWritable()) {
+        ctx.writeAndFlush(Frame.Reset.of(reason));
+      }
       Sockets.reset(ctx.channel());
     }
   }
@@ -153,5 +165,6 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
         reason,
         splice.framedBytes(),
         splice.rawBytes());
+    tracker.maybeOver(requireNonNull(context).channel());
   }
 }

@@ -15,6 +15,7 @@ import io.c2crelay.common.tls.RelayTls;
 import io.c2crelay.common.transport.Transport;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -93,6 +94,8 @@ class DataHandshakeTest {
   @Test
   void noTokenIsShownUnderAnotherCertificate() throws Exception {
     relay.close();
+    control.runPendingTasks();
+    failures.clear();
     open(Identity.create(RANDOM));
     assertThat(relay.received()).isNull();
     assertFailed(ReasonCode.PROTOCOL);
@@ -123,8 +126,14 @@ class DataHandshakeTest {
   }
 
   @Test
-  void aCloseBeforeReadyIsTriedAgainAndNotToldYet() {
+  void aCloseBeforeReadyIsToldAtOnce() {
     relay.hangUp();
+    assertFailed(ReasonCode.AGENT_LOST);
+  }
+
+  @Test
+  void aResetBeforeReadyIsTriedAgainAndNotToldYet() {
+    relay.agent().pipeline().fireExceptionCaught(new IOException("Connection reset by peer"));
     assertThat(control.runScheduledPendingTasks())
         .as("until the next attempt")
         .isEqualTo(TimeUnit.MILLISECONDS.toNanos(200));

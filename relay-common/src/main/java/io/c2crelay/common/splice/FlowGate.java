@@ -42,8 +42,8 @@ final class FlowGate implements ChannelFutureListener {
     if (source.config().isAutoRead() != open) {
       source.config().setAutoRead(open);
     }
-    if (!open && pending == 0 && !rechecking) {
-      // nothing of ours is being written, so no write will call us back
+    if (!open && sink.isWritable() && !rechecking) {
+      // the memory is short, which no write of ours need change
       rechecking = true;
       sink.eventLoop().schedule(this::recheck, RECHECK_MILLIS, TimeUnit.MILLISECONDS);
     }

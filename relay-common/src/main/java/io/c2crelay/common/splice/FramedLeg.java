@@ -43,7 +43,7 @@ final class FramedLeg extends ChannelInboundHandlerAdapter {
       splice.abort(ReasonCode.PROTOCOL);
     } else {
       LegFaults.log(cause);
-      splice.framedClosed();
+      splice.framedFailed();
     }
   }
 }

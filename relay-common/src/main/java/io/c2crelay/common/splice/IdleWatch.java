@@ -62,7 +62,7 @@ final class IdleWatch implements Runnable {
   public void run() {
     long idle = now() - lastTraffic;
     if (passed(idle, settings.idleNanos())
-        || (splice.isHalfClosed() && passed(idle, settings.halfCloseNanos()))) {
+        || (splice.isWindingDown() && passed(idle, settings.halfCloseNanos()))) {
       splice.abort(ReasonCode.IDLE);
       return;
     }
@@ -81,7 +81,7 @@ final class IdleWatch implements Runnable {
     if (settings.idleNanos() > 0) {
       wait = Math.min(wait, lastTraffic + settings.idleNanos() - now());
     }
-    if (splice.isHalfClosed() && settings.halfCloseNanos() > 0) {
+    if (splice.isWindingDown() && settings.halfCloseNanos() > 0) {
       wait = Math.min(wait, lastTraffic + settings.halfCloseNanos() - now());
     }
     timer = loop.schedule(this, Math.max(0, wait), TimeUnit.NANOSECONDS);

@@ -12,6 +12,7 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.socket.DuplexChannel;
+import io.netty.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -36,7 +37,10 @@ public final class Splice {
   /**
    * After both EOFs the relay closes first; an agent that waits longer than this closes by itself.
    */
-  private static final long FAREWELL_SECONDS = 5;
+  private static final long FAREWELL_HOURS = 1;
+
+  /** Payloads below this, in bytes, are copied out of the buffer they came in. */
+  private static final int SMALL = 512;
 
   private final DuplexChannel raw;
   private final Channel framed;
@@ -59,6 +63,9 @@ public final class Splice {
 
   /** The raw leg's output is shut down. */
   private boolean outputShut;
+
+  /** The peer closed the framed leg in order: what is left is for the raw leg. */
+  private boolean framedGone;
 
   private boolean ended;
   private long rawBytes;
@@ -176,8 +183,11 @@ public final class Splice {
       case RESET:
         end(((Frame.Reset) frame).reason(), false);
         break;
-      case PING:
-        break; // a sign of life; no answer is due
+      case PING: // a sign of life; no answer is due
+        if (framedEof) {
+          abort(ReasonCode.PROTOCOL);
+        }
+        break;
       default:
         abort(ReasonCode.PROTOCOL);
     }
@@ -192,7 +202,17 @@ public final class Splice {
     }
     framedBytes += bytes.readableBytes();
     idleWatch.traffic();
-    raw.write(bytes).addListener(toRaw);
+    raw.write(compact(bytes)).addListener(toRaw);
+  }
+
+  /** A few bytes must not hold on to the large buffer they were received in. */
+  private ByteBuf compact(ByteBuf bytes) {
+    if (bytes.readableBytes() >= SMALL) {
+      return bytes;
+    }
+    ByteBuf copy = raw.alloc().directBuffer(bytes.readableBytes()).writeBytes(bytes);
+    bytes.release();
+    return copy;
   }
 
   void framedReadComplete() {
@@ -237,15 +257,30 @@ public final class Splice {
     }
   }
 
-  boolean isHalfClosed() {
-    return rawEof != framedEof;
+  /**
+   * Whether a silence may mean that an end has forgotten the session: one direction has ended, or,
+   * as the agent leaves that to the relay, both have and the relay is gone.
+   */
+  boolean isWindingDown() {
+    return settings.side() == SpliceSettings.Side.RELAY ? rawEof || framedEof : framedGone;
   }
 
   void rawClosed() {
     abort(settings.side().rawGone());
   }
 
+  /** The framed leg's connection ended in order. */
   void framedClosed() {
+    if (framedEof && eofSent) {
+      framedGone = true; // a slow raw leg may still have bytes to take
+      toFramed.close();
+      idleWatch.halfClosed();
+    } else {
+      framedFailed();
+    }
+  }
+
+  void framedFailed() {
     abort(ReasonCode.AGENT_LOST);
   }
 
@@ -257,7 +292,9 @@ public final class Splice {
         framed.close();
       } else {
         framed.config().setAutoRead(true);
-        framed.eventLoop().schedule(() -> framed.close(), FAREWELL_SECONDS, TimeUnit.SECONDS);
+        Future<?> patience =
+            framed.eventLoop().schedule(() -> framed.close(), FAREWELL_HOURS, TimeUnit.HOURS);
+        framed.closeFuture().addListener(closed -> patience.cancel(false));
       }
     }
   }

@@ -10,11 +10,17 @@ import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollIoOps;
 
 /**
- * Netty's epoll handler, without a fault it has from 4.2.13 on: a channel whose interest becomes
- * empty is taken out of the epoll set but still counts as added, so that its next interest fails
- * with ENOENT and closes it. Here that meets every channel whose peer has sent a FIN (which ends
- * the interest in RDHUP) while its reading is paused. An empty interest is replaced by EPOLLET
- * alone: the kernel reports nothing but one edge of a hang-up or an error (epoll_ctl(2)).
+ * Netty's epoll handler, steadied in what it asks of the kernel (epoll_ctl(2)); both concern
+ * channels whose reading is paused.
+ *
+ * <ul>
+ *   <li>EPOLLRDHUP is never asked for: at a peer's FIN, Netty would read all that is in the kernel,
+ *       paused or not, which no water mark bounds. Without it a FIN is seen where it belongs,
+ *       behind the last byte.
+ *   <li>An empty interest is EPOLLET alone, one edge of a hang-up or an error: Netty (4.2.13 on)
+ *       takes a channel without interest out of the epoll set but counts it as added, so that its
+ *       next interest fails with ENOENT and closes it.
+ * </ul>
  */
 final class SteadyEpoll implements IoHandler {
   private final IoHandler epoll;
@@ -72,7 +78,8 @@ final class SteadyEpoll implements IoHandler {
 
     @Override
     public long submit(IoOps ops) {
-      return registration.submit(EpollIoOps.NONE.equals(ops) ? EpollIoOps.EPOLLET : ops);
+      EpollIoOps asked = ((EpollIoOps) ops).without(EpollIoOps.EPOLLRDHUP);
+      return registration.submit(EpollIoOps.NONE.equals(asked) ? EpollIoOps.EPOLLET : asked);
     }
 
     @Override

@@ -119,13 +119,13 @@ class SpliceTest {
   }
 
   @Test
-  void theAgentWaitsForTheRelaysCloseFor5Seconds() {
+  void theAgentWaitsForTheRelaysCloseForAnHour() {
     begin(Side.AGENT);
     happen("ef");
     assertThat(framed.config().isAutoRead()).as("hears the close").isTrue();
-    framed.pass(4_999, TimeUnit.MILLISECONDS);
+    framed.pass(3_599, TimeUnit.SECONDS);
     assertThat(framed.isOpen()).isTrue();
-    framed.pass(1, TimeUnit.MILLISECONDS);
+    framed.pass(1, TimeUnit.SECONDS);
     assertThat(framed.isClosed()).isTrue();
   }
 
@@ -158,6 +158,48 @@ class SpliceTest {
     assertThat(raw.written()).isEqualTo(BYTES_DOWN);
     assertThat(raw.isOutputShutdown()).isTrue();
     assertThat(ends).containsExactly(ReasonCode.DONE);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Side.class)
+  void aPeerThatIsDoneAndClosesLeavesTheRawLegItsBytes(Side side) {
+    begin(side);
+    raw.stall();
+    happen("dfe");
+    framed.close();
+    assertThat(ends).as("bytes are queued").isEmpty();
+    assertThat(raw.isOpen()).isTrue();
+    raw.goOn();
+    assertThat(raw.written()).isEqualTo(BYTES_DOWN);
+    assertThat(raw.isOutputShutdown()).isTrue();
+    assertThat(raw.isClosed()).isTrue();
+    assertThat(ends).containsExactly(ReasonCode.DONE);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Side.class)
+  void aRawLegThatDoesNotTakeItsLastBytesIsAbortedAfterTheHalfCloseTimeout(Side side) {
+    halfCloseTimeout = Duration.ofHours(1);
+    begin(side);
+    raw.stall();
+    happen("dfe");
+    framed.pipeline().fireChannelInactive(); // a close would end the loop's timers too
+    framed.pass(3_599, TimeUnit.SECONDS);
+    assertThat(ends).isEmpty();
+    framed.pass(1, TimeUnit.SECONDS);
+    assertThat(ends).containsExactly(ReasonCode.IDLE);
+    assertThat(raw.isReset()).isTrue();
+  }
+
+  @ParameterizedTest
+  @EnumSource(Side.class)
+  void aResetOfAPeerThatIsDoneIsAnAbort(Side side) {
+    begin(side);
+    raw.stall();
+    happen("dfe");
+    framed.receiveReset();
+    assertThat(ends).containsExactly(ReasonCode.AGENT_LOST);
+    assertThat(raw.isReset()).isTrue();
   }
 
   @Test
@@ -204,11 +246,11 @@ class SpliceTest {
   @EnumSource(Side.class)
   void afterItsEofTheFramedLegIsStillHeard(Side side) {
     begin(side);
-    happen("dep");
+    happen("de");
     assertThat(framed.config().isAutoRead()).isTrue();
     framed.pass(1, TimeUnit.MINUTES);
     raw.pass(1, TimeUnit.MINUTES);
-    happen("rprp");
+    happen("rr");
     assertThat(framed.config().isAutoRead()).isTrue();
     assertThat(budget.usedBytes()).isZero();
     assertThat(ends).isEmpty();
@@ -268,6 +310,7 @@ class SpliceTest {
   @CsvSource({
     "DATA after EOF, de, " + DATA_DOWN,
     "a second EOF, re, " + EOF,
+    "PING after EOF, de, " + PING,
     "STARTED, r, 13000000",
     "READY, d, 1100001000000000000000000000000000000000",
     "PONG, '', 070000080000000000000000",

@@ -1,5 +1,6 @@
 package io.c2crelay.server.accept;
 
+import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.buffer.ByteBuf;
@@ -24,6 +25,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class ConnectionClassifier extends ChannelDuplexHandler {
   private static final Logger log = LoggerFactory.getLogger(ConnectionClassifier.class);
+  private static final LogThrottle THROTTLE = LogThrottle.of(log, "connection.refused", 10);
 
   /** How long a beginning of the magic is held before it counts as a user's bytes. */
   static final long PREFIX_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -122,6 +124,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
       sink.notAUser();
     }
     dropHeldWrites();
+    sink.magic();
     readPreamble(ctx);
   }
 
@@ -131,9 +134,11 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     }
     Preamble preamble = Preamble.read(received);
     if (preamble == null) {
-      log.info(
-          "connection.refused from={} reason=PREAMBLE",
-          Sockets.text(ctx.channel().remoteAddress()));
+      if (THROTTLE.allows()) {
+        log.info(
+            "connection.refused from={} reason=PREAMBLE",
+            Sockets.text(ctx.channel().remoteAddress()));
+      }
       close(ctx);
       return;
     }

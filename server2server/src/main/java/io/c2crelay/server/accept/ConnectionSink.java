@@ -16,8 +16,11 @@ public interface ConnectionSink {
   /** A silent user is a user: a byte passed, one way or the other. */
   void confirmed();
 
-  /** A silent user is an agent: take its handlers away; {@link #agent} may follow. */
+  /** A silent user is an agent: take its handlers away; {@link #magic} follows. */
   void notAUser();
+
+  /** The magic was received, so the connection is an agent's or a stranger's: bound it. */
+  void magic();
 
   /** An agent: add handlers for what follows the preamble. */
   void agent(Preamble preamble);

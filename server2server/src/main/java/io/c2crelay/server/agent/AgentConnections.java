@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.auth.MutualAuth;
 import io.c2crelay.common.logging.LogText;
+import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.FrameDecoder;
 import io.c2crelay.common.protocol.FrameEncoder;
@@ -28,6 +29,7 @@ import org.slf4j.LoggerFactory;
  * Builds the pipelines of agents' connections, once their preamble is read.
  *
  * <pre>
+ * magic received:             guard
  * control, in handshake:      guard, tls, decoder, encoder, handshake
  * control, authenticated:            tls, decoder, encoder, heartbeat, control
  * data, until TOKEN is good:  guard, tls, decoder, encoder, data
@@ -38,6 +40,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class AgentConnections {
   private static final Logger log = LoggerFactory.getLogger(AgentConnections.class);
+  private static final LogThrottle THROTTLE = LogThrottle.of(log, "connection.refused", 10);
 
   private final RelayTls tls;
   private final byte[] binding;
@@ -75,7 +78,19 @@ public final class AgentConnections {
     registry = new AgentRegistry(brokerLoop, broker, addresses);
   }
 
-  /** Adds the handlers for what follows the preamble. On the channel's loop. */
+  /**
+   * Bounds a connection that has shown the magic, until it is authenticated. On the channel's loop.
+   */
+  public void guard(SocketChannel channel) {
+    Source source = Source.of(channel.remoteAddress());
+    channel
+        .pipeline()
+        .addLast(
+            "guard",
+            new HandshakeGuard(channel, source, addresses.isAttached(source) ? null : limits));
+  }
+
+  /** Adds the handlers for what follows the preamble, behind the guard. On the channel's loop. */
   public void accept(SocketChannel channel, Preamble preamble) {
     ChannelPipeline pipeline = channel.pipeline();
     if (!preamble.hasCommonVersion()) {
@@ -83,18 +98,18 @@ public final class AgentConnections {
       return;
     }
     if (preamble.kind() == Preamble.Kind.PLAIN_DATA) {
-      log.info(
-          "connection.refused from={} reason=PLAIN_DATA", Sockets.text(channel.remoteAddress()));
+      if (THROTTLE.allows()) {
+        log.info(
+            "connection.refused from={} reason=PLAIN_DATA", Sockets.text(channel.remoteAddress()));
+      }
       channel.close();
       return;
     }
     channel.config().setAllowHalfClosure(false);
     Source source = Source.of(channel.remoteAddress());
-    HandshakeGuard guard =
-        new HandshakeGuard(channel, source, addresses.isAttached(source) ? null : limits);
+    HandshakeGuard guard = pipeline.get(HandshakeGuard.class);
     boolean control = preamble.kind() == Preamble.Kind.CONTROL;
     pipeline
-        .addLast("guard", guard)
         .addLast("tls", tls.newHandler(channel.alloc()))
         .addLast("decoder", control ? FrameDecoder.ofControl() : FrameDecoder.ofData())
         .addLast("encoder", FrameEncoder.INSTANCE);

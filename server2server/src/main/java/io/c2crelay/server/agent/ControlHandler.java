@@ -29,6 +29,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
   private final long epoch;
   private final AgentRegistry registry;
   private final Heartbeat heartbeat = new Heartbeat(() -> end(ReasonCode.AGENT_LOST, true));
+  private boolean leaving;
   private boolean over;
 
   /**
@@ -57,7 +58,8 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
     registry.attach(this);
   }
 
-  InstanceId instance() {
+  @Override
+  public InstanceId instance() {
     return instance;
   }
 
@@ -91,7 +93,12 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
 
   @Override
   public void dial(List<Frame.Dial.Ticket> tickets) {
-    channel.writeAndFlush(Frame.Dial.of(tickets));
+    if (channel.isWritable()) {
+      channel.writeAndFlush(Frame.Dial.of(tickets));
+    } else {
+      log.warn("agent.stalled agent={} note=\"it does not read its control connection\"", name);
+      Sockets.run(channel, () -> end(ReasonCode.AGENT_LOST, true));
+    }
   }
 
   @Override
@@ -117,6 +124,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
       Frame.DialFailed failed = (Frame.DialFailed) msg;
       registry.broker().dialFailed(this, failed.token(), failed.reason());
     } else if (msg instanceof Frame.GoAway) {
+      leaving = true;
       log.info("agent.leaving agent={} reason={}", name, ((Frame.GoAway) msg).reason());
       registry.broker().leaving(this);
     } else {
@@ -127,7 +135,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
 
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
-    end(ReasonCode.AGENT_LOST, true);
+    end(leaving ? ReasonCode.DRAINING : ReasonCode.AGENT_LOST, true);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package io.c2crelay.server.agent;
 
 import io.c2crelay.common.auth.MutualAuth;
+import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.RelayProtocol;
@@ -24,6 +25,7 @@ import org.slf4j.LoggerFactory;
  */
 final class ControlHandshake extends ChannelInboundHandlerAdapter {
   private static final Logger log = LoggerFactory.getLogger(ControlHandshake.class);
+  private static final LogThrottle THROTTLE = LogThrottle.of(log, "auth.refused", 10);
 
   private static final long REFUSAL_DELAY_SECONDS = 1;
 
@@ -132,7 +134,10 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
 
   private void refuse(ChannelHandlerContext ctx, String reason) {
     state = State.REFUSED;
-    RefusalLog.refused(ctx.channel().remoteAddress(), reason);
+    if (THROTTLE.allows()) {
+      log.warn(
+          "auth.refused source={} reason={}", Sockets.text(ctx.channel().remoteAddress()), reason);
+    }
     ctx.channel().config().setAutoRead(false);
     ctx.executor()
         .schedule(() -> Sockets.reset(ctx.channel()), REFUSAL_DELAY_SECONDS, TimeUnit.SECONDS);

@@ -1,5 +1,6 @@
 package io.c2crelay.server.agent;
 
+import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.server.session.Source;
 import io.netty.buffer.ByteBuf;
@@ -18,6 +19,7 @@ import org.slf4j.LoggerFactory;
  */
 final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   private static final Logger log = LoggerFactory.getLogger(HandshakeGuard.class);
+  private static final LogThrottle THROTTLE = LogThrottle.of(log, "handshake.dropped", 10);
 
   private static final long LIMIT_SECONDS = 10;
   private static final int MAX_BYTES = 16 * 1024;
@@ -70,8 +72,10 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
 
   private void drop(String reason) {
     if (!over) {
-      log.info(
-          "handshake.dropped from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
+      if (THROTTLE.allows()) {
+        log.info(
+            "handshake.dropped from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
+      }
       Sockets.reset(channel);
     }
   }

@@ -1,5 +1,6 @@
 package io.c2crelay.server.agent;
 
+import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.protocol.VersionRefusal;
@@ -22,6 +23,7 @@ import org.slf4j.LoggerFactory;
  */
 final class VersionRefuser extends ChannelInboundHandlerAdapter {
   private static final Logger log = LoggerFactory.getLogger(VersionRefuser.class);
+  private static final LogThrottle THROTTLE = LogThrottle.of(log, "agent.refused", 10);
 
   private static final long LINGER_SECONDS = 1;
 
@@ -35,13 +37,15 @@ final class VersionRefuser extends ChannelInboundHandlerAdapter {
 
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
-    log.warn(
-        "agent.refused from={} reason=VERSION agent_versions={}-{} relay_versions={}-{}",
-        Sockets.text(channel.remoteAddress()),
-        preamble.lowestVersion(),
-        preamble.highestVersion(),
-        RelayProtocol.LOWEST_VERSION,
-        RelayProtocol.HIGHEST_VERSION);
+    if (THROTTLE.allows()) {
+      log.warn(
+          "agent.refused from={} reason=VERSION agent_versions={}-{} relay_versions={}-{}",
+          Sockets.text(channel.remoteAddress()),
+          preamble.lowestVersion(),
+          preamble.highestVersion(),
+          RelayProtocol.LOWEST_VERSION,
+          RelayProtocol.HIGHEST_VERSION);
+    }
     ByteBuf refusal = ctx.alloc().buffer(VersionRefusal.LENGTH);
     VersionRefusal.ofThisBuild().write(refusal);
     ctx.writeAndFlush(refusal)

@@ -22,8 +22,7 @@ final class Agent {
   final AgentLink link;
   final List<DataConnection> warm = new ArrayList<>();
 
-  /** Sessions it carries, unanswered STARTs too. */
-  int sessions;
+  final Load load;
 
   /** Tokens sent and not yet used, failed or expired. */
   int tokens;
@@ -40,13 +39,35 @@ final class Agent {
   private long refillDelayNanos;
   private long refillAtNanos;
   private boolean refillDelayed;
+  private long dialFailedNanos;
+  private boolean hasFailed;
 
-  Agent(AgentLink link) {
+  /**
+   * The sessions of an agent process, unanswered STARTs too: they outlive its control connection,
+   * so a new one finds them here.
+   */
+  static final class Load {
+    int sessions;
+  }
+
+  Agent(AgentLink link, Load load) {
     this.link = link;
+    this.load = load;
   }
 
   boolean takesSessions(long nowNanos) {
     return !leaving && nowNanos - link.lastHeardNanos() <= SILENT_NANOS;
+  }
+
+  /** Whether a user's dial may go to it: not for a second after one has failed. */
+  boolean takesDials(long nowNanos) {
+    boolean rests = hasFailed && nowNanos - dialFailedNanos < MIN_REFILL_DELAY_NANOS;
+    return takesSessions(nowNanos) && !rests;
+  }
+
+  void dialFailed(long nowNanos) {
+    hasFailed = true;
+    dialFailedNanos = nowNanos;
   }
 
   /** The warm connection heard most recently, or null if none is fit to be given out. */
@@ -83,5 +104,6 @@ final class Agent {
   void dialWorked() {
     refillDelayNanos = 0;
     refillDelayed = false;
+    hasFailed = false;
   }
 }

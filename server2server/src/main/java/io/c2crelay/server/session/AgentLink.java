@@ -1,6 +1,7 @@
 package io.c2crelay.server.session;
 
 import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
 import java.util.List;
 
@@ -8,6 +9,9 @@ import java.util.List;
 public interface AgentLink {
   /** A short name for log lines, unique within this process. */
   String name();
+
+  /** The agent process, which may attach again by another link. */
+  InstanceId instance();
 
   /** Where its dials come from. */
   Source source();

@@ -1,5 +1,6 @@
 package io.c2crelay.server.session;
 
+import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
@@ -23,6 +24,7 @@ import org.slf4j.LoggerFactory;
 public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     implements DataConnection {
   private static final Logger log = LoggerFactory.getLogger(DataConnectionHandler.class);
+  private static final LogThrottle THROTTLE = LogThrottle.of(log, "data.refused", 10);
 
   private static final long PING_EVERY_SECONDS = 15;
   private static final long PONG_WITHIN_SECONDS = 5;
@@ -100,10 +102,15 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
 
   private void begin(User user, long sessionId) {
     if (state != State.CLAIMED) {
+      user.resume();
       broker.unserved(user);
     } else if (!user.isServable()) {
       state = State.WARM;
-      pingLater();
+      if (pingSentNanos == NO_PING) {
+        pingLater();
+      } else {
+        awaitPong();
+      }
       broker.returned(this, user);
     } else {
       state = State.OVER;
@@ -135,8 +142,10 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
             return;
           }
           if (reason == ReasonCode.TOKEN) {
-            log.info(
-                "data.refused from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
+            if (THROTTLE.allows()) {
+              log.info(
+                  "data.refused from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
+            }
           }
           end();
           channel.close();
@@ -199,11 +208,13 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   }
 
   private void abort(ReasonCode reason, @Nullable String detail) {
-    log.warn(
-        "connection.aborted from={} kind=data reason={} detail={}",
-        Sockets.text(channel.remoteAddress()),
-        reason,
-        detail);
+    if (THROTTLE.allows()) {
+      log.warn(
+          "connection.aborted from={} kind=data reason={} detail={}",
+          Sockets.text(channel.remoteAddress()),
+          reason,
+          detail);
+    }
     end();
     Sockets.reset(channel);
   }
@@ -226,6 +237,10 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   private void sendPing() {
     pingSentNanos = now();
     channel.writeAndFlush(Frame.Ping.of(pingSentNanos));
+    awaitPong();
+  }
+
+  private void awaitPong() {
     timer = channel.eventLoop().schedule(this::unanswered, PONG_WITHIN_SECONDS, TimeUnit.SECONDS);
   }
 

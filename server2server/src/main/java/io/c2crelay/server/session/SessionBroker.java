@@ -3,6 +3,7 @@ package io.c2crelay.server.session;
 import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.protocol.Token;
@@ -67,6 +68,7 @@ public final class SessionBroker {
   private final Promise<Void> drained;
 
   private final Map<AgentLink, Agent> agents = new HashMap<>();
+  private final Map<InstanceId, Agent.Load> loads = new HashMap<>();
   private final Map<Token, Issued> issued = new HashMap<>();
   private final Map<DataConnection, Agent> warm = new HashMap<>();
   private final UserQueue queue = new UserQueue();
@@ -195,7 +197,8 @@ public final class SessionBroker {
       queue.remove(user);
       stopWaiting(user);
     } else if (user.agent != null) {
-      user.agent.sessions--;
+      user.agent.load.sessions--;
+      forgetLoadIfIdle(user.agent);
       settleReplacement(user);
     }
   }
@@ -228,7 +231,8 @@ public final class SessionBroker {
 
   /** An agent attached. On the broker's loop. */
   public void attached(AgentLink link) {
-    agents.put(link, new Agent(link));
+    agents.put(
+        link, new Agent(link, loads.computeIfAbsent(link.instance(), i -> new Agent.Load())));
     if (draining) {
       link.goAway(ReasonCode.DRAINING);
     }
@@ -244,6 +248,11 @@ public final class SessionBroker {
     if (agent == null) {
       return;
     }
+    retire(agent, ReasonCode.AGENT_LOST);
+    forgetLoadIfIdle(agent);
+  }
+
+  private void retire(Agent agent, ReasonCode reason) {
     agent.leaving = true;
     issued
         .values()
@@ -254,8 +263,15 @@ public final class SessionBroker {
               }
               return token.agent == agent;
             });
-    closeWarm(agent, ReasonCode.AGENT_LOST);
+    closeWarm(agent, reason);
     replenish();
+  }
+
+  private void forgetLoadIfIdle(Agent agent) {
+    boolean attached = agents.values().stream().anyMatch(other -> other.load == agent.load);
+    if (agent.load.sessions == 0 && !attached) {
+      loads.remove(agent.link.instance(), agent.load);
+    }
   }
 
   /** An agent says that it takes no more sessions. */
@@ -264,9 +280,7 @@ public final class SessionBroker {
         () -> {
           Agent agent = agents.get(link);
           if (agent != null) {
-            agent.leaving = true;
-            closeWarm(agent, ReasonCode.DRAINING);
-            replenish();
+            retire(agent, ReasonCode.DRAINING);
           }
         });
   }
@@ -282,8 +296,9 @@ public final class SessionBroker {
           log.info("dial.failed agent={} reason={}", link.name(), reason);
           issued.remove(token);
           tokenGone(failed);
+          failed.agent.dialFailed(now());
           delayRefill(failed.agent);
-          tickLater(); // not at once: a dial that cannot work would be asked for again and again
+          replenish();
         });
   }
 
@@ -374,8 +389,14 @@ public final class SessionBroker {
   void unserved(User user) {
     loop.execute(
         () -> {
-          if (user.place == User.Place.SERVED) {
-            unseat(user);
+          if (user.place != User.Place.SERVED) {
+            return;
+          }
+          unseat(user);
+          if (draining) {
+            user.reset(ReasonCode.DRAINING);
+            leave(user);
+          } else {
             requeue(user);
           }
         });
@@ -450,7 +471,7 @@ public final class SessionBroker {
     for (Agent agent : agents.values()) {
       if (canTake(agent, user)
           && agent.freshest(now()) != null
-          && (best == null || agent.sessions < best.sessions)) {
+          && (best == null || agent.load.sessions < best.load.sessions)) {
         best = agent;
       }
     }
@@ -464,7 +485,7 @@ public final class SessionBroker {
     stopWaiting(user);
     user.place = User.Place.SERVED;
     user.agent = agent;
-    agent.sessions++;
+    agent.load.sessions++;
     if (user.suspicious && !user.confirmed) {
       user.owesReplacement = true;
       agent.unreplaced++;
@@ -489,37 +510,68 @@ public final class SessionBroker {
       return;
     }
     Map<Agent, Integer> dials = new HashMap<>();
-    int counted = 0;
-    for (Agent agent : agents.values()) {
-      counted += agent.tokens - agent.staleTokens;
-    }
-    int forUsers = queue.dialsWanted() - counted;
-    for (int i = 0; i < forUsers; i++) {
-      Agent agent = chooseDial(dials);
-      if (agent == null) {
-        break;
-      }
-      dials.merge(agent, 1, Integer::sum);
-    }
-    for (Agent agent : agents.values()) {
-      int spare = Math.max(0, agent.tokens - agent.staleTokens - queue.dialsWanted());
-      int dialled = agent.tokens + dials.getOrDefault(agent, 0);
-      int missing =
-          Math.min(agent.missing(settings.pool(), now()) - spare, Agent.MAX_TOKENS - dialled);
-      if (missing > 0) {
-        dials.merge(agent, missing, Integer::sum);
-      }
-    }
+    dialForUsers(dials);
+    dialForPools(dials);
     dials.forEach(this::dial);
     if (!queue.isEmpty()) {
       tickLater();
     }
   }
 
-  private @Nullable Agent chooseDial(Map<Agent, Integer> dials) {
+  /** A dial for each user that no token under way is counted on for. */
+  private void dialForUsers(Map<Agent, Integer> dials) {
+    int wanted = queue.dialsWanted();
+    for (Agent agent : agents.values()) {
+      wanted -= liveTokens(agent);
+    }
+    for (User user : queue.first()) {
+      if (wanted > 0 && dialFor(user.failedBy, dials)) {
+        wanted--;
+      }
+    }
+    while (wanted > 0 && dialFor(null, dials)) {
+      wanted--;
+    }
+  }
+
+  private boolean dialFor(@Nullable Agent barred, Map<Agent, Integer> dials) {
+    Agent agent = chooseDial(barred, dials);
+    if (agent != null) {
+      dials.merge(agent, 1, Integer::sum);
+    }
+    return agent != null;
+  }
+
+  /** What is missing in the pools, besides the connections that users will take. */
+  private void dialForPools(Map<Agent, Integer> dials) {
+    int forUsers = queue.dialsWanted();
+    for (Agent agent : agents.values()) {
+      int taken = Math.min(liveTokens(agent), forUsers);
+      forUsers -= taken;
+      int missing = agent.missing(settings.pool(), now()) - (liveTokens(agent) - taken);
+      int room = Agent.MAX_TOKENS - agent.tokens - dials.getOrDefault(agent, 0);
+      if (missing > 0 && room > 0) {
+        dials.merge(agent, Math.min(missing, room), Integer::sum);
+      }
+    }
+  }
+
+  /**
+   * Tokens of an agent that a connection may be expected of; stale ones only where there is no
+   * other agent.
+   */
+  private int liveTokens(Agent agent) {
+    if (!agent.takesSessions(now())) {
+      return 0;
+    }
+    return agents.size() == 1 ? agent.tokens : agent.tokens - agent.staleTokens;
+  }
+
+  private @Nullable Agent chooseDial(@Nullable Agent barred, Map<Agent, Integer> dials) {
     Agent best = null;
     for (Agent agent : agents.values()) {
-      if (agent.takesSessions(now())
+      if (agent != barred
+          && agent.takesDials(now())
           && agent.tokens + dials.getOrDefault(agent, 0) < Agent.MAX_TOKENS
           && (best == null || load(agent, dials) < load(best, dials))) {
         best = agent;
@@ -530,7 +582,7 @@ public final class SessionBroker {
 
   /** Sessions it has and is about to have; one that lets tokens grow stale comes last. */
   private static int load(Agent agent, Map<Agent, Integer> dials) {
-    return agent.sessions
+    return agent.load.sessions
         + agent.tokens
         + dials.getOrDefault(agent, 0)
         + agent.staleTokens * Agent.MAX_TOKENS;

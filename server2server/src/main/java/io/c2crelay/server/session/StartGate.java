@@ -1,6 +1,7 @@
 package io.c2crelay.server.session;
 
 import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
 import io.netty.channel.ChannelDuplexHandler;
@@ -107,6 +108,12 @@ final class StartGate extends ChannelDuplexHandler {
   public void channelInactive(ChannelHandlerContext ctx) {
     fail(ReasonCode.AGENT_LOST);
     ctx.fireChannelInactive();
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    fail(cause instanceof ProtocolException ? ReasonCode.PROTOCOL : ReasonCode.AGENT_LOST);
+    ctx.fireExceptionCaught(cause);
   }
 
   @Override

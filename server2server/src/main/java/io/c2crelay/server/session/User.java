@@ -1,5 +1,6 @@
 package io.c2crelay.server.session;
 
+import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.splice.Splice;
 import io.c2crelay.common.transport.Sockets;
@@ -18,6 +19,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class User {
   private static final Logger log = LoggerFactory.getLogger(User.class);
+  private static final LogThrottle THROTTLE = LogThrottle.of(log, "user.reset", 100);
   private static final AttributeKey<User> KEY = AttributeKey.valueOf(User.class, "user");
 
   // --- on the broker's loop
@@ -141,6 +143,13 @@ public final class User {
         });
   }
 
+  /** Reads on: the data connection it was moved for is gone. On its loop. */
+  void resume() {
+    if (waiting != null && isServable()) {
+      waiting.resume();
+    }
+  }
+
   boolean isServable() {
     return !withdrawn && channel.isActive();
   }
@@ -165,7 +174,9 @@ public final class User {
         channel,
         () -> {
           if (!withdrawn && splice == null && channel.isOpen()) {
-            log.info("user.reset user={} reason={}", this, reason);
+            if (THROTTLE.allows()) {
+              log.info("user.reset user={} reason={}", this, reason);
+            }
             Sockets.reset(channel);
           }
         });

@@ -2,25 +2,25 @@ package io.c2crelay.server.session;
 
 import io.c2crelay.common.splice.BufferBudget;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
-import java.util.ArrayDeque;
-import java.util.Deque;
+import io.netty.handler.codec.ByteToMessageDecoder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The end of a user's pipeline until it has a session: holds what arrives, in order, and stops
- * reading at 64 KiB. A FIN after bytes waits behind them; without a byte it means that the user has
- * gone.
+ * The end of a user's pipeline until it has a session: holds what arrives, in order and in one
+ * buffer, and stops reading at 64 KiB or when the memory of all sessions is used up. A FIN after
+ * bytes waits behind them; without a byte it means that the user has gone.
  */
 final class WaitingHandler extends ChannelInboundHandlerAdapter {
   private static final int MAX_HELD = 64 * 1024;
 
   private final User user;
   private final BufferBudget budget;
-  private final Deque<ByteBuf> held = new ArrayDeque<>(1);
-  private int heldBytes;
+  private @Nullable ByteBuf held;
+  private int counted;
   private boolean inputEnded;
   private @Nullable ChannelHandlerContext context;
 
@@ -36,12 +36,28 @@ final class WaitingHandler extends ChannelInboundHandlerAdapter {
 
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
-    ByteBuf bytes = (ByteBuf) msg;
-    held.add(bytes);
-    heldBytes += bytes.readableBytes();
-    budget.add(bytes.readableBytes());
-    if (heldBytes >= MAX_HELD) {
+    // one buffer: a byte alone would hold on to all of the buffer it came in
+    ByteBuf first = held == null ? Unpooled.EMPTY_BUFFER : held;
+    held = ByteToMessageDecoder.MERGE_CUMULATOR.cumulate(ctx.alloc(), first, (ByteBuf) msg);
+    count(held.capacity());
+    if (isFull()) {
       ctx.channel().config().setAutoRead(false);
+    }
+  }
+
+  private boolean isFull() {
+    return held != null && (held.readableBytes() >= MAX_HELD || budget.isExhausted());
+  }
+
+  private void count(int bytes) {
+    budget.add(bytes - counted);
+    counted = bytes;
+  }
+
+  /** Reads on, after the channel was on its way to a session that came to nothing. */
+  void resume() {
+    if (context != null && !isFull()) {
+      context.channel().config().setAutoRead(true);
     }
   }
 
@@ -50,7 +66,7 @@ final class WaitingHandler extends ChannelInboundHandlerAdapter {
     if (!(event instanceof ChannelInputShutdownEvent)) {
       return;
     }
-    if (heldBytes == 0) {
+    if (held == null) {
       ctx.close();
     } else {
       inputEnded = true;
@@ -74,11 +90,10 @@ final class WaitingHandler extends ChannelInboundHandlerAdapter {
     if (ctx == null || ctx.isRemoved()) {
       return;
     }
-    boolean any = !held.isEmpty();
-    while (!held.isEmpty()) {
-      ctx.fireChannelRead(held.remove());
-    }
-    if (any) {
+    ByteBuf bytes = held;
+    held = null;
+    if (bytes != null) {
+      ctx.fireChannelRead(bytes);
       ctx.fireChannelReadComplete();
     }
     if (inputEnded) {
@@ -89,10 +104,10 @@ final class WaitingHandler extends ChannelInboundHandlerAdapter {
 
   @Override
   public void handlerRemoved(ChannelHandlerContext ctx) {
-    budget.add(-heldBytes);
-    heldBytes = 0;
-    while (!held.isEmpty()) {
-      held.remove().release();
+    count(0);
+    if (held != null) {
+      held.release();
+      held = null;
     }
   }
 }

@@ -75,6 +75,11 @@ class ConnectionClassifierTest {
     }
 
     @Override
+    public void magic() {
+      said.add("magic");
+    }
+
+    @Override
     public void agent(Preamble preamble) {
       said.add("agent " + preamble.kind());
     }
@@ -173,7 +178,7 @@ class ConnectionClassifierTest {
     receive(Arrays.copyOf(CONTROL, length));
     pass(999);
     receive(Arrays.copyOfRange(CONTROL, length, CONTROL.length));
-    assertThat(said).containsExactly("agent CONTROL");
+    assertThat(said).containsExactly("magic", "agent CONTROL");
     assertThat(received()).isEmpty();
     assertGone();
   }
@@ -191,7 +196,7 @@ class ConnectionClassifierTest {
     byte[] all = concat(CONTROL, CLIENT_HELLO);
     receive(Arrays.copyOf(all, split));
     receive(Arrays.copyOfRange(all, split, all.length));
-    assertThat(said).containsExactly("agent CONTROL");
+    assertThat(said).containsExactly("magic", "agent CONTROL");
     assertThat(received()).isEqualTo(CLIENT_HELLO);
     assertGone();
   }
@@ -201,7 +206,7 @@ class ConnectionClassifierTest {
     for (byte b : concat(CONTROL, CLIENT_HELLO)) {
       receive(b);
     }
-    assertThat(said).containsExactly("agent CONTROL");
+    assertThat(said).containsExactly("magic", "agent CONTROL");
     assertThat(received()).isEqualTo(CLIENT_HELLO);
   }
 
@@ -213,7 +218,7 @@ class ConnectionClassifierTest {
     assertThat(channel.isOpen()).isTrue();
     pass(1);
     assertThat(channel.isOpen()).isFalse();
-    assertThat(said).isEmpty();
+    assertThat(said).containsExactly("magic");
   }
 
   @ParameterizedTest
@@ -222,7 +227,7 @@ class ConnectionClassifierTest {
     receive(Arrays.copyOf(CONTROL, length));
     fin();
     assertThat(channel.isOpen()).isFalse();
-    assertThat(said).isEmpty();
+    assertThat(said).containsExactly("magic");
   }
 
   static Stream<Arguments> badPreambles() {
@@ -237,7 +242,7 @@ class ConnectionClassifierTest {
   void badPreambleIsClosed(String name, byte[] preamble) {
     receive(preamble);
     assertThat(channel.isOpen()).isFalse();
-    assertThat(said).isEmpty();
+    assertThat(said).containsExactly("magic");
     assertThat(received()).isEmpty();
   }
 
@@ -269,7 +274,7 @@ class ConnectionClassifierTest {
   void lateAgentCancelsTheSilentUser() {
     pass(GRACE_MILLIS);
     receive(concat(CONTROL, CLIENT_HELLO));
-    assertThat(said).containsExactly("silent user", "not a user", "agent CONTROL");
+    assertThat(said).containsExactly("silent user", "not a user", "magic", "agent CONTROL");
     assertThat(received()).isEqualTo(CLIENT_HELLO);
   }
 
@@ -325,7 +330,7 @@ class ConnectionClassifierTest {
     assertThat(written()).isEmpty();
     assertThat(write.isDone()).isTrue();
     assertThat(write.isSuccess()).isFalse();
-    assertThat(said).containsExactly("silent user", "not a user", "agent CONTROL");
+    assertThat(said).containsExactly("silent user", "not a user", "magic", "agent CONTROL");
   }
 
   @Test

@@ -4,6 +4,7 @@ import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.splice.BufferBudget;
@@ -423,6 +424,95 @@ class SessionBrokerTest {
     assertThat(user.isOpen()).isTrue();
   }
 
+  @Test
+  void agentThatAUserIsBarredFromIsNotDialledForIt() {
+    broker = broker(0, 400);
+    FakeAgent one = attach();
+    FakeUser user = enter(USER);
+    one.answer();
+    FakeAgent two = attach();
+    enterMany(3, USER); // so that the first agent has fewer sessions
+    two.answerAll();
+    one.asked.clear();
+    broker.failed(user.user(), ReasonCode.START_TIMEOUT);
+    run();
+    assertThat(one.asked).isEmpty();
+    assertThat(two.answer().served).isSameAs(user.user());
+  }
+
+  @Test
+  void manyAgentsAreDialledForNoMoreThanUsersAndPoolsNeed() {
+    broker = broker(4, 400);
+    List<FakeAgent> agents = new ArrayList<>();
+    for (int i = 0; i < 10; i++) {
+      agents.add(attach());
+    }
+    agents.forEach(FakeAgent::answerAll);
+    enterMany(90, USER);
+    assertThat(agents.stream().mapToInt(agent -> agent.asked.size()).sum()).isEqualTo(50 + 40);
+  }
+
+  @Test
+  void tokensOfALeavingAgentAreCountedOnNoMore() {
+    FakeAgent one = attach();
+    enterMany(5, USER);
+    FakeAgent two = attach();
+    broker.leaving(one);
+    run();
+    assertThat(two.asked).hasSize(5 + 2);
+    assertThat(redeem(one.asked.remove().token()).closedFor).isEqualTo(ReasonCode.TOKEN);
+  }
+
+  @Test
+  void usersDialGoesToAnotherAgentAtOnceWhereOneFailed() {
+    broker = broker(0, 400);
+    FakeAgent one = attach();
+    FakeAgent two = attach();
+    enter(USER);
+    FakeAgent first = one.asked.isEmpty() ? two : one;
+    FakeAgent second = first == one ? two : one;
+    first.fail();
+    assertThat(first.asked).isEmpty();
+    assertThat(second.asked).hasSize(1);
+  }
+
+  @Test
+  void usersDialThatFailedIsMadeAgainAfterASecondWhereThereIsNoOtherAgent() {
+    broker = broker(0, 400);
+    FakeAgent agent = attach();
+    enter(USER);
+    agent.fail();
+    assertThat(agent.asked).isEmpty();
+    pass(1000);
+    assertThat(agent.asked).hasSize(1);
+  }
+
+  @Test
+  void loneAgentIsNotDialledTwiceForOneUser() {
+    broker = broker(0, 400);
+    FakeAgent agent = attach();
+    enter(USER);
+    pass(4000);
+    assertThat(agent.asked).hasSize(1);
+  }
+
+  @Test
+  void sessionsOfAnAgentCountAlsoAfterItAttachedAgain() {
+    FakeAgent busy = attach();
+    for (int i = 0; i < 5; i++) {
+      busy.answerAll();
+      enter(USER);
+    }
+    detach(busy);
+    FakeAgent again = attach(new FakeAgent(busy.instance()));
+    FakeAgent idle = attach();
+    again.answerAll();
+    idle.answerAll();
+    enter(USER);
+    assertThat(again.sessions()).isZero();
+    assertThat(idle.sessions()).isEqualTo(1);
+  }
+
   // --- ends
   // ----------------------------------------------------------------------------------------------------------
 
@@ -480,7 +570,10 @@ class SessionBrokerTest {
   // -------------------------------------------------------------------------------------------------------
 
   private FakeAgent attach() {
-    FakeAgent agent = new FakeAgent();
+    return attach(new FakeAgent());
+  }
+
+  private FakeAgent attach(FakeAgent agent) {
     addresses.attached(agent.source(), now());
     broker.attached(agent);
     run();
@@ -576,7 +669,21 @@ class SessionBrokerTest {
     final Deque<Frame.Dial.Ticket> asked = new ArrayDeque<>();
     final List<FakeConnection> opened = new ArrayList<>();
     @Nullable ReasonCode goneAway;
+    private final InstanceId instance;
     private long heardAt = now();
+
+    FakeAgent() {
+      this(InstanceId.random(new SecureRandom()));
+    }
+
+    FakeAgent(InstanceId instance) {
+      this.instance = instance;
+    }
+
+    @Override
+    public InstanceId instance() {
+      return instance;
+    }
 
     void heard() {
       heardAt = now();
