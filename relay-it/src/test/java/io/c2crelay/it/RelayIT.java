@@ -283,6 +283,37 @@ class RelayIT {
    * The user, and in a second session the target, reads nothing for 5 s: only that session stalls.
    */
   @Test
+  void slowUserGetsTheLastBytesOfATargetThatIsDone() {
+    byte[] reply = Bulk.bytes(8, 5_000_000);
+    target.becomeManual();
+    int mark = pair.agent().mark();
+    TcpEnd user = user().send("go").finish();
+    TcpEnd atTarget = target.next();
+    assertThat(atTarget.receiveAll()).hasSize(2);
+    atTarget.send(reply).finish();
+    // the agent is done: all is on its way to the relay, which the user holds up
+    pair.agent().awaitLog(mark, "session\\.close .*reason=DONE", SOON);
+    assertThat(user.receiveAll()).isEqualTo(reply);
+    target.become(Behaviour.ECHO);
+  }
+
+  @Test
+  void slowTargetGetsTheLastBytesOfAUserThatIsDone() {
+    byte[] upload = Bulk.bytes(9, 5_000_000);
+    target.becomeManual();
+    int mark = pair.relay().mark();
+    TcpEnd user = user().send("go");
+    TcpEnd atTarget = target.next();
+    assertThat(atTarget.receive(2)).hasSize(2);
+    atTarget.finish();
+    assertThat(user.receiveAll()).isEmpty();
+    user.send(upload).finish();
+    pair.relay().awaitLog(mark, "session\\.close .*reason=DONE", SOON);
+    assertThat(atTarget.receiveAll()).isEqualTo(upload);
+    target.become(Behaviour.ECHO);
+  }
+
+  @Test
   void readerThatStopsStallsItsSessionAlone() {
     long length = 96 * MIB;
     AtomicLong writtenByTarget = new AtomicLong();

@@ -127,8 +127,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     loop.execute(this::attempt);
   }
 
-  // --- CONNECTING
-  // ----------------------------------------------------------------------------------------------------
+  // --- CONNECTING ---
 
   private void attempt() {
     if (state != State.BACKOFF) {
@@ -190,8 +189,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     }
   }
 
-  // --- AUTHENTICATING
-  // ------------------------------------------------------------------------------------------------
+  // --- AUTHENTICATING ---
 
   @Override
   public void authenticated(ChannelHandlerContext ctx, byte[] binding) {
@@ -271,8 +269,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     }
   }
 
-  // --- READY
-  // ---------------------------------------------------------------------------------------------------------
+  // --- READY ---
 
   @Override
   public void dial(Frame.Dial dial) {
@@ -312,8 +309,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     }
   }
 
-  // --- BACKOFF
-  // -------------------------------------------------------------------------------------------------------
+  // --- BACKOFF ---
 
   private void retryIn(long nanos) {
     state = State.BACKOFF;
@@ -321,8 +317,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     loop.schedule(this::attempt, nanos, TimeUnit.NANOSECONDS);
   }
 
-  // --- DRAINING
-  // ------------------------------------------------------------------------------------------------------
+  // --- DRAINING ---
 
   /**
    * Tells the relay that no more sessions are taken, and attaches no more. On any thread.

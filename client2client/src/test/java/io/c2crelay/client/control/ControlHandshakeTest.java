@@ -77,8 +77,7 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
     outcomes.add(authSent ? "failed after AUTH" : "failed before AUTH");
   }
 
-  // --- in order
-  // --------------------------------------------------------------------------------------------------------
+  // --- in order ---
 
   @Test
   void challengeAuthWelcome() throws Exception {
@@ -124,8 +123,7 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
     assertThat(outcomes).containsExactly("authenticated");
   }
 
-  // --- who is there
-  // ----------------------------------------------------------------------------------------------------
+  // --- who is there ---
 
   @Test
   void aWrongProofIsAnImpostors() throws Exception {
@@ -153,8 +151,7 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
     assertFailed("impostor");
   }
 
-  // --- out of order
-  // ----------------------------------------------------------------------------------------------------
+  // --- out of order ---
 
   @Test
   void aDataModeThatThisBuildDoesNotKnowFails() throws Exception {
@@ -215,8 +212,7 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
     assertThat(cause).isInstanceOf(ProtocolException.class);
   }
 
-  // --- the end
-  // ---------------------------------------------------------------------------------------------------------
+  // --- the end ---
 
   @Test
   void aCloseBeforeTheAnswerIsNoRefusal() {

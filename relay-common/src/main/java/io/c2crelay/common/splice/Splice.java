@@ -118,8 +118,7 @@ public final class Splice {
     return ended;
   }
 
-  // --- raw leg to framed leg
-  // -----------------------------------------------------------------------------------------
+  // --- raw leg to framed leg ---
 
   void rawRead(ByteBuf bytes) {
     if (ended || rawEof) {
@@ -169,8 +168,7 @@ public final class Splice {
     }
   }
 
-  // --- framed leg to raw leg
-  // -----------------------------------------------------------------------------------------
+  // --- framed leg to raw leg ---
 
   void framedRead(Frame frame) {
     switch (frame.type()) {
@@ -247,8 +245,7 @@ public final class Splice {
             });
   }
 
-  // --- both
-  // ----------------------------------------------------------------------------------------------------------
+  // --- both ---
 
   void updateFlow() {
     if (!ended) {

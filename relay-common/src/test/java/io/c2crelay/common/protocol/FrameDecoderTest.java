@@ -42,8 +42,7 @@ class FrameDecoderTest {
     return channel;
   }
 
-  // --- golden bytes
-  // --------------------------------------------------------------------------------------------------
+  // --- golden bytes ---
 
   @ParameterizedTest
   @MethodSource("io.c2crelay.common.protocol.GoldenFrames#all")
@@ -114,8 +113,7 @@ class FrameDecoderTest {
     assertThat(first.refCnt() + second.refCnt() + third.refCnt()).isZero();
   }
 
-  // --- sizes
-  // -----------------------------------------------------------------------------------------------------------
+  // --- sizes ---
 
   static Stream<Arguments> sizes() {
     return Stream.of(
@@ -220,8 +218,7 @@ class FrameDecoderTest {
         .hasMessageContaining("of " + length + " bytes");
   }
 
-  // --- unknown types
-  // ---------------------------------------------------------------------------------------------------
+  // --- unknown types ---
 
   @ParameterizedTest
   @ValueSource(ints = {0x00, 0x09, 0x0f, 0x18, 0x19, 0x7f})
@@ -306,8 +303,7 @@ class FrameDecoderTest {
         .isEqualTo(Hex.plain("12 00002e 0000000000000001" + ipv4 + ipv4));
   }
 
-  // --- the end
-  // ---------------------------------------------------------------------------------------------------------
+  // --- the end ---
 
   @ParameterizedTest
   @ValueSource(
@@ -372,8 +368,7 @@ class FrameDecoderTest {
         .satisfies(e -> assertThat(e.getStackTrace()).isEmpty());
   }
 
-  // --- helpers
-  // ---------------------------------------------------------------------------------------------------------
+  // --- helpers ---
 
   private void assertRefused(EmbeddedChannel channel, ByteBuf bytes, String message) {
     assertThatThrownBy(() -> channel.writeInbound(bytes))

@@ -131,8 +131,7 @@ class PreambleTest {
     assertThat(preamble.kind()).isSameAs(Kind.DATA);
   }
 
-  // --- the version refusal
-  // -----------------------------------------------------------------------------------------
+  // --- the version refusal ---
 
   @Test
   void aVersionRefusalHasItsGoldenBytes() {

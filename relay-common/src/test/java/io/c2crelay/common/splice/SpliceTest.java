@@ -67,8 +67,7 @@ class SpliceTest {
     assertThat(raw.config().isAutoRead() && framed.config().isAutoRead()).isTrue();
   }
 
-  // --- the orderly end
-  // -------------------------------------------------------------------------------------------------
+  // --- the orderly end ---
 
   @ParameterizedTest
   @CsvSource({
@@ -239,8 +238,7 @@ class SpliceTest {
     assertThat(splice.rawBytes()).isEqualTo(length);
   }
 
-  // --- one direction is done
-  // -------------------------------------------------------------------------------------------
+  // --- one direction is done ---
 
   @ParameterizedTest
   @EnumSource(Side.class)
@@ -274,8 +272,7 @@ class SpliceTest {
     assertThat(raw.config().isAutoRead()).isTrue();
   }
 
-  // --- aborts
-  // ---------------------------------------------------------------------------------------------------------
+  // --- aborts ---
 
   @ParameterizedTest
   @ValueSource(strings = {"", "r", "d", "rd", "rf", "de", "rfd", "der"})
@@ -394,8 +391,7 @@ class SpliceTest {
     assertThat(session.ends).hasSize(1);
   }
 
-  // --- not a user after all
-  // -------------------------------------------------------------------------------------------
+  // --- not a user after all ---
 
   @Test
   void aReleasedRawLegIsAsItWasBefore() {
@@ -422,8 +418,7 @@ class SpliceTest {
     assertThat(raw.isClosed()).isTrue();
   }
 
-  // --- time
-  // -----------------------------------------------------------------------------------------------------------
+  // --- time ---
 
   @Test
   void aPingIsWrittenAfter30SecondsWithoutAWrite() {
@@ -526,8 +521,7 @@ class SpliceTest {
     assertThat(framed.written()).isEmpty();
   }
 
-  // --- back-pressure
-  // ---------------------------------------------------------------------------------------------------
+  // --- back-pressure ---
 
   @Test
   void aSinkThatIsFullStopsItsSourceOnly() {
@@ -550,8 +544,7 @@ class SpliceTest {
     assertThat(budget.usedBytes()).isZero();
   }
 
-  // --- helpers
-  // ---------------------------------------------------------------------------------------------------------
+  // --- helpers ---
 
   private void happen(String events) {
     for (char event : events.toCharArray()) {

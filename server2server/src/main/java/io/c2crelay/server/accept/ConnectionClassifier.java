@@ -76,8 +76,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     ctx.fireChannelActive();
   }
 
-  // --- what is received
-  // ----------------------------------------------------------------------------------------------
+  // --- what is received ---
 
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
@@ -192,8 +191,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     }
   }
 
-  // --- what is written
-  // -----------------------------------------------------------------------------------------------
+  // --- what is written ---
 
   @Override
   public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
@@ -218,8 +216,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     }
   }
 
-  // --- time
-  // ----------------------------------------------------------------------------------------------------------
+  // --- time ---
 
   private void timeUp(ChannelHandlerContext ctx) {
     timer = null;
@@ -270,8 +267,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     ctx.fireChannelRegistered();
   }
 
-  // --- the end
-  // -------------------------------------------------------------------------------------------------------
+  // --- the end ---
 
   private void settle() {
     state = State.SETTLED;

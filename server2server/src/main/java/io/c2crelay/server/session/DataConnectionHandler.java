@@ -66,8 +66,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     this.admitted = admitted;
   }
 
-  // --- from the broker
-  // -----------------------------------------------------------------------------------------------
+  // --- from the broker ---
 
   @Override
   public void admit(Token ack, String agent) {
@@ -163,8 +162,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     return sent != NO_PING && nowNanos - sent > DOUBTFUL_NANOS;
   }
 
-  // --- from the agent
-  // ------------------------------------------------------------------------------------------------
+  // --- from the agent ---
 
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
@@ -208,7 +206,8 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   }
 
   private void abort(ReasonCode reason, @Nullable String detail) {
-    if (THROTTLE.allows()) {
+    boolean stranger = state == State.NEW || state == State.REDEEMING;
+    if (!stranger || THROTTLE.allows()) {
       log.warn(
           "connection.aborted from={} kind=data reason={} detail={}",
           Sockets.text(channel.remoteAddress()),
@@ -227,8 +226,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     }
   }
 
-  // --- pings while warm
-  // ----------------------------------------------------------------------------------------------
+  // --- pings while warm ---
 
   private void pingLater() {
     timer = channel.eventLoop().schedule(this::sendPing, PING_EVERY_SECONDS, TimeUnit.SECONDS);

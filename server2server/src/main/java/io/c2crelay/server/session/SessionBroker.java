@@ -2,10 +2,8 @@ package io.c2crelay.server.session;
 
 import static java.util.Objects.requireNonNull;
 
-import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
-import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.splice.BufferBudget;
 import io.netty.util.concurrent.EventExecutor;
@@ -13,10 +11,8 @@ import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.security.SecureRandom;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -30,7 +26,7 @@ import org.slf4j.LoggerFactory;
  * of the calls of each thread.
  *
  * <p>Tokens are counted, not tied to users: any data connection that becomes ready serves the head
- * of the queue, and as many are dialled as users wait, besides the warm pool.
+ * of the queue ({@link Dials} sees to it that there are enough).
  */
 public final class SessionBroker {
   private static final Logger log = LoggerFactory.getLogger(SessionBroker.class);
@@ -40,43 +36,24 @@ public final class SessionBroker {
 
   private static final int MAX_WAITING_WITHOUT_AGENT_PER_SOURCE = 64;
 
-  /** A token not used by then is counted on no more, so another agent is dialled too. */
-  private static final long TOKEN_STALE_SECONDS = 3;
-
-  private static final long TOKEN_VALID_SECONDS = 30;
-
   /** How often a queue that nothing serves is looked at: an agent may have been heard again. */
   private static final long TICK_MILLIS = 1000;
-
-  /** A token sent to an agent and not yet used. */
-  private static final class Issued {
-    final Agent agent;
-    final Token ack;
-    boolean stale;
-
-    Issued(Agent agent, Token ack) {
-      this.agent = agent;
-      this.ack = ack;
-    }
-  }
 
   private final EventExecutor loop;
   private final BrokerSettings settings;
   private final BufferBudget budget;
   private final AgentAddresses addresses;
-  private final SecureRandom random;
   private final Promise<Void> drained;
 
   private final Map<AgentLink, Agent> agents = new HashMap<>();
   private final Map<InstanceId, Agent.Load> loads = new HashMap<>();
-  private final Map<Token, Issued> issued = new HashMap<>();
   private final Map<DataConnection, Agent> warm = new HashMap<>();
   private final UserQueue queue = new UserQueue();
+  private final Dials dials;
   private final Set<User> users = new HashSet<>();
   private int tentative;
   private long lastSessionId;
   private boolean draining;
-  private boolean replenishing;
   private boolean ticking;
 
   /**
@@ -94,16 +71,15 @@ public final class SessionBroker {
     this.settings = requireNonNull(settings, "settings");
     this.budget = requireNonNull(budget, "budget");
     this.addresses = requireNonNull(addresses, "addresses");
-    this.random = requireNonNull(random, "random");
     drained = loop.newPromise();
+    dials = new Dials(loop, settings.pool(), addresses, random, agents.values(), queue);
   }
 
   BufferBudget budget() {
     return budget;
   }
 
-  // --- users
-  // ---------------------------------------------------------------------------------------------------------
+  // --- users ---
 
   void enter(User user) {
     loop.execute(() -> entered(user));
@@ -163,7 +139,7 @@ public final class SessionBroker {
     if (waits) {
       queue.add(user);
     }
-    replenish();
+    dials.replenish();
   }
 
   /** The user's session ended, or the user left without one; any number of times. */
@@ -187,7 +163,7 @@ public final class SessionBroker {
     if (!user.confirmed) {
       tentative--;
     }
-    replenish();
+    dials.replenish();
     endDrainIfDone();
   }
 
@@ -221,13 +197,12 @@ public final class SessionBroker {
   private void misread(Source source) {
     for (Agent agent : agents.values()) {
       if (agent.link.source().equals(source)) {
-        delayRefill(agent);
+        dials.delayRefill(agent);
       }
     }
   }
 
-  // --- agents
-  // --------------------------------------------------------------------------------------------------------
+  // --- agents ---
 
   /** An agent attached. On the broker's loop. */
   public void attached(AgentLink link) {
@@ -236,7 +211,7 @@ public final class SessionBroker {
     if (draining) {
       link.goAway(ReasonCode.DRAINING);
     }
-    replenish();
+    dials.replenish();
   }
 
   /**
@@ -254,17 +229,9 @@ public final class SessionBroker {
 
   private void retire(Agent agent, ReasonCode reason) {
     agent.leaving = true;
-    issued
-        .values()
-        .removeIf(
-            token -> {
-              if (token.agent == agent) {
-                tokenGone(token);
-              }
-              return token.agent == agent;
-            });
+    dials.forget(agent);
     closeWarm(agent, reason);
-    replenish();
+    dials.replenish();
   }
 
   private void forgetLoadIfIdle(Agent agent) {
@@ -289,21 +256,10 @@ public final class SessionBroker {
   public void dialFailed(AgentLink link, Token token, ReasonCode reason) {
     loop.execute(
         () -> {
-          Issued failed = issued.get(token);
-          if (failed == null || failed.agent.link != link) {
-            return;
+          if (dials.failed(link, token)) {
+            log.info("dial.failed agent={} reason={}", link.name(), reason);
           }
-          log.info("dial.failed agent={} reason={}", link.name(), reason);
-          issued.remove(token);
-          tokenGone(failed);
-          failed.agent.dialFailed(now());
-          delayRefill(failed.agent);
-          replenish();
         });
-  }
-
-  private void delayRefill(Agent agent) {
-    loop.schedule(this::replenish, agent.delayRefill(now()), TimeUnit.NANOSECONDS);
   }
 
   private void closeWarm(Agent agent, ReasonCode reason) {
@@ -314,20 +270,17 @@ public final class SessionBroker {
     agent.warm.clear();
   }
 
-  // --- data connections
-  // ----------------------------------------------------------------------------------------------
+  // --- data connections ---
 
   /** A data connection shows a token. */
   void redeem(Token token, DataConnection connection) {
     loop.execute(
         () -> {
-          Issued used = issued.remove(token);
+          Dials.Issued used = dials.redeem(token);
           if (used == null) {
             connection.close(ReasonCode.TOKEN);
             return;
           }
-          tokenGone(used);
-          used.agent.dialWorked();
           if (draining || used.agent.leaving) {
             connection.close(ReasonCode.DRAINING);
             return;
@@ -361,7 +314,7 @@ public final class SessionBroker {
         () -> {
           Agent agent = forget(connection);
           if (agent != null) {
-            delayRefill(agent);
+            dials.delayRefill(agent);
           }
         });
   }
@@ -444,8 +397,7 @@ public final class SessionBroker {
     return !draining && agent != user.failedBy && agent.takesSessions(now());
   }
 
-  // --- pairing
-  // -------------------------------------------------------------------------------------------------------
+  // --- pairing ---
 
   private void match() {
     for (User user : queue.first()) {
@@ -455,7 +407,10 @@ public final class SessionBroker {
     while (head != null && seatIfPossible(head)) {
       head = queue.head();
     }
-    replenish();
+    dials.replenish();
+    if (!queue.isEmpty()) {
+      tickLater();
+    }
   }
 
   private boolean seatIfPossible(User user) {
@@ -493,150 +448,6 @@ public final class SessionBroker {
     connection.serve(user, ++lastSessionId);
   }
 
-  /** Dials what is missing, once for all that happens in this turn of the loop. */
-  private void replenish() {
-    if (!replenishing) {
-      replenishing = true;
-      loop.execute(
-          () -> {
-            replenishing = false;
-            dialMissing();
-          });
-    }
-  }
-
-  private void dialMissing() {
-    if (draining) {
-      return;
-    }
-    Map<Agent, Integer> dials = new HashMap<>();
-    dialForUsers(dials);
-    dialForPools(dials);
-    dials.forEach(this::dial);
-    if (!queue.isEmpty()) {
-      tickLater();
-    }
-  }
-
-  /** A dial for each user that no token under way is counted on for. */
-  private void dialForUsers(Map<Agent, Integer> dials) {
-    int wanted = queue.dialsWanted();
-    for (Agent agent : agents.values()) {
-      wanted -= liveTokens(agent);
-    }
-    for (User user : queue.first()) {
-      if (wanted > 0 && dialFor(user.failedBy, dials)) {
-        wanted--;
-      }
-    }
-    while (wanted > 0 && dialFor(null, dials)) {
-      wanted--;
-    }
-  }
-
-  private boolean dialFor(@Nullable Agent barred, Map<Agent, Integer> dials) {
-    Agent agent = chooseDial(barred, dials);
-    if (agent != null) {
-      dials.merge(agent, 1, Integer::sum);
-    }
-    return agent != null;
-  }
-
-  /** What is missing in the pools, besides the connections that users will take. */
-  private void dialForPools(Map<Agent, Integer> dials) {
-    int forUsers = queue.dialsWanted();
-    for (Agent agent : agents.values()) {
-      int taken = Math.min(liveTokens(agent), forUsers);
-      forUsers -= taken;
-      int missing = agent.missing(settings.pool(), now()) - (liveTokens(agent) - taken);
-      int room = Agent.MAX_TOKENS - agent.tokens - dials.getOrDefault(agent, 0);
-      if (missing > 0 && room > 0) {
-        dials.merge(agent, Math.min(missing, room), Integer::sum);
-      }
-    }
-  }
-
-  /**
-   * Tokens of an agent that a connection may be expected of; stale ones only where there is no
-   * other agent.
-   */
-  private int liveTokens(Agent agent) {
-    if (!agent.takesSessions(now())) {
-      return 0;
-    }
-    return agents.size() == 1 ? agent.tokens : agent.tokens - agent.staleTokens;
-  }
-
-  private @Nullable Agent chooseDial(@Nullable Agent barred, Map<Agent, Integer> dials) {
-    Agent best = null;
-    for (Agent agent : agents.values()) {
-      if (agent != barred
-          && agent.takesDials(now())
-          && agent.tokens + dials.getOrDefault(agent, 0) < Agent.MAX_TOKENS
-          && (best == null || load(agent, dials) < load(best, dials))) {
-        best = agent;
-      }
-    }
-    return best;
-  }
-
-  /** Sessions it has and is about to have; one that lets tokens grow stale comes last. */
-  private static int load(Agent agent, Map<Agent, Integer> dials) {
-    return agent.load.sessions
-        + agent.tokens
-        + dials.getOrDefault(agent, 0)
-        + agent.staleTokens * Agent.MAX_TOKENS;
-  }
-
-  private void dial(Agent agent, int count) {
-    List<Token> tokens = new ArrayList<>(count);
-    List<Frame.Dial.Ticket> tickets = new ArrayList<>(count);
-    for (int i = 0; i < count; i++) {
-      Token token = Token.random(random);
-      Token ack = Token.random(random);
-      issued.put(token, new Issued(agent, ack));
-      tokens.add(token);
-      tickets.add(Frame.Dial.Ticket.of(token, ack));
-    }
-    agent.tokens += count;
-    addresses.tokens(agent.link.source(), count);
-    for (int from = 0; from < count; from += RelayProtocol.MAX_DIALS_PER_FRAME) {
-      int to = Math.min(count, from + RelayProtocol.MAX_DIALS_PER_FRAME);
-      agent.link.dial(tickets.subList(from, to));
-    }
-    loop.schedule(() -> markStale(tokens), TOKEN_STALE_SECONDS, TimeUnit.SECONDS);
-    loop.schedule(() -> expire(tokens), TOKEN_VALID_SECONDS, TimeUnit.SECONDS);
-  }
-
-  private void markStale(Collection<Token> tokens) {
-    for (Token token : tokens) {
-      Issued old = issued.get(token);
-      if (old != null && !old.stale) {
-        old.stale = true;
-        old.agent.staleTokens++;
-        replenish();
-      }
-    }
-  }
-
-  private void expire(Collection<Token> tokens) {
-    for (Token token : tokens) {
-      Issued expired = issued.remove(token);
-      if (expired != null) {
-        tokenGone(expired);
-        delayRefill(expired.agent);
-      }
-    }
-  }
-
-  private void tokenGone(Issued token) {
-    token.agent.tokens--;
-    if (token.stale) {
-      token.agent.staleTokens--;
-    }
-    addresses.tokens(token.agent.link.source(), -1);
-  }
-
   private void tickLater() {
     if (!ticking) {
       ticking = true;
@@ -650,8 +461,7 @@ public final class SessionBroker {
     }
   }
 
-  // --- the end
-  // -------------------------------------------------------------------------------------------------------
+  // --- the end ---
 
   /**
    * Takes no more users and asks the agents for nothing more; sessions go on.
@@ -662,6 +472,7 @@ public final class SessionBroker {
     loop.execute(
         () -> {
           draining = true;
+          dials.stop();
           for (User user : queue.all()) {
             user.reset(ReasonCode.DRAINING);
             leave(user);

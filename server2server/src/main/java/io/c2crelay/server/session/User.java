@@ -22,8 +22,7 @@ public final class User {
   private static final LogThrottle THROTTLE = LogThrottle.of(log, "user.reset", 100);
   private static final AttributeKey<User> KEY = AttributeKey.valueOf(User.class, "user");
 
-  // --- on the broker's loop
-  // ------------------------------------------------------------------------------------------
+  // --- on the broker's loop ---
 
   /** Where the broker has the user. */
   enum Place {
@@ -59,8 +58,7 @@ public final class User {
 
   @Nullable Future<?> waitTimer;
 
-  // --- on the channel's loop
-  // -----------------------------------------------------------------------------------------
+  // --- on the channel's loop ---
 
   private final DuplexChannel channel;
   private final Source source;

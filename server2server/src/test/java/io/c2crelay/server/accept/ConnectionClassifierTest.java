@@ -85,8 +85,7 @@ class ConnectionClassifierTest {
     }
   }
 
-  // --- NEW
-  // -----------------------------------------------------------------------------------------------------------
+  // --- NEW ---
 
   @ParameterizedTest
   @ValueSource(
@@ -122,8 +121,7 @@ class ConnectionClassifierTest {
     assertThat(channel.isOpen()).isFalse();
   }
 
-  // --- prefixes of the magic
-  // -----------------------------------------------------------------------------------------
+  // --- prefixes of the magic ---
 
   static IntStream properPrefixes() {
     return IntStream.range(1, MAGIC.length);
@@ -183,8 +181,7 @@ class ConnectionClassifierTest {
     assertGone();
   }
 
-  // --- PREAMBLE
-  // ------------------------------------------------------------------------------------------------------
+  // --- PREAMBLE ---
 
   static Stream<Arguments> splits() {
     return IntStream.rangeClosed(1, CONTROL.length).mapToObj(Arguments::of);
@@ -246,8 +243,7 @@ class ConnectionClassifierTest {
     assertThat(received()).isEmpty();
   }
 
-  // --- TENTATIVE
-  // -----------------------------------------------------------------------------------------------------
+  // --- TENTATIVE ---
 
   @Test
   void silentUserThatSendsBytesIsConfirmed() {
@@ -344,8 +340,7 @@ class ConnectionClassifierTest {
     assertThat(channel.isWritable()).isTrue();
   }
 
-  // --- helpers
-  // -------------------------------------------------------------------------------------------------------
+  // --- helpers ---
 
   private void receive(byte... bytes) {
     channel.writeInbound(Unpooled.wrappedBuffer(bytes));

@@ -54,8 +54,7 @@ class SessionBrokerTest {
         new SecureRandom());
   }
 
-  // --- tokens and the warm pool
-  // --------------------------------------------------------------------------------------
+  // --- tokens and the warm pool ---
 
   @Test
   void attachedAgentIsAskedForItsPool() {
@@ -191,8 +190,7 @@ class SessionBrokerTest {
     assertThat(agent.answer().closedFor).isEqualTo(ReasonCode.LIMIT);
   }
 
-  // --- users that wait
-  // -----------------------------------------------------------------------------------------------
+  // --- users that wait ---
 
   @Test
   void userWaitsForAnAgent() {
@@ -283,8 +281,7 @@ class SessionBrokerTest {
     assertThat(agent.asked).hasSize(256);
   }
 
-  // --- silent users that may be agents
-  // -------------------------------------------------------------------------------
+  // --- silent users that may be agents ---
 
   @Test
   void connectionOfASilentUserFromAnAgentsAddressIsReplacedOnceItIsConfirmed() {
@@ -331,8 +328,7 @@ class SessionBrokerTest {
     assertThat(agent.asked).hasSize(1);
   }
 
-  // --- several agents
-  // ------------------------------------------------------------------------------------------------
+  // --- several agents ---
 
   @Test
   void agentWithFewestSessionsIsNext() {
@@ -513,8 +509,7 @@ class SessionBrokerTest {
     assertThat(idle.sessions()).isEqualTo(1);
   }
 
-  // --- ends
-  // ----------------------------------------------------------------------------------------------------------
+  // --- ends ---
 
   @Test
   void detachedAgentsWarmConnectionsAreClosedAndItsSessionsGoOn() {
@@ -566,8 +561,7 @@ class SessionBrokerTest {
     assertThat(drained.isSuccess()).isTrue();
   }
 
-  // --- helpers
-  // -------------------------------------------------------------------------------------------------------
+  // --- helpers ---
 
   private FakeAgent attach() {
     return attach(new FakeAgent());
