@@ -58,6 +58,7 @@ public final class RelayServer {
   private final AgentConnections agents;
   private final ChannelGroup unclassified = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
   private final Channel listener;
+  private volatile boolean draining;
 
   private RelayServer(ServerConfig config) throws StartupException {
     this.config = config;
@@ -163,6 +164,10 @@ public final class RelayServer {
   }
 
   private void accepted(SocketChannel channel) {
+    if (draining) {
+      Sockets.reset(channel);
+      return;
+    }
     Sockets.tune(channel);
     channel.config().setAllowHalfClosure(true);
     channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
@@ -197,21 +202,27 @@ public final class RelayServer {
    */
   public Future<Void> drain() {
     log.info("relay.draining limit={}ms", config.drain().toMillis());
+    draining = true;
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
-    listener.close();
-    unclassified.forEach(Sockets::reset);
-    Future<Void> drained = broker.drain();
+    listener
+        .close()
+        .addListener(
+            noMoreAccepted -> {
+              unclassified.forEach(Sockets::reset);
+              broker.drain().addListener(noneLeft -> end(done));
+            });
     loops.schedule(
         () -> broker.abortAll(ReasonCode.DRAINING), config.drain().toNanos(), TimeUnit.NANOSECONDS);
-    drained.addListener(
-        noneLeft ->
-            EventLoops.end(loops)
-                .addListener(
-                    ended -> {
-                      log.info("relay.stopped");
-                      done.setSuccess(null);
-                    }));
     return done;
+  }
+
+  private void end(Promise<Void> done) {
+    EventLoops.end(loops)
+        .addListener(
+            ended -> {
+              log.info("relay.stopped");
+              done.setSuccess(null);
+            });
   }
 
   /** From the classifier to the rooms behind it. */
@@ -225,7 +236,11 @@ public final class RelayServer {
     @Override
     public void user(boolean silent) {
       unclassified.remove(channel);
-      User.enter(channel, broker, silent);
+      if (draining) {
+        Sockets.reset(channel);
+      } else {
+        User.enter(channel, broker, silent);
+      }
     }
 
     @Override

@@ -139,8 +139,9 @@ final class Dials {
       wanted -= liveTokens(agent);
     }
     for (User user : queue.first()) {
-      if (wanted > 0 && dialFor(user.failedBy, dials)) {
-        wanted--;
+      if (wanted > 0) {
+        dialFor(user.failedBy, dials);
+        wanted--; // also if no agent is left for it now: no other dial would do
       }
     }
     while (wanted > 0 && dialFor(null, dials)) {

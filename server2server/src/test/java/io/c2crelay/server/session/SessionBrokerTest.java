@@ -437,6 +437,23 @@ class SessionBrokerTest {
   }
 
   @Test
+  void agentThatAUserIsBarredFromIsNotDialledWhileTheOtherRestsEither() {
+    broker = broker(0, 400);
+    FakeAgent one = attach();
+    FakeUser user = enter(USER);
+    one.answer();
+    FakeAgent two = attach();
+    broker.failed(user.user(), ReasonCode.START_TIMEOUT);
+    run();
+    two.fail();
+    assertThat(one.asked).isEmpty();
+    assertThat(two.asked).isEmpty();
+    pass(1000);
+    assertThat(one.asked).isEmpty();
+    assertThat(two.answer().served).isSameAs(user.user());
+  }
+
+  @Test
   void manyAgentsAreDialledForNoMoreThanUsersAndPoolsNeed() {
     broker = broker(4, 400);
     List<FakeAgent> agents = new ArrayList<>();
