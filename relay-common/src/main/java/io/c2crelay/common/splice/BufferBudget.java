@@ -4,12 +4,15 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * What all sessions of a process may hold in buffers together. Each sink may hold up to its share
- * of what is free (a dynamic threshold, after Choudhury and Hahne, 1998): stalled sessions fill
- * only a part, and the rest goes on flowing. Safe on any thread.
+ * of what is free (a dynamic threshold, after Choudhury and Hahne, 1998), and its source is read in
+ * pieces of that size: stalled sessions fill only a part, and the rest goes on flowing. Safe on any
+ * thread.
  */
 public final class BufferBudget {
-  /** A sink's share of the free bytes: 1/16 each, so sixteen stalled sinks still leave half. */
-  private static final int SHARES = 16;
+  /**
+   * A sink's share of the free bytes is 1/1024: a thousand stalled sinks leave enough for others.
+   */
+  private static final int SHARES = 1024;
 
   private final long limit;
   private final AtomicLong used = new AtomicLong();

@@ -38,7 +38,8 @@ final class FlowGate implements ChannelFutureListener {
     long pending = pendingBytes(sink);
     budget.add(pending - counted);
     counted = pending;
-    boolean open = sink.isWritable() && pending <= budget.share() && !budget.isExhausted();
+    // a sink that holds nothing is always served: however many others have stalled, it will let go
+    boolean open = sink.isWritable() && (pending == 0 || pending <= budget.share());
     if (source.config().isAutoRead() != open) {
       source.config().setAutoRead(open);
     }

@@ -97,8 +97,8 @@ public final class Splice {
 
   /** Begins to read both legs. */
   public void begin() {
-    ReceiveBuffer.widen(raw);
-    ReceiveBuffer.widen(framed);
+    ReceiveBuffer.widen(raw, settings.budget()::share);
+    ReceiveBuffer.widen(framed, settings.budget()::share);
     idleWatch.start(framed.eventLoop());
     updateFlow();
   }

@@ -6,6 +6,7 @@ import io.netty.channel.AdaptiveRecvByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.RecvByteBufAllocator;
 import io.netty.util.UncheckedBooleanSupplier;
+import java.util.function.LongSupplier;
 
 /**
  * Sizes one channel's receive buffers: small until {@link #widen}, so that strangers cost little,
@@ -22,16 +23,19 @@ public final class ReceiveBuffer implements RecvByteBufAllocator {
 
   private final AdaptiveRecvByteBufAllocator adaptive =
       new AdaptiveRecvByteBufAllocator(512, 2048, WIDE);
-  private int limit = NARROW;
+  private LongSupplier limit = () -> NARROW;
 
   /**
    * Lets the buffers of a channel grow to {@link #WIDE}; a channel of another allocator is left
    * alone.
+   *
+   * @param share asked at each read: most bytes to read at once, at least {@link #NARROW} in any
+   *     case
    */
-  public static void widen(Channel channel) {
+  public static void widen(Channel channel, LongSupplier share) {
     RecvByteBufAllocator allocator = channel.config().getRecvByteBufAllocator();
     if (allocator instanceof ReceiveBuffer) {
-      ((ReceiveBuffer) allocator).limit = WIDE;
+      ((ReceiveBuffer) allocator).limit = () -> Math.max(NARROW, Math.min(WIDE, share.getAsLong()));
     }
   }
 
@@ -50,7 +54,7 @@ public final class ReceiveBuffer implements RecvByteBufAllocator {
 
     @Override
     public int guess() {
-      return Math.min(super.guess(), limit);
+      return (int) Math.min(super.guess(), limit.getAsLong());
     }
 
     @Override

@@ -28,11 +28,18 @@ public final class Sockets {
   private static final int KEEPALIVE_PROBES = 3;
   private static final int USER_TIMEOUT_MILLIS = 20_000;
 
+  /**
+   * Bytes that the kernel takes beyond what the peer's window lets it send: a thousand stalled
+   * peers would otherwise hold megabytes of its memory each, which it takes from all sockets
+   * together (tcp(7), tcp_mem).
+   */
+  private static final long MAX_NOT_SENT = 128 * 1024;
+
   private Sockets() {}
 
   /**
-   * Options of every connection: no Nagle delay, and TCP's own keep-alive, tuned where the
-   * transport can (tcp(7)).
+   * Options of every connection: no Nagle delay, a bound on what the kernel holds, and TCP's own
+   * keep-alive, tuned where the transport can (tcp(7)).
    */
   public static void tune(Channel channel) {
     channel.config().setOption(ChannelOption.TCP_NODELAY, true);
@@ -42,6 +49,7 @@ public final class Sockets {
       channel.config().setOption(EpollChannelOption.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS);
       channel.config().setOption(EpollChannelOption.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS);
       channel.config().setOption(EpollChannelOption.TCP_KEEPCNT, KEEPALIVE_PROBES);
+      channel.config().setOption(EpollChannelOption.TCP_NOTSENT_LOWAT, MAX_NOT_SENT);
     }
   }
 

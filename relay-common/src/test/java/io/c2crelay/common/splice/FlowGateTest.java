@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class FlowGateTest {
-  private static final int SHARES = 16;
+  private static final int SHARES = 1024;
 
   private final SocketlessChannel source = new SocketlessChannel();
   private final SocketlessChannel sink = new SocketlessChannel();
@@ -110,17 +110,25 @@ class FlowGateTest {
     budget.add(SHARES * 10_000);
     assertThat(budget.isExhausted()).isTrue();
     assertThat(budget.share()).isZero();
-    gate.update();
+    sink.stall();
+    write(1_000);
     assertThat(reads()).isFalse();
     sink.pass(1, TimeUnit.SECONDS);
     assertThat(reads()).isFalse();
-    budget.add(-1);
-    assertThat(budget.isExhausted()).isFalse();
+    budget.add(-SHARES * 9_000);
     sink.pass(49, TimeUnit.MILLISECONDS);
     assertThat(reads()).as("looks again every 50 ms").isFalse();
     sink.pass(1, TimeUnit.MILLISECONDS);
     assertThat(reads()).isTrue();
-    budget.add(-SHARES * 10_000 + 1);
+    budget.add(-SHARES * 1_000);
+  }
+
+  @Test
+  void aSinkThatHoldsNothingIsServedHoweverMuchOthersHold() {
+    budget.add(SHARES * 10_000);
+    gate.update();
+    assertThat(reads()).isTrue();
+    budget.add(-SHARES * 10_000);
   }
 
   @Test
@@ -158,7 +166,8 @@ class FlowGateTest {
   @Test
   void aSinkThatIsDoneLeavesItsSourceReading() {
     budget.add(SHARES * 10_000);
-    gate.update();
+    sink.stall();
+    write(1_000);
     assertThat(reads()).isFalse();
     gate.sinkDone();
     assertThat(reads()).isTrue();
