@@ -30,8 +30,8 @@ final class WarmConnection extends ChannelInboundHandlerAdapter {
         ctx.writeAndFlush(Frame.Pong.of(((Frame.Ping) msg).value()));
       }
     } else if (msg instanceof Frame.Start) {
-      dialer.taken(ctx.channel());
       dialer.sessions().start(ctx.channel(), (Frame.Start) msg);
+      dialer.taken(ctx.channel()); // after: a drain must see one or the other
       ctx.pipeline().remove(this);
     } else {
       ReferenceCountUtil.release(msg);
