@@ -284,7 +284,7 @@ class RelayIT {
    */
   @Test
   void slowUserGetsTheLastBytesOfATargetThatIsDone() {
-    byte[] reply = Bulk.bytes(8, 5_000_000);
+    byte[] reply = Bulk.bytes(8, 300_000);
     target.becomeManual();
     int mark = pair.agent().mark();
     TcpEnd user = user().send("go").finish();
@@ -299,7 +299,7 @@ class RelayIT {
 
   @Test
   void slowTargetGetsTheLastBytesOfAUserThatIsDone() {
-    byte[] upload = Bulk.bytes(9, 5_000_000);
+    byte[] upload = Bulk.bytes(9, 300_000);
     target.becomeManual();
     int mark = pair.relay().mark();
     TcpEnd user = user().send("go");
