@@ -136,19 +136,11 @@ public final class RelayServer {
     if (!bound.isSuccess()) {
       loops.shutdownGracefully(0, 0, TimeUnit.SECONDS);
       throw new StartupException(
-          "cannot listen on " + Sockets.text(address) + ": " + reasonOf(bound.cause()),
+          "cannot listen on " + Sockets.text(address) + ": " + Sockets.wordsOf(bound.cause()),
           bound.cause());
     }
     bound.channel().pipeline().addLast("accept-faults", new AcceptFaults());
     return bound.channel();
-  }
-
-  /**
-   * The system's own words, without the name and number of the call that Netty puts before them.
-   */
-  private static String reasonOf(Throwable cause) {
-    return String.valueOf(cause.getMessage())
-        .replaceFirst("^.*failed with error\\(-?\\d+\\): ", "");
   }
 
   private InetSocketAddress bindAddress() throws StartupException {

@@ -14,7 +14,8 @@ public final class MisreadException extends Exception {
   private static final long serialVersionUID = 1L;
 
   MisreadException() {
-    super("taken for a user", null, false, false);
+    super(
+        "what answers there is no relay, or took this connection for a user's", null, false, false);
   }
 
   /**

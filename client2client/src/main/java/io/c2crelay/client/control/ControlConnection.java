@@ -46,6 +46,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   private static final int MAX_MISREADS = 5;
 
   private static final long VERSION_RETRY_NANOS = TimeUnit.MINUTES.toNanos(5);
+  private static final long SAY_AGAIN_NANOS = TimeUnit.SECONDS.toNanos(30);
   private static final int SUSPECTED_REFUSALS = 3;
   private static final int MANY_REFUSALS = 10;
   private static final long REFUSED_RETRY_NANOS = TimeUnit.SECONDS.toNanos(30);
@@ -90,6 +91,8 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   private long epoch;
   private int refusals;
   private int misreads;
+  private String lastUnreachable = "";
+  private long saidNanos;
   private long readySinceNanos;
   private @Nullable Channel channel;
   private @Nullable DataDialer dialer;
@@ -170,13 +173,19 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   }
 
   private void unreachable(@Nullable Throwable cause) {
-    if (state == State.CONNECTING) {
-      log.warn(
-          "control.unreachable relay={}:{} cause={}",
-          relayHost,
-          relayPort,
-          Sockets.describe(cause));
-      retryIn(backoff.nextNanos(now()));
+    if (state != State.CONNECTING) {
+      return;
+    }
+    long retryNanos = backoff.nextNanos(now());
+    String text = Sockets.describe(cause);
+    // it may be down for days: the same words once in 30 s are enough
+    if (!text.equals(lastUnreachable) || now() - saidNanos >= SAY_AGAIN_NANOS) {
+      lastUnreachable = text;
+      saidNanos = now();
+      log.warn("control.unreachable relay={}:{} cause={}", relayHost, relayPort, text);
+      retryIn(retryNanos);
+    } else {
+      retryQuietlyIn(retryNanos);
     }
   }
 
@@ -200,6 +209,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     state = State.READY;
     refusals = 0;
     misreads = 0;
+    lastUnreachable = "";
     readySinceNanos = now();
     Channel ready = ctx.channel();
     InetSocketAddress relay = (InetSocketAddress) ready.remoteAddress();
@@ -312,8 +322,12 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   // --- BACKOFF ---
 
   private void retryIn(long nanos) {
-    state = State.BACKOFF;
     log.info("control.retry in={}ms", TimeUnit.NANOSECONDS.toMillis(nanos));
+    retryQuietlyIn(nanos);
+  }
+
+  private void retryQuietlyIn(long nanos) {
+    state = State.BACKOFF;
     loop.schedule(this::attempt, nanos, TimeUnit.NANOSECONDS);
   }
 

@@ -115,9 +115,20 @@ public final class Sockets {
 
   /** A throwable as short text for a log line. */
   public static String describe(@Nullable Throwable cause) {
-    return cause == null
-        ? "-"
-        : LogText.safe(cause.getClass().getSimpleName() + ": " + cause.getMessage());
+    if (cause == null) {
+      return "-";
+    }
+    // Netty's own subclasses of the JDK's exceptions say no more than those
+    String name = cause.getClass().getSimpleName().replaceFirst("^Annotated", "");
+    return LogText.safe(name + ": " + wordsOf(cause));
+  }
+
+  /**
+   * The system's own words, without the name and number of the call that Netty puts before them.
+   */
+  public static String wordsOf(Throwable cause) {
+    return String.valueOf(cause.getMessage())
+        .replaceFirst("^.*failed with error\\(-?\\d+\\): ", "");
   }
 
   /** What a codec's exception wraps, if anything. */

@@ -29,7 +29,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
   private final long epoch;
   private final AgentRegistry registry;
   private final Heartbeat heartbeat = new Heartbeat(() -> end(ReasonCode.AGENT_LOST, true));
-  private boolean leaving;
+  private volatile boolean leaving;
   private boolean over;
 
   /**
@@ -103,6 +103,9 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
 
   @Override
   public void goAway(ReasonCode reason) {
+    if (reason == ReasonCode.DRAINING) {
+      leaving = true;
+    }
     channel.writeAndFlush(Frame.GoAway.of(reason));
   }
 
