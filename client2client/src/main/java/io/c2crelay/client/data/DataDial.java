@@ -67,7 +67,7 @@ final class DataDial {
         .addListener(
             (ChannelFuture connected) -> {
               if (!connected.isSuccess()) {
-                log.debug("data.unreachable cause={}", Sockets.causeOf(connected));
+                log.debug("data.unreachable cause={}", Sockets.describe(connected.cause()));
                 giveUp(ReasonCode.AGENT_LOST);
               } else if (over) {
                 connected.channel().close();

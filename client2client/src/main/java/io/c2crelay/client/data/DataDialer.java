@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNull;
 import io.c2crelay.client.connect.RelayConnector;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.RelayProtocol;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
@@ -26,9 +27,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class DataDialer {
   private static final int MAX_IN_HANDSHAKE = 64;
-
-  /** The relay has at most this many tokens outstanding. */
-  private static final int MAX_QUEUED = 256;
 
   private final EventExecutor loop;
   private final EventLoopGroup loops;
@@ -69,7 +67,7 @@ public final class DataDialer {
   /** Opens a connection for each ticket. On the control connection's loop. */
   public void dial(Frame.Dial dial) {
     for (Frame.Dial.Ticket ticket : dial.tickets()) {
-      if (closed || queued.size() >= MAX_QUEUED) {
+      if (closed || queued.size() >= RelayProtocol.MAX_TOKENS) {
         report.failed(ticket.token(), closed ? ReasonCode.DRAINING : ReasonCode.LIMIT);
       } else {
         queued.add(ticket);

@@ -23,6 +23,12 @@ public final class RelayProtocol {
   /** Longest label of an agent, in bytes of UTF-8. */
   public static final int MAX_LABEL_LENGTH = 64;
 
+  /**
+   * Most tokens that an agent may have outstanding, in DIAL frames not yet answered one way or the
+   * other.
+   */
+  public static final int MAX_TOKENS = 256;
+
   /** Most tokens in one DIAL frame. */
   public static final int MAX_DIALS_PER_FRAME =
       MAX_CONTROL_PAYLOAD / (Token.LENGTH + Frame.Dial.ACK_LENGTH);

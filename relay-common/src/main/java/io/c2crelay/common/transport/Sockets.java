@@ -9,7 +9,6 @@ import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.handler.codec.CodecException;
 import io.netty.util.NetUtil;
-import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import org.jspecify.annotations.Nullable;
@@ -106,11 +105,6 @@ public final class Sockets {
             NetUtil.toAddressString(((InetSocketAddress) address).getAddress()),
             ((InetSocketAddress) address).getPort())
         : "-";
-  }
-
-  /** A failed future's cause as short text for a log line. */
-  public static String causeOf(Future<?> future) {
-    return describe(future.cause());
   }
 
   /** A throwable as short text for a log line. */

@@ -10,9 +10,6 @@ import org.jspecify.annotations.Nullable;
  * loop.
  */
 final class Agent {
-  /** Most tokens an agent may have outstanding. */
-  static final int MAX_TOKENS = 256;
-
   /** An agent not heard for longer gets no new session. */
   private static final long SILENT_NANOS = TimeUnit.SECONDS.toNanos(12);
 

@@ -164,7 +164,7 @@ final class Dials {
       int taken = Math.min(liveTokens(agent), forUsers);
       forUsers -= taken;
       int missing = agent.missing(pool, now()) - (liveTokens(agent) - taken);
-      int room = Agent.MAX_TOKENS - agent.tokens - dials.getOrDefault(agent, 0);
+      int room = RelayProtocol.MAX_TOKENS - agent.tokens - dials.getOrDefault(agent, 0);
       if (missing > 0 && room > 0) {
         dials.merge(agent, Math.min(missing, room), Integer::sum);
       }
@@ -187,7 +187,7 @@ final class Dials {
     for (Agent agent : agents) {
       if (agent != barred
           && agent.takesDials(now())
-          && agent.tokens + dials.getOrDefault(agent, 0) < Agent.MAX_TOKENS
+          && agent.tokens + dials.getOrDefault(agent, 0) < RelayProtocol.MAX_TOKENS
           && (best == null || load(agent, dials) < load(best, dials))) {
         best = agent;
       }
@@ -200,7 +200,7 @@ final class Dials {
     return agent.load.sessions
         + agent.tokens
         + dials.getOrDefault(agent, 0)
-        + agent.staleTokens * Agent.MAX_TOKENS;
+        + agent.staleTokens * RelayProtocol.MAX_TOKENS;
   }
 
   private void dial(Agent agent, int count) {
