@@ -7,6 +7,7 @@ import io.c2crelay.client.data.SessionStarter;
 import io.c2crelay.client.data.SessionTracker;
 import io.c2crelay.client.data.TargetConnector;
 import io.c2crelay.common.cli.StartupException;
+import io.c2crelay.common.logging.CountsLog;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.splice.BufferBudget;
 import io.c2crelay.common.splice.SpliceSettings;
@@ -49,12 +50,9 @@ public final class RelayAgent {
     }
     tls.warmUp();
     loops = config.transport().newEventLoops(config.threads());
+    BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory());
     SpliceSettings settings =
-        SpliceSettings.of(
-            SpliceSettings.Side.AGENT,
-            BufferBudget.ofBytes(config.sessionMemory()),
-            Duration.ZERO,
-            LEFT_ALONE_TIMEOUT);
+        SpliceSettings.of(SpliceSettings.Side.AGENT, budget, Duration.ZERO, LEFT_ALONE_TIMEOUT);
     TargetConnector target =
         new TargetConnector(
             config.target(), config.connectTimeout(), config.transport(), NameResolver.create());
@@ -76,6 +74,11 @@ public final class RelayAgent {
         config.relayPort(),
         config.transport(),
         tls.providerName());
+    CountsLog.start(
+        log,
+        "agent.counts",
+        loops.next(),
+        () -> "sessions=" + sessions.size() + " buffered=" + budget.usedBytes());
   }
 
   /**

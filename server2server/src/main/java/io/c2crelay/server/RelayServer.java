@@ -1,6 +1,7 @@
 package io.c2crelay.server;
 
 import io.c2crelay.common.cli.StartupException;
+import io.c2crelay.common.logging.CountsLog;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.splice.BufferBudget;
@@ -99,6 +100,7 @@ public final class RelayServer {
           config.transport(),
           tls.providerName(),
           config.maxSessions());
+      CountsLog.start(log, "relay.counts", brokerLoop, this::counts);
     } catch (GeneralSecurityException e) {
       throw new StartupException(
           e.getMessage() == null ? "TLS 1.3 does not start" : e.getMessage(), e);
@@ -116,6 +118,10 @@ public final class RelayServer {
    */
   public static RelayServer start(ServerConfig config) throws StartupException {
     return new RelayServer(config);
+  }
+
+  private String counts() {
+    return "unclassified=" + unclassified.size() + " " + agents.counts() + " " + broker.counts();
   }
 
   private Channel listen() throws StartupException {

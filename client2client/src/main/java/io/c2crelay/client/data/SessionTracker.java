@@ -40,6 +40,11 @@ public final class SessionTracker {
     }
   }
 
+  /** Sessions that there are now. */
+  public synchronized int size() {
+    return sessions.size();
+  }
+
   /** Completes when no session is left. */
   public synchronized Future<Void> drain() {
     draining = true;

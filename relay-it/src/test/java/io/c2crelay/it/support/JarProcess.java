@@ -23,6 +23,7 @@ public class JarProcess implements AutoCloseable {
 
   private static final int MAX_LINES = 50_000;
   private static final Duration STOP = Duration.ofSeconds(1);
+  private static final Duration COUNTS_EVERY = Duration.ofMillis(1_200);
 
   /** What no process may ever print: a leaked or twice released buffer, a stack trace. */
   private static final Pattern FORBIDDEN =
@@ -147,6 +148,38 @@ public class JarProcess implements AutoCloseable {
           throw new AssertionError("interrupted while waiting for /" + regex + "/ of " + name, e);
         }
       }
+    }
+  }
+
+  /**
+   * Waits until the counts that the process logs at debug are these ({@code sessions=0}, say), at
+   * least a second from now: they are logged once a second, when they have changed.
+   */
+  public LogLine awaitCounts(Duration timeout, String... expected) {
+    long begin = System.nanoTime();
+    while (true) {
+      List<LogLine> all = lines("(relay|agent)\\.counts ");
+      LogLine last = all.isEmpty() ? null : all.get(all.size() - 1);
+      long waited = System.nanoTime() - begin;
+      if (last != null
+          && waited > COUNTS_EVERY.toNanos()
+          && List.of(last.text().split(" ")).containsAll(List.of(expected))) {
+        return last;
+      }
+      if (waited > timeout.toNanos()) {
+        throw new AssertionError(
+            name + " counts otherwise than " + List.of(expected) + ": " + last + "\n" + tail(30));
+      }
+      pause();
+    }
+  }
+
+  private void pause() {
+    try {
+      Thread.sleep(50);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError("interrupted", e);
     }
   }
 

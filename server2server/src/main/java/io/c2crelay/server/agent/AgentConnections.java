@@ -78,6 +78,11 @@ public final class AgentConnections {
     registry = new AgentRegistry(brokerLoop, broker, addresses);
   }
 
+  /** For the log. On any thread. */
+  public String counts() {
+    return "handshakes=" + limits.size();
+  }
+
   /**
    * Bounds a connection that has shown the magic, until it is authenticated. On the channel's loop.
    */

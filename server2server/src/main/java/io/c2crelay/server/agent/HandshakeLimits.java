@@ -34,6 +34,10 @@ final class HandshakeLimits {
     return size > MAX ? largest().peek() : null;
   }
 
+  synchronized int size() {
+    return size;
+  }
+
   private Deque<HandshakeGuard> largest() {
     Deque<HandshakeGuard> largest = new ArrayDeque<>();
     for (Deque<HandshakeGuard> guards : bySource.values()) {

@@ -64,6 +64,11 @@ final class Dials {
     this.queue = queue;
   }
 
+  /** Tokens under way. */
+  int size() {
+    return issued.size();
+  }
+
   /** Takes a token back; null if it is none, or used, expired or void. */
   @Nullable Issued redeem(Token token) {
     Issued used = issued.remove(token);

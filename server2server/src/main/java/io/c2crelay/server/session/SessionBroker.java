@@ -79,6 +79,18 @@ public final class SessionBroker {
     return budget;
   }
 
+  /** What there is of everything, for the log. On the broker's loop. */
+  public String counts() {
+    return String.format(
+        "agents=%d warm=%d tokens=%d waiting=%d sessions=%d buffered=%d",
+        agents.size(),
+        warm.size(),
+        dials.size(),
+        queue.size(),
+        users.size() - queue.size(),
+        budget.usedBytes());
+  }
+
   // --- users ---
 
   void enter(User user) {
