@@ -53,6 +53,7 @@ public final class CliRunner {
     StopSignals signals = StopSignals.install(); // before all else, so that none is missed
     CliRunner runner = new CliRunner(System.getenv(), System.out, System.err, signals);
     int code = runner.run(command, args);
+    Logging.flush();
     signals.finished();
     System.exit(code);
   }

@@ -6,10 +6,12 @@ import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.encoder.PatternLayoutEncoder;
 import ch.qos.logback.classic.spi.Configurator;
 import ch.qos.logback.classic.spi.ILoggingEvent;
-import ch.qos.logback.core.AppenderBase;
+import ch.qos.logback.core.Appender;
 import ch.qos.logback.core.spi.ContextAwareBase;
 import ch.qos.logback.core.status.NopStatusListener;
-import java.io.PrintStream;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import org.slf4j.ILoggerFactory;
 import org.slf4j.LoggerFactory;
@@ -27,12 +29,16 @@ public final class Logging extends ContextAwareBase implements Configurator {
   static final String PATTERN =
       "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5level %logger{0} %replace(%msg){'[\\x00-\\x1F\\x7F-\\x9F\\u2028\\u2029]+', ' '}%n";
 
+  private static final String APPENDER = "stderr";
+
+  private static final long FLUSH_MILLIS = 1000;
+
   /** For logback only, which needs a public constructor. */
   public Logging() {}
 
   @Override
   public ExecutionStatus configure(LoggerContext context) {
-    configure(context, System.err);
+    configure(context, new FileOutputStream(FileDescriptor.err)); // System.err hides its failures
     return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
   }
 
@@ -47,16 +53,32 @@ public final class Logging extends ContextAwareBase implements Configurator {
     }
   }
 
-  static void configure(LoggerContext context, PrintStream stream) {
+  /** Waits until what was logged so far is written, at most for a second. */
+  public static void flush() {
+    ILoggerFactory factory = LoggerFactory.getILoggerFactory();
+    if (factory instanceof LoggerContext) {
+      flush((LoggerContext) factory);
+    }
+  }
+
+  static void flush(LoggerContext context) {
+    Appender<ILoggingEvent> appender =
+        context.getLogger(Logger.ROOT_LOGGER_NAME).getAppender(APPENDER);
+    if (appender instanceof LogWriter) {
+      ((LogWriter) appender).flush(FLUSH_MILLIS);
+    }
+  }
+
+  static void configure(LoggerContext context, OutputStream stream) {
     context.getStatusManager().add(new NopStatusListener()); // else logback prints its own troubles
     PatternLayoutEncoder encoder = new PatternLayoutEncoder();
     encoder.setContext(context);
     encoder.setCharset(StandardCharsets.UTF_8);
     encoder.setPattern(PATTERN);
     encoder.start();
-    StreamAppender appender = new StreamAppender(encoder, stream);
+    LogWriter appender = new LogWriter(encoder, stream);
     appender.setContext(context);
-    appender.setName("stderr");
+    appender.setName(APPENDER);
     appender.start();
     context.getLogger(Logger.ROOT_LOGGER_NAME).addAppender(appender);
     level(context, LogLevel.INFO);
@@ -67,26 +89,5 @@ public final class Logging extends ContextAwareBase implements Configurator {
     LogLevel netty = debugging || level == LogLevel.ERROR ? level : LogLevel.WARN;
     context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.valueOf(level.name()));
     context.getLogger("io.netty").setLevel(Level.valueOf(netty.name()));
-  }
-
-  /**
-   * Unlike logback's own, never stops itself: a print stream keeps a failure to itself, so that
-   * lines are lost while the disk is full and appear again once there is room.
-   */
-  private static final class StreamAppender extends AppenderBase<ILoggingEvent> {
-    private final PatternLayoutEncoder encoder;
-    private final PrintStream stream;
-
-    StreamAppender(PatternLayoutEncoder encoder, PrintStream stream) {
-      this.encoder = encoder;
-      this.stream = stream;
-    }
-
-    @Override
-    protected void append(ILoggingEvent event) {
-      byte[] line = encoder.encode(event);
-      stream.write(line, 0, line.length);
-      stream.flush();
-    }
   }
 }

@@ -2,6 +2,7 @@ package io.c2crelay.common.logging;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
@@ -9,7 +10,9 @@ import ch.qos.logback.classic.LoggerContext;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.io.PrintStream;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -20,14 +23,14 @@ class LoggingTest {
   private final Sink sink = new Sink();
 
   private Logger logger(String name) {
-    Logging.configure(context, new PrintStream(sink, false, UTF_8));
+    Logging.configure(context, sink);
     return context.getLogger(name);
   }
 
   @Test
   void aLineHasTimeLevelShortNameAndMessage() {
     logger("io.c2crelay.server.Some").info("session.open id={} user={}", 7, "ü");
-    assertThat(sink.text())
+    assertThat(text())
         .matches(
             "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}(Z|[+-]\\d\\d:\\d\\d) INFO  Some session.open id=7"
                 + " user=ü\\R");
@@ -36,26 +39,66 @@ class LoggingTest {
   @Test
   void aMessageStaysOnOneLine() {
     logger("a.B").warn("one\r\ntwo\u2028three\u0085\u001Bfour");
-    assertThat(sink.text()).endsWith("WARN  B one two three four" + System.lineSeparator());
+    assertThat(text()).endsWith("WARN  B one two three four" + System.lineSeparator());
   }
 
   @Test
   void aStackIsShown() {
     logger("a.B").error("unexpected", new IllegalStateException("because"));
-    assertThat(sink.text())
-        .contains("ERROR B unexpected", "IllegalStateException: because", "\tat ");
+    assertThat(text()).contains("ERROR B unexpected", "IllegalStateException: because", "\tat ");
   }
 
   @Test
-  void goesOnAfterWritingFailed() {
+  void goesOnAfterWritingFailedAndSaysHowManyLinesAreMissing() {
     Logger logger = logger("a.B");
-    sink.full = true;
+    logger.info("first");
+    assertThat(text()).endsWith("first\n");
+    sink.fillsUpIn(5);
     for (int i = 0; i < 100; i++) {
-      logger.info("lost");
+      logger.info("missing");
     }
-    sink.full = false;
+    assertThat(text()).contains("first").doesNotContain("missing");
+    sink.fillsUpIn(Integer.MAX_VALUE);
     logger.info("found");
-    assertThat(sink.text()).contains("found");
+    assertThat(text().lines().map(LoggingTest::withoutTime).skip(2))
+        .as("behind what was cut short")
+        .containsExactly("INFO  B found", "WARN  Logging log.lost lines=100");
+  }
+
+  @Test
+  void whoLogsNeverWaitsForAStreamThatIsStuck() {
+    Logger logger = logger("a.B");
+    int lines = LogWriter.MAX_WAITING + 100;
+    sink.stuck.lock();
+    try {
+      assertTimeoutPreemptively(
+          Duration.ofSeconds(30),
+          () -> {
+            for (int i = 0; i < lines; i++) {
+              logger.info("line {}", i);
+            }
+          });
+    } finally {
+      sink.stuck.unlock();
+    }
+    List<String> written = text().lines().map(LoggingTest::withoutTime).toList();
+    assertThat(written)
+        .hasSize(LogWriter.MAX_WAITING + 1 + 1) // one was being written when the queue filled up
+        .startsWith("INFO  B line 0")
+        .contains("WARN  Logging log.lost lines=99");
+  }
+
+  @Test
+  void flushGivesUpOnAStreamThatIsStuck() {
+    Logger logger = logger("a.B");
+    sink.stuck.lock();
+    try {
+      logger.info("unread");
+      assertTimeoutPreemptively(Duration.ofSeconds(30), () -> Logging.flush(context));
+    } finally {
+      sink.stuck.unlock();
+    }
+    assertThat(text()).contains("unread");
   }
 
   @ParameterizedTest
@@ -83,16 +126,43 @@ class LoggingTest {
     assertThat(global.getStatusManager().getCopyOfStatusListenerList()).hasSize(1);
   }
 
+  private String text() {
+    Logging.flush(context);
+    return sink.text();
+  }
+
+  private static String withoutTime(String line) {
+    return line.replaceFirst("^\\S+ ", "");
+  }
+
+  /** A disk that can be full, a pipe that can be stuck. */
   private static final class Sink extends OutputStream {
     private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    private boolean full;
+    private final ReentrantLock stuck = new ReentrantLock();
+    private volatile int room = Integer.MAX_VALUE;
+
+    void fillsUpIn(int count) {
+      room = count;
+    }
 
     @Override
     public void write(int b) throws IOException {
-      if (full) {
-        throw new IOException("No space left on device");
+      write(new byte[] {(byte) b});
+    }
+
+    @Override
+    public void write(byte[] line, int from, int length) throws IOException {
+      stuck.lock();
+      try {
+        int fits = Math.min(room, length);
+        bytes.write(line, from, fits);
+        room -= fits;
+        if (fits < length) {
+          throw new IOException("No space left on device");
+        }
+      } finally {
+        stuck.unlock();
       }
-      bytes.write(b);
     }
 
     String text() {
