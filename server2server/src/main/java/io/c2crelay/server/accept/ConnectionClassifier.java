@@ -184,10 +184,10 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    if (announced) {
+    if (announced && state != State.PREAMBLE) {
       ctx.fireExceptionCaught(cause);
     } else {
-      close(ctx);
+      close(ctx); // nobody behind is there to hear of it
     }
   }
 

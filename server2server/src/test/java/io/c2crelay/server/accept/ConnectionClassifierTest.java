@@ -275,6 +275,16 @@ class ConnectionClassifierTest {
   }
 
   @Test
+  void resetWithinALateAgentsPreambleIsClosedAndSaidToNobody() {
+    pass(GRACE_MILLIS);
+    receive(Arrays.copyOf(CONTROL, 9));
+    channel.pipeline().fireExceptionCaught(new IOException("Connection reset"));
+    assertThat(said).containsExactly("silent user", "not a user", "magic");
+    assertThat(channel.isOpen()).isFalse();
+    channel.checkException(); // nothing reached the end of the pipeline, which would be logged
+  }
+
+  @Test
   void magicAfterSomethingWasWrittenIsReset() {
     pass(GRACE_MILLIS);
     write("220 ready");
