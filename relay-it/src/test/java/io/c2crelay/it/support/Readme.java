@@ -1,0 +1,188 @@
+package io.c2crelay.it.support;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * A README as far as a program can read it: its headings, paragraphs, list items, table rows and
+ * code blocks, in their order. It knows the Markdown that the READMEs use, no more.
+ */
+public final class Readme {
+
+  /** The directory that the READMEs are in. */
+  public static final Path ROOT =
+      Path.of(System.getProperty("basedir", ".")).toAbsolutePath().resolve("..").normalize();
+
+  private static final Pattern MARKER = Pattern.compile("(#+|-|\\d+\\.) +|\\|");
+  private static final Pattern CODE = Pattern.compile("`([^`]+)`");
+  private static final Pattern LINK = Pattern.compile("\\[[^\\]]*]\\(([^)]*)\\)");
+  private static final Pattern FIGURE = Pattern.compile("\\d+(?:\\.\\d+)*");
+  private static final String FENCE = "```";
+
+  /**
+   * One block.
+   *
+   * @param line where it begins, from 1
+   * @param kind its marker: {@code ##}, {@code -}, {@code 1.}, {@code |}, three backticks for a
+   *     code block, nothing for a paragraph
+   * @param text what follows the marker, its lines joined; a code block's lines as they are
+   */
+  public record Block(int line, String kind, String text) {
+
+    private boolean isHeading() {
+      return kind.startsWith("#");
+    }
+
+    private boolean isVerbatim() {
+      return kind.equals(FENCE);
+    }
+
+    /** The text of a code block; empty for all else. */
+    public String verbatim() {
+      return isVerbatim() ? text : "";
+    }
+
+    /** The cells of a table's row; none for all else. */
+    public List<String> cells() {
+      return kind.equals("|") ? List.of(text.split(" *\\| *")) : List.of();
+    }
+
+    /** What is in backticks, in alphabetical order: two languages do not have the same order. */
+    public List<String> code() {
+      return isVerbatim() ? List.of() : Readme.code(text).sorted().collect(Collectors.toList());
+    }
+
+    /** What is in backticks in the first cell of a table's row. */
+    public List<String> firstCellCode() {
+      return cells().stream().limit(1).flatMap(Readme::code).collect(Collectors.toList());
+    }
+
+    /** The numbers outside of code and links, in alphabetical order. */
+    public List<String> figures() {
+      String words = LINK.matcher(CODE.matcher(text).replaceAll("")).replaceAll("");
+      return isVerbatim() ? List.of() : all(FIGURE, words, 0).sorted().collect(Collectors.toList());
+    }
+
+    /** Where its links lead. */
+    public List<String> links() {
+      return isVerbatim() ? List.of() : all(LINK, text, 1).collect(Collectors.toList());
+    }
+  }
+
+  private final String name;
+  private final List<Block> blocks;
+
+  private Readme(String name, List<Block> blocks) {
+    this.name = name;
+    this.blocks = blocks;
+  }
+
+  /** README.md. */
+  public static Readme english() {
+    return read("README.md");
+  }
+
+  /** README_kr.md. */
+  public static Readme korean() {
+    return read("README_kr.md");
+  }
+
+  private static Readme read(String name) {
+    try {
+      return new Readme(name, parse(Files.readAllLines(ROOT.resolve(name))));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** The name of the file. */
+  public String name() {
+    return name;
+  }
+
+  @Override
+  public String toString() {
+    return name;
+  }
+
+  /** All of it, from top to bottom. */
+  public List<Block> blocks() {
+    return blocks;
+  }
+
+  /** The index among the headings that a link such as {@code #keys} leads to; -1 for none. */
+  public int headingOf(String link) {
+    return blocks.stream()
+        .filter(Block::isHeading)
+        .map(heading -> "#" + anchor(heading.text()))
+        .collect(Collectors.toList())
+        .indexOf(link);
+  }
+
+  /** The rows of a section's table, without its head; the table is named by its first cell. */
+  public List<List<String>> table(String section, String firstCell) {
+    return blocks.stream()
+        .dropWhile(block -> !(block.isHeading() && block.text().equals(section)))
+        .dropWhile(block -> !block.cells().stream().findFirst().equals(Optional.of(firstCell)))
+        .skip(2)
+        .takeWhile(block -> block.kind().equals("|"))
+        .map(Block::cells)
+        .collect(Collectors.toList());
+  }
+
+  /** What is in backticks in a text, in its order. */
+  public static Stream<String> code(String text) {
+    return all(CODE, text, 1);
+  }
+
+  /** As GitHub makes it from a heading. */
+  private static String anchor(String heading) {
+    return heading
+        .toLowerCase(Locale.ROOT)
+        .replaceAll("[^\\p{L}\\p{M}\\p{N} _-]", "")
+        .replace(' ', '-');
+  }
+
+  private static Stream<String> all(Pattern pattern, String text, int group) {
+    return pattern.matcher(text).results().map(found -> found.group(group));
+  }
+
+  private static List<Block> parse(List<String> lines) {
+    List<Block> blocks = new ArrayList<>();
+    boolean open = false; // whether the next line may go on with the last block
+    for (int i = 0; i < lines.size(); i++) {
+      String line = lines.get(i);
+      if (line.equals(FENCE)) {
+        int end = i + 1 + lines.subList(i + 1, lines.size()).indexOf(FENCE);
+        blocks.add(new Block(i + 1, FENCE, String.join("\n", lines.subList(i + 1, end))));
+        i = end;
+        open = false;
+        continue;
+      }
+      Matcher marker = MARKER.matcher(line);
+      if (line.isBlank()) {
+        open = false;
+      } else if (marker.lookingAt()) {
+        blocks.add(new Block(i + 1, marker.group().trim(), line.substring(marker.end()).trim()));
+        open = true;
+      } else if (open) {
+        Block begun = blocks.remove(blocks.size() - 1);
+        blocks.add(new Block(begun.line(), begun.kind(), begun.text() + " " + line.trim()));
+      } else {
+        blocks.add(new Block(i + 1, "", line.trim()));
+        open = true;
+      }
+    }
+    return List.copyOf(blocks);
+  }
+}
