@@ -9,6 +9,7 @@ import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.JarProcess;
 import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.Pair;
+import io.c2crelay.it.support.Readme;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
 import io.c2crelay.it.support.TcpEnd;
@@ -20,7 +21,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -35,6 +40,7 @@ class CliIT {
 
   private static final Duration SOON = Duration.ofSeconds(20);
   private static final String KEY = "correct-horse-battery-staple-0";
+  private static final Pattern DEFAULT = Pattern.compile("\\(default: ([^)]*)\\)");
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
@@ -153,43 +159,45 @@ class CliIT {
 
   // ---- help and version: 0
 
-  @Test
-  void helpNamesEveryOption() {
-    JarProcess ofRelay = relay("--help");
-    assertThat(run(ofRelay)).isZero();
-    assertThat(ofRelay.stderr()).isEmpty();
-    assertThat(String.join("\n", ofRelay.stdout()))
-        .contains(
-            "--bind",
-            "--grace",
-            "--pool",
-            "--wait",
-            "--max-sessions",
-            "--idle-timeout",
-            "--half-close-timeout",
-            "--drain",
-            "--key-file",
-            "C2C_KEY",
-            "--transport",
-            "--threads",
-            "--log-level",
-            "--help",
-            "--version");
-    JarProcess ofAgent = agent("--help");
-    assertThat(run(ofAgent)).isZero();
-    assertThat(ofAgent.stderr()).isEmpty();
-    assertThat(String.join("\n", ofAgent.stdout()))
-        .contains(
-            "--label",
-            "--connect-timeout",
-            "--drain",
-            "--key-file",
-            "C2C_KEY",
-            "--transport",
-            "--threads",
-            "--log-level",
-            "--help",
-            "--version");
+  /** Named by the section of the README that has the options. */
+  static Stream<Usage> helps() {
+    return Stream.of(
+        new Usage("Relay: `server2server`", Launch.relay("--help")),
+        new Usage("Agent: `client2client`", Launch.agent("--help")));
+  }
+
+  @ParameterizedTest
+  @MethodSource("helps")
+  void helpHasTheOptionsAndDefaultsOfTheReadme(Usage usage) {
+    JarProcess process = harness.command(usage.launch());
+    assertThat(run(process)).isZero();
+    assertThat(process.stderr()).isEmpty();
+    String help = String.join("\n", process.stdout());
+    assertThat(help).contains("C2C_KEY");
+    Map<String, String> options = optionsOf(help);
+    List<List<String>> table = Readme.english().table(usage.name(), "option");
+    assertThat(table.stream().flatMap(row -> Readme.code(row.get(0))))
+        .containsExactlyElementsOf(options.keySet());
+    for (List<String> row : table) {
+      // a default in words may be in other words
+      Readme.code(row.get(1))
+          .forEach(value -> assertThat(options).containsEntry(row.get(0).replace("`", ""), value));
+    }
+  }
+
+  /** From {@code --pool N} to its default, in the order of the help. */
+  private static Map<String, String> optionsOf(String help) {
+    Map<String, String> options = new LinkedHashMap<>();
+    Stream.of(help.split("\\n +(?=--)"))
+        .skip(1)
+        .map(entry -> entry.replaceAll("\\s+", " "))
+        .forEach(
+            entry -> {
+              Matcher value = DEFAULT.matcher(entry);
+              String name = entry.substring(0, entry.indexOf(' ')).replace('=', ' ');
+              options.put(name, value.find() ? value.group(1) : "");
+            });
+    return options;
   }
 
   /** With no flag at all, so that a warning of the JVM would show too. */
