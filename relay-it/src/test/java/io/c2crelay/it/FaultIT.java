@@ -139,7 +139,7 @@ class FaultIT {
     atTarget.receive(5);
 
     relay.kill();
-    user.awaitEnd(SOON);
+    assertThat(user.awaitEnd(SOON)).as("at the user").isEqualTo(Ending.RESET);
     assertThat(atTarget.awaitEnd(SOON)).as("at the target").isEqualTo(Ending.RESET);
     agent.awaitLog("control\\.lost ", SOON);
 
@@ -162,7 +162,7 @@ class FaultIT {
 
     pair.agent().kill();
     assertThat(user.awaitEnd(SOON)).as("at the user").isEqualTo(Ending.RESET);
-    atTarget.awaitEnd(SOON);
+    assertThat(atTarget.awaitEnd(SOON)).as("at the target").isEqualTo(Ending.RESET);
     pair.relay().awaitLog("agent\\.detached ", SOON);
 
     target.become(Behaviour.ECHO);

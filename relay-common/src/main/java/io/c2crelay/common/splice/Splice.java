@@ -90,6 +90,7 @@ public final class Splice {
   public static Splice join(
       DuplexChannel raw, Channel framed, SpliceSettings settings, Listener listener) {
     Splice splice = new Splice(raw, framed, settings, requireNonNull(listener, "listener"));
+    Sockets.resetOnClose(raw, true); // until it is done, whatever ends this process
     raw.pipeline().addLast("raw-leg", splice.rawLeg);
     framed.pipeline().addLast("framed-leg", splice.framedLeg);
     return splice;
@@ -284,6 +285,7 @@ public final class Splice {
   private void endIfDone() {
     if (eofSent && outputShut && !ended) {
       finish(ReasonCode.DONE);
+      Sockets.resetOnClose(raw, false);
       raw.close();
       if (settings.side() == SpliceSettings.Side.RELAY) {
         framed.close();

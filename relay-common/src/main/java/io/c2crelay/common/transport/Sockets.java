@@ -70,16 +70,25 @@ public final class Sockets {
     if (!channel.isOpen()) {
       return;
     }
-    try {
-      channel.config().setOption(ChannelOption.SO_LINGER, 0);
-    } catch (RuntimeException e) {
-      // the peer was faster: the socket is closed already
-    }
+    resetOnClose(channel, true);
     ChannelHandlerContext nearSocket = channel.pipeline().firstContext();
     if (nearSocket == null) {
       channel.close();
     } else {
       nearSocket.close();
+    }
+  }
+
+  /**
+   * Whether the kernel closes a connection with a reset (SO_LINGER of 0, socket(7)), as it does
+   * with all that a process leaves behind that is killed. A FIN in its place would tell the peer
+   * that everything has arrived.
+   */
+  public static void resetOnClose(Channel channel, boolean reset) {
+    try {
+      channel.config().setOption(ChannelOption.SO_LINGER, reset ? 0 : -1);
+    } catch (RuntimeException e) {
+      // the peer was faster: the socket is closed already
     }
   }
 

@@ -322,6 +322,19 @@ class SpliceTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"", "r", "d", "rd", "rf", "de", "rfd", "der"})
+  void aRawLegThatTheKernelClosesForAKilledProcessIsReset(String before) {
+    for (Side side : Side.values()) {
+      SpliceTest session = new SpliceTest();
+      session.begin(side);
+      session.happen(before);
+      session.raw.close();
+      assertThat(session.raw.isReset()).isTrue();
+      session.nothingIsLeft();
+    }
+  }
+
   @Test
   void aFrameCutShortByTheEndIsAnAbort() {
     begin(Side.RELAY);
@@ -385,7 +398,9 @@ class SpliceTest {
     assertThat(session.framed.written()).isEqualTo(told ? reset(reason) : "");
     assertThat(session.raw.written()).isEmpty();
     assertThat(session.raw.isOpen() || session.framed.isOpen()).isFalse();
-    assertThat(session.raw.isReset() || session.framed.isReset()).isTrue();
+    assertThat(session.raw.isReset()).isTrue();
+    boolean framedEndedByItself = reason == ReasonCode.AGENT_LOST && !told;
+    assertThat(session.framed.isReset()).isEqualTo(!framedEndedByItself);
     session.happen("rdfe"); // nothing moves it any more
     session.nothingIsLeft();
     assertThat(session.ends).hasSize(1);

@@ -83,6 +83,7 @@ public final class User {
     User user = new User(channel, broker);
     user.confirmed = !silent;
     channel.attr(KEY).set(user);
+    Sockets.resetOnClose(channel, true); // what it sent is lost if this process ends now
     user.await();
     broker.enter(user);
   }
@@ -104,6 +105,7 @@ public final class User {
   public void withdraw() {
     withdrawn = true;
     channel.attr(KEY).set(null);
+    Sockets.resetOnClose(channel, false);
     if (splice != null) {
       splice.release(ReasonCode.RECLASSIFIED);
       return;

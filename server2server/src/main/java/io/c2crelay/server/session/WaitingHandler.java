@@ -1,6 +1,7 @@
 package io.c2crelay.server.session;
 
 import io.c2crelay.common.splice.BufferBudget;
+import io.c2crelay.common.transport.Sockets;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
@@ -67,6 +68,7 @@ final class WaitingHandler extends ChannelInboundHandlerAdapter {
       return;
     }
     if (held == null) {
+      Sockets.resetOnClose(ctx.channel(), false); // it has lost nothing
       ctx.close();
     } else {
       inputEnded = true;
