@@ -13,6 +13,7 @@ import io.c2crelay.common.splice.BufferBudget;
 import io.c2crelay.common.splice.SpliceSettings;
 import io.c2crelay.common.tls.RelayTls;
 import io.c2crelay.common.transport.EventLoops;
+import io.netty.channel.ChannelException;
 import io.netty.channel.EventLoopGroup;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
@@ -44,12 +45,14 @@ public final class RelayAgent {
     RelayTls tls;
     try {
       tls = RelayTls.ofAgent();
+      tls.warmUp();
+      loops = config.transport().newEventLoops(config.threads());
     } catch (GeneralSecurityException e) {
       throw new StartupException(
           e.getMessage() == null ? "TLS 1.3 does not start" : e.getMessage(), e);
+    } catch (ChannelException e) {
+      throw new StartupException(String.valueOf(e.getMessage()), e);
     }
-    tls.warmUp();
-    loops = config.transport().newEventLoops(config.threads());
     BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory());
     SpliceSettings settings =
         SpliceSettings.of(SpliceSettings.Side.AGENT, budget, Duration.ZERO, LEFT_ALONE_TIMEOUT);

@@ -1,34 +1,27 @@
 package io.c2crelay.server;
 
-import java.lang.management.ManagementFactory;
-import java.lang.management.OperatingSystemMXBean;
+import io.c2crelay.common.cli.DescriptorLimit;
 
 /** How many sessions the file descriptors of this process allow. */
 final class Descriptors {
   private static final int MOST = 4096;
   private static final int RESERVED = 512;
+  private static final int PER_SESSION = 2;
 
   private Descriptors() {}
 
   /** The default of {@code --max-sessions}. */
   static int defaultMaxSessions() {
-    return sessionsWithin(limit());
+    return sessionsWithin(DescriptorLimit.get());
   }
 
   /** Two descriptors per session, after a reserve for everything else; from 1 to 4096. */
   static int sessionsWithin(long descriptors) {
-    return (int) Math.max(1, Math.min(MOST, (descriptors - RESERVED) / 2));
+    return (int) Math.max(1, Math.min(MOST, (descriptors - RESERVED) / PER_SESSION));
   }
 
-  private static long limit() {
-    try {
-      OperatingSystemMXBean system = ManagementFactory.getOperatingSystemMXBean();
-      if (system instanceof com.sun.management.UnixOperatingSystemMXBean) {
-        return ((com.sun.management.UnixOperatingSystemMXBean) system).getMaxFileDescriptorCount();
-      }
-    } catch (LinkageError e) { // a runtime cut down to fewer modules
-      return Long.MAX_VALUE;
-    }
-    return Long.MAX_VALUE; // Windows
+  /** Whether so many sessions leave that reserve. */
+  static boolean suffice(long descriptors, int sessions) {
+    return (descriptors - RESERVED) / PER_SESSION >= sessions;
   }
 }

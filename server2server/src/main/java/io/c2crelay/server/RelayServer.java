@@ -1,5 +1,6 @@
 package io.c2crelay.server;
 
+import io.c2crelay.common.cli.DescriptorLimit;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.logging.CountsLog;
 import io.c2crelay.common.protocol.Preamble;
@@ -22,6 +23,7 @@ import io.c2crelay.server.session.Source;
 import io.c2crelay.server.session.User;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoop;
@@ -104,6 +106,15 @@ public final class RelayServer {
     } catch (GeneralSecurityException e) {
       throw new StartupException(
           e.getMessage() == null ? "TLS 1.3 does not start" : e.getMessage(), e);
+    } catch (ChannelException e) {
+      throw new StartupException(String.valueOf(e.getMessage()), e);
+    }
+    long descriptors = DescriptorLimit.get();
+    if (!Descriptors.suffice(descriptors, config.maxSessions())) {
+      log.warn(
+          "descriptors.few limit={} max_sessions={} note=\"a session takes two: allow it more (LimitNOFILE, ulimit -n) or fewer sessions\"",
+          descriptors,
+          config.maxSessions());
     }
     if (!config.key().isLong()) {
       log.warn(

@@ -233,4 +233,18 @@ class Server2ServerTest {
   void theDefaultOfMaxSessionsFollowsTheDescriptors(long descriptors, int sessions) {
     assertThat(Descriptors.sessionsWithin(descriptors)).isEqualTo(sessions);
   }
+
+  @ParameterizedTest
+  @CsvSource({
+    "513, 1, false",
+    "514, 1, true",
+    "1024, 256, true",
+    "1024, 257, false",
+    "200, 60, false",
+    "1048576, 100000, true",
+    "9223372036854775807, 1000000, true"
+  })
+  void aSessionTakesTwoDescriptors(long descriptors, int sessions, boolean suffice) {
+    assertThat(Descriptors.suffice(descriptors, sessions)).isEqualTo(suffice);
+  }
 }

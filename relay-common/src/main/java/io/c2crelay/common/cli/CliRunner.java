@@ -75,6 +75,7 @@ public final class CliRunner {
           return OK;
         }
         Logging.level(command.shared().logLevel());
+        DescriptorLimit.check();
         config = command.config(env);
       } catch (ParameterException e) {
         return fail(name, Arguments.describe(e), USAGE);

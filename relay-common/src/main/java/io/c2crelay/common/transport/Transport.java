@@ -1,5 +1,6 @@
 package io.c2crelay.common.transport;
 
+import io.netty.channel.ChannelException;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -68,10 +69,18 @@ public enum Transport {
     return available.getAsBoolean();
   }
 
-  /** Event loops of this transport, on daemon threads. */
+  /**
+   * Event loops of this transport, on daemon threads.
+   *
+   * @throws ChannelException if the system does not give them what they need, descriptors that is
+   */
   public EventLoopGroup newEventLoops(int threads) {
-    return new MultiThreadIoEventLoopGroup(
-        threads, new DefaultThreadFactory("loop", true), handlerFactory.get());
+    try {
+      return new MultiThreadIoEventLoopGroup(
+          threads, new DefaultThreadFactory("loop", true), handlerFactory.get());
+    } catch (IllegalStateException e) {
+      throw new ChannelException("event loops do not start: " + Sockets.wordsOf(e), e);
+    }
   }
 
   /** The class of a listening socket. */
