@@ -12,12 +12,12 @@ import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.common.transport.Transport;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.handler.ssl.SslHandler;
+import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
@@ -50,34 +50,36 @@ public final class RelayConnector {
    * @param loop the loop that the connection will live on
    * @param owner the last handler: it receives {@link
    *     io.netty.handler.ssl.SslHandshakeCompletionEvent}, then frames
-   * @return completes on that loop when TCP is connected or not
+   * @return completes on that loop when TCP is connected or not, as {@link Sockets#connect} has it
    */
-  public ChannelFuture connect(
+  public Future<Channel> connect(
       InetSocketAddress relay, Preamble.Kind kind, EventLoop loop, ChannelHandler owner) {
     boolean control = kind == Preamble.Kind.CONTROL;
-    return new Bootstrap()
-        .group(loop)
-        .channel(transport.channel())
-        .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_TIMEOUT_MILLIS)
-        .handler(
-            new ChannelInitializer<Channel>() {
-              @Override
-              protected void initChannel(Channel channel) {
-                Sockets.tune(channel);
-                channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
-                if (control) {
-                  Sockets.tuneControl(channel);
-                }
-                channel
-                    .pipeline()
-                    .addLast("preamble", new PreambleHandler(Preamble.of(kind)))
-                    .addLast("tls", tls.newHandler(channel.alloc()))
-                    .addLast("decoder", control ? FrameDecoder.ofControl() : FrameDecoder.ofData())
-                    .addLast("encoder", FrameEncoder.INSTANCE)
-                    .addLast("owner", owner);
-              }
-            })
-        .connect(relay);
+    Bootstrap bootstrap =
+        new Bootstrap()
+            .group(loop)
+            .channel(transport.channel())
+            .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_TIMEOUT_MILLIS)
+            .handler(
+                new ChannelInitializer<Channel>() {
+                  @Override
+                  protected void initChannel(Channel channel) {
+                    Sockets.tune(channel);
+                    channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
+                    if (control) {
+                      Sockets.tuneControl(channel);
+                    }
+                    channel
+                        .pipeline()
+                        .addLast("preamble", new PreambleHandler(Preamble.of(kind)))
+                        .addLast("tls", tls.newHandler(channel.alloc()))
+                        .addLast(
+                            "decoder", control ? FrameDecoder.ofControl() : FrameDecoder.ofData())
+                        .addLast("encoder", FrameEncoder.INSTANCE)
+                        .addLast("owner", owner);
+                  }
+                });
+    return Sockets.connect(bootstrap, relay, loop);
   }
 
   /**

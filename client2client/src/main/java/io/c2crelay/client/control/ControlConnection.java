@@ -16,7 +16,6 @@ import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
@@ -161,9 +160,9 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     connector
         .connect(relay, Preamble.Kind.CONTROL, loop, handshake)
         .addListener(
-            (ChannelFuture connected) -> {
+            (Future<Channel> connected) -> {
               if (connected.isSuccess()) {
-                connected(connected.channel());
+                connected(connected.getNow());
               } else if (addresses.hasNext()) {
                 connectNext(addresses);
               } else {

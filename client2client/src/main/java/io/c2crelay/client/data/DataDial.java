@@ -1,12 +1,13 @@
 package io.c2crelay.client.data;
 
 import io.c2crelay.client.connect.MisreadException;
+import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelException;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import java.security.GeneralSecurityException;
@@ -21,6 +22,8 @@ import org.slf4j.LoggerFactory;
  */
 final class DataDial {
   private static final Logger log = LoggerFactory.getLogger(DataDial.class);
+
+  private static final LogThrottle THROTTLE = LogThrottle.of(log, "data.dial.failed", 10);
 
   private static final int MAX_ATTEMPTS = 3;
   private static final long REDIAL_MILLIS = 200;
@@ -65,15 +68,16 @@ final class DataDial {
         .connector()
         .connect(dialer.relay(), Preamble.Kind.DATA, loop, handshake)
         .addListener(
-            (ChannelFuture connected) -> {
+            (Future<Channel> connected) -> {
               if (!connected.isSuccess()) {
                 log.debug("data.unreachable cause={}", Sockets.describe(connected.cause()));
-                giveUp(ReasonCode.AGENT_LOST);
+                boolean noSocket = connected.cause() instanceof ChannelException;
+                giveUp(noSocket ? ReasonCode.LIMIT : ReasonCode.AGENT_LOST);
               } else if (over) {
-                connected.channel().close();
+                connected.getNow().close();
               } else {
-                channel = connected.channel();
-                dialer.opened(connected.channel());
+                channel = connected.getNow();
+                dialer.opened(connected.getNow());
               }
             });
   }
@@ -105,7 +109,9 @@ final class DataDial {
     if (over) {
       return;
     }
-    log.info("data.dial.failed reason={} attempts={}", reason, attempts);
+    if (THROTTLE.allows()) {
+      log.info("data.dial.failed reason={} attempts={}", reason, attempts);
+    }
     end(false, reason);
     if (channel != null) {
       Sockets.reset(channel);

@@ -8,7 +8,8 @@ import io.c2crelay.common.transport.ReceiveBuffer;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.common.transport.Transport;
 import io.netty.bootstrap.Bootstrap;
-import io.netty.channel.ChannelFuture;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ConnectTimeoutException;
@@ -93,7 +94,7 @@ public final class TargetConnector {
     if (result.isDone() || leftMillis <= 0) {
       return; // too late, or nobody waits for it any more
     }
-    ChannelFuture connecting =
+    Bootstrap bootstrap =
         new Bootstrap()
             .group(loop)
             .channel(transport.channel())
@@ -109,24 +110,29 @@ public final class TargetConnector {
                     Sockets.tune(channel);
                     channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
                   }
-                })
-            .connect(new InetSocketAddress(addresses.next(), target.port()));
-    connecting.addListener(
-        (ChannelFuture done) -> {
-          if (done.isSuccess()) {
-            if (!result.trySuccess((SocketChannel) done.channel())) {
-              done.channel().close(); // nobody waits for it any more
-            }
-          } else if (addresses.hasNext()) {
-            tryNext(addresses, first == null ? done.cause() : first, deadlineNanos, loop, result);
-          } else {
-            result.tryFailure(first == null ? done.cause() : first);
-          }
-        });
+                });
+    InetSocketAddress address = new InetSocketAddress(addresses.next(), target.port());
+    Sockets.connect(bootstrap, address, loop)
+        .addListener(
+            (Future<Channel> done) -> {
+              if (done.isSuccess()) {
+                if (!result.trySuccess((SocketChannel) done.getNow())) {
+                  done.getNow().close(); // nobody waits for it any more
+                }
+              } else if (addresses.hasNext()) {
+                tryNext(
+                    addresses, first == null ? done.cause() : first, deadlineNanos, loop, result);
+              } else {
+                result.tryFailure(first == null ? done.cause() : first);
+              }
+            });
   }
 
   /** What a failed dial is to the relay. */
   static ReasonCode reasonOf(@Nullable Throwable cause) {
+    if (cause instanceof ChannelException) {
+      return ReasonCode.LIMIT; // there was no socket to be had
+    }
     if (cause instanceof ConnectTimeoutException) {
       return ReasonCode.TARGET_TIMEOUT;
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.c2crelay.client.connect.NameResolver;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Transport;
+import io.netty.channel.ChannelException;
 import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.socket.SocketChannel;
@@ -51,6 +52,7 @@ class TargetConnectorTest {
         cause(new UnknownHostException("refused"), ReasonCode.TARGET_UNREACHABLE),
         cause(new SocketException("Network is unreachable"), ReasonCode.TARGET_UNREACHABLE),
         cause(new IOException("any"), ReasonCode.TARGET_UNREACHABLE),
+        cause(new ChannelException("no socket"), ReasonCode.LIMIT),
         cause(null, ReasonCode.TARGET_UNREACHABLE));
   }
 

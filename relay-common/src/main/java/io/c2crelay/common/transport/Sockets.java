@@ -1,14 +1,21 @@
 package io.c2crelay.common.transport;
 
 import io.c2crelay.common.logging.LogText;
+import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelException;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.handler.codec.CodecException;
 import io.netty.util.NetUtil;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.lang.reflect.InvocationTargetException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import org.jspecify.annotations.Nullable;
@@ -92,6 +99,31 @@ public final class Sockets {
     }
   }
 
+  /**
+   * Connects.
+   *
+   * @param loop the bootstrap's
+   * @return completes on that loop in any case, which Netty's own future does not if there is no
+   *     socket to be had; then the cause is a {@link ChannelException}
+   */
+  public static Future<Channel> connect(Bootstrap bootstrap, SocketAddress remote, EventLoop loop) {
+    Promise<Channel> result = loop.newPromise();
+    bootstrap
+        .connect(remote)
+        .addListener(
+            (ChannelFuture connected) -> {
+              if (connected.isSuccess()) {
+                result.setSuccess(connected.channel());
+                return;
+              }
+              if (connected.cause() instanceof ChannelException) {
+                SocketShortage.say("sockets.exhausted", connected.cause());
+              }
+              result.setFailure(connected.cause());
+            });
+    return result;
+  }
+
   /** Runs a task on a channel's event loop, also if the channel moves to another loop meanwhile. */
   public static void run(Channel channel, Runnable task) {
     channel
@@ -122,7 +154,7 @@ public final class Sockets {
       return "-";
     }
     // Netty's own subclasses of the JDK's exceptions say no more than those
-    String name = cause.getClass().getSimpleName().replaceFirst("^Annotated", "");
+    String name = systemsOwn(cause).getClass().getSimpleName().replaceFirst("^Annotated", "");
     return LogText.safe(name + ": " + wordsOf(cause));
   }
 
@@ -130,8 +162,18 @@ public final class Sockets {
    * The system's own words, without the name and number of the call that Netty puts before them.
    */
   public static String wordsOf(Throwable cause) {
-    return String.valueOf(cause.getMessage())
+    return String.valueOf(systemsOwn(cause).getMessage())
         .replaceFirst("^.*failed with error\\(-?\\d+\\): ", "");
+  }
+
+  /** Netty wraps what the system says of a socket, or a loop, that cannot be made. */
+  private static Throwable systemsOwn(Throwable cause) {
+    Throwable inner = cause.getCause();
+    boolean wraps =
+        cause instanceof ChannelException
+            || cause instanceof IllegalStateException
+            || cause instanceof InvocationTargetException;
+    return wraps && inner != null ? systemsOwn(inner) : cause;
   }
 
   /** What a codec's exception wraps, if anything. */

@@ -2,6 +2,7 @@ package io.c2crelay.server.session;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.Token;
@@ -30,6 +31,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class SessionBroker {
   private static final Logger log = LoggerFactory.getLogger(SessionBroker.class);
+  private static final LogThrottle THROTTLE = LogThrottle.of(log, "dial.failed", 10);
 
   /** Users that may wait while no agent is attached: in all, and from one source. */
   private static final int MAX_WAITING_WITHOUT_AGENT = 256;
@@ -268,7 +270,7 @@ public final class SessionBroker {
   public void dialFailed(AgentLink link, Token token, ReasonCode reason) {
     loop.execute(
         () -> {
-          if (dials.failed(link, token)) {
+          if (dials.failed(link, token) && THROTTLE.allows()) {
             log.info("dial.failed agent={} reason={}", link.name(), reason);
           }
         });
