@@ -3,6 +3,7 @@ package io.c2crelay.common.cli;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.common.logging.Journal;
 import io.c2crelay.common.logging.LogText;
 import io.c2crelay.common.logging.Logging;
 import io.netty.util.concurrent.Future;
@@ -110,9 +111,10 @@ public final class CliRunner {
   }
 
   private int fail(String name, String message, int code) {
-    err.println(name + ": " + message);
+    String mark = Journal.errorMark(env);
+    err.println(mark + name + ": " + message);
     if (code == USAGE) {
-      err.println("Try --help for what it takes.");
+      err.println(mark + "Try --help for what it takes.");
     }
     err.flush();
     return code;

@@ -3,10 +3,12 @@ package io.c2crelay.common.logging;
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
-import ch.qos.logback.classic.encoder.PatternLayoutEncoder;
+import ch.qos.logback.classic.PatternLayout;
 import ch.qos.logback.classic.spi.Configurator;
 import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.classic.util.LevelToSyslogSeverity;
 import ch.qos.logback.core.Appender;
+import ch.qos.logback.core.encoder.LayoutWrappingEncoder;
 import ch.qos.logback.core.spi.ContextAwareBase;
 import ch.qos.logback.core.status.NopStatusListener;
 import java.io.FileDescriptor;
@@ -26,8 +28,10 @@ public final class Logging extends ContextAwareBase implements Configurator {
    * Control characters in a message become spaces; hostile text goes through {@link LogText}
    * besides.
    */
-  static final String PATTERN =
-      "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5level %logger{0} %replace(%msg){'[\\x00-\\x1F\\x7F-\\x9F\\u2028\\u2029]+', ' '}%n";
+  private static final String PATTERN =
+      "%-5level %logger{0} %replace(%msg){'[\\x00-\\x1F\\x7F-\\x9F\\u2028\\u2029]+', ' '}%n";
+
+  private static final String TIME = "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} ";
 
   private static final String APPENDER = "stderr";
 
@@ -38,7 +42,9 @@ public final class Logging extends ContextAwareBase implements Configurator {
 
   @Override
   public ExecutionStatus configure(LoggerContext context) {
-    configure(context, new FileOutputStream(FileDescriptor.err)); // System.err hides its failures
+    boolean journal = Journal.isStandardError(System.getenv());
+    // System.err hides its failures
+    configure(context, new FileOutputStream(FileDescriptor.err), journal);
     return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
   }
 
@@ -69,12 +75,16 @@ public final class Logging extends ContextAwareBase implements Configurator {
     }
   }
 
-  static void configure(LoggerContext context, OutputStream stream) {
+  static void configure(LoggerContext context, OutputStream stream, boolean journal) {
     context.getStatusManager().add(new NopStatusListener()); // else logback prints its own troubles
-    PatternLayoutEncoder encoder = new PatternLayoutEncoder();
+    PatternLayout layout = journal ? new JournalLayout() : new PatternLayout();
+    layout.setContext(context);
+    layout.setPattern(journal ? PATTERN : TIME + PATTERN);
+    layout.start();
+    LayoutWrappingEncoder<ILoggingEvent> encoder = new LayoutWrappingEncoder<>();
     encoder.setContext(context);
     encoder.setCharset(StandardCharsets.UTF_8);
-    encoder.setPattern(PATTERN);
+    encoder.setLayout(layout);
     encoder.start();
     LogWriter appender = new LogWriter(encoder, stream);
     appender.setContext(context);
@@ -89,5 +99,12 @@ public final class Logging extends ContextAwareBase implements Configurator {
     LogLevel netty = debugging || level == LogLevel.ERROR ? level : LogLevel.WARN;
     context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.valueOf(level.name()));
     context.getLogger("io.netty").setLevel(Level.valueOf(netty.name()));
+  }
+
+  private static final class JournalLayout extends PatternLayout {
+    @Override
+    public String doLayout(ILoggingEvent event) {
+      return Journal.mark(LevelToSyslogSeverity.convert(event)) + super.doLayout(event);
+    }
   }
 }

@@ -23,7 +23,7 @@ class LoggingTest {
   private final Sink sink = new Sink();
 
   private Logger logger(String name) {
-    Logging.configure(context, sink);
+    Logging.configure(context, sink, false);
     return context.getLogger(name);
   }
 
@@ -34,6 +34,17 @@ class LoggingTest {
         .matches(
             "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}(Z|[+-]\\d\\d:\\d\\d) INFO  Some session.open id=7"
                 + " user=ü\\R");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"ERROR, <3>ERROR", "WARN, '<4>WARN '", "INFO, '<6>INFO '", "DEBUG, <7>DEBUG"})
+  void toTheJournalGoesThePriorityAndNoTime(String level, String begin) {
+    Logging.configure(context, sink, true);
+    Logging.level(context, LogLevel.DEBUG);
+    Level logged = Level.valueOf(level);
+    Logger logger = context.getLogger("io.c2crelay.server.Some");
+    logger.log(null, "", Level.toLocationAwareLoggerInteger(logged), "a <3>b", null, null);
+    assertThat(text()).isEqualTo(begin + " Some a <3>b" + System.lineSeparator());
   }
 
   @Test
