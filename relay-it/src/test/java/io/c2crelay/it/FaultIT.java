@@ -63,6 +63,20 @@ class FaultIT {
     assertThat(agent.isAlive()).isTrue();
   }
 
+  @Test
+  void whatIsNoRelayIsTriedAgainAndAgainAndSaidOncePerCause() {
+    Target noRelay = harness.keep(Target.manual());
+    AgentProcess agent =
+        harness.agent(Launch.agent("" + Ports.free(), "127.0.0.1", "" + noRelay.port()).key(key));
+    for (int i = 0; i < 12; i++) {
+      noRelay.next().close();
+    }
+    agent.awaitLog("control\\.failed", SOON);
+    assertThat(agent.lines("control\\.failed"))
+        .extracting(line -> line.text().replaceFirst(".* cause=", ""))
+        .doesNotHaveDuplicates();
+  }
+
   // ---- targets
 
   @Test

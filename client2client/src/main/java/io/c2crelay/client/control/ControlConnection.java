@@ -24,8 +24,10 @@ import io.netty.util.concurrent.Promise;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -90,7 +92,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   private long epoch;
   private int refusals;
   private int misreads;
-  private String lastUnreachable = "";
+  private final Set<String> said = new HashSet<>();
   private long saidNanos;
   private long readySinceNanos;
   private @Nullable Channel channel;
@@ -145,7 +147,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
               if (resolved.isSuccess()) {
                 connectNext(resolved.getNow().iterator());
               } else {
-                unreachable(resolved.cause());
+                failedAttempt("control.unreachable", resolved.cause());
               }
             });
   }
@@ -166,26 +168,9 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
               } else if (addresses.hasNext()) {
                 connectNext(addresses);
               } else {
-                unreachable(connected.cause());
+                failedAttempt("control.unreachable", connected.cause());
               }
             });
-  }
-
-  private void unreachable(@Nullable Throwable cause) {
-    if (state != State.CONNECTING) {
-      return;
-    }
-    long retryNanos = backoff.nextNanos(now());
-    String text = Sockets.describe(cause);
-    // it may be down for days: the same words once in 30 s are enough
-    if (!text.equals(lastUnreachable) || now() - saidNanos >= SAY_AGAIN_NANOS) {
-      lastUnreachable = text;
-      saidNanos = now();
-      log.warn("control.unreachable relay={}:{} cause={}", relayHost, relayPort, text);
-      retryIn(retryNanos);
-    } else {
-      retryQuietlyIn(retryNanos);
-    }
   }
 
   private void connected(Channel connected) {
@@ -208,7 +193,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     state = State.READY;
     refusals = 0;
     misreads = 0;
-    lastUnreachable = "";
+    said.clear();
     readySinceNanos = now();
     Channel ready = ctx.channel();
     InetSocketAddress relay = (InetSocketAddress) ready.remoteAddress();
@@ -251,9 +236,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
       log.debug("control.misread relay={}:{}", relayHost, relayPort);
       failedAttempt(MISREAD_RETRY_NANOS);
     } else {
-      log.warn(
-          "control.failed relay={}:{} cause={}", relayHost, relayPort, Sockets.describe(cause));
-      failedAttempt(backoff.nextNanos(now()));
+      failedAttempt("control.failed", cause);
     }
   }
 
@@ -272,10 +255,33 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     failedAttempt(refusals <= MANY_REFUSALS ? REFUSED_RETRY_NANOS : REFUSED_OFTEN_RETRY_NANOS);
   }
 
+  /** It may fail for days: the same words once in 30 s are enough. */
+  private void failedAttempt(String event, @Nullable Throwable cause) {
+    if (!attempting()) {
+      return;
+    }
+    long retryNanos = backoff.nextNanos(now());
+    if (now() - saidNanos >= SAY_AGAIN_NANOS) {
+      said.clear();
+      saidNanos = now();
+    }
+    String text = Sockets.describe(cause);
+    if (said.add(event + ' ' + text)) {
+      log.warn("{} relay={}:{} cause={}", event, relayHost, relayPort, text);
+      retryIn(retryNanos);
+    } else {
+      retryQuietlyIn(retryNanos);
+    }
+  }
+
   private void failedAttempt(long retryNanos) {
-    if (state == State.CONNECTING || state == State.AUTHENTICATING) {
+    if (attempting()) {
       retryIn(retryNanos);
     }
+  }
+
+  private boolean attempting() {
+    return state == State.CONNECTING || state == State.AUTHENTICATING;
   }
 
   // --- READY ---
