@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Makes DIRECTORY/SUITE, the root of a Debian with systemd, a JRE and what checks.sh uses, unless it is there.
+#
+#   image.sh SUITE DIRECTORY
+set -euo pipefail
+
+suite=$1
+images=$2
+packages=(default-jre-headless python3-minimal iproute2 systemd-resolved libnss-resolve)
+
+[[ ! -d $images/$suite ]] || exit 0
+
+# shellcheck source=/dev/null
+codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+# All suites are in the archive that this machine's own packages come from.
+# shellcheck disable=SC2016 # $(REPO_URI) is apt-get's
+archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' "Codename: $codename" | head -n 1)
+[[ -n $archive ]] || {
+  echo "image.sh: the apt sources of this machine name no archive for $codename" >&2
+  exit 2
+}
+
+mkdir -p "$images"
+new=$(mktemp -d "$images/new.XXXXXX")
+machine=${new##*/}
+trap 'rm -rf "$new" "/run/systemd/nspawn/propagate/$machine"' EXIT
+chmod 755 "$new"
+
+make() {
+  debootstrap --variant=minbase --include=systemd-sysv,dbus "$suite" "$new" "$archive"
+  # In a container, since installing a JRE takes a /proc.
+  local options=(--quiet --directory="$new" --machine="$machine" --pipe --setenv=DEBIAN_FRONTEND=noninteractive)
+  [[ -d /run/systemd/system ]] || options+=(--register=no --keep-unit)
+  systemd-nspawn "${options[@]}" apt-get install -q -y --no-install-recommends "${packages[@]}" < /dev/null
+}
+
+echo "Making an image of Debian $suite in $images; this takes some minutes, once."
+(make) > "$images/$suite.log" 2>&1 || {
+  tail -n 20 "$images/$suite.log" >&2
+  exit 2
+}
+mv "$new" "$images/$suite"

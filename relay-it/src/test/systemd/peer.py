@@ -1,0 +1,124 @@
+"""The two ends that the relay and the agent stand between: a target that echoes, and its users.
+
+  peer.py target PORT                   echoes every connection until FIN, for ever
+  peer.py occupy PORT                   holds the port, and closes every connection
+  peer.py user HOST PORT                one line there and back, closed in order
+  peer.py talk HOST PORT SECONDS        a numbered line there and back every 50 ms, then closed in order
+  peer.py bulk HOST PORT USERS KIB      KIB kibibytes, a multiple of 64, there and back, by USERS at once
+
+A user prints how its session ended. The exit code is 0 only if every byte came back in order and both
+directions were closed in order.
+"""
+
+import hashlib
+import random
+import socket
+import sys
+import threading
+import time
+
+
+class Ended(Exception):
+    """A session that did not end as it should."""
+
+
+def echo(connection):
+    with connection:
+        try:
+            while data := connection.recv(65536):
+                connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the user's end says what happened
+
+
+def serve(port, each):
+    listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=each, args=(connection,), daemon=True).start()
+
+
+def exchange(connection, line):
+    connection.sendall(line)
+    received = b""
+    while len(received) < len(line):
+        data = connection.recv(len(line) - len(received))
+        if not data:
+            raise Ended("eof")
+        received += data
+    if received != line:
+        raise Ended("wrong bytes")
+
+
+def talk(host, port, seconds):
+    """Lines for this long; at least one."""
+    began = time.monotonic()
+    lines = 0
+    how = "complete"
+    try:
+        with socket.create_connection((host, port), timeout=20) as connection:
+            while lines == 0 or time.monotonic() - began < seconds:
+                exchange(connection, b"line %d of a session\n" % lines)
+                lines += 1
+                print(lines, flush=True)
+                if seconds:
+                    time.sleep(0.05)
+            connection.shutdown(socket.SHUT_WR)
+            if connection.recv(1):
+                raise Ended("bytes that nobody sent")
+    except (ConnectionResetError, BrokenPipeError):
+        how = "reset"
+    except (OSError, Ended) as e:
+        how = str(e)
+    print(f"{how} lines={lines} seconds={time.monotonic() - began:.0f}", flush=True)
+    return how == "complete"
+
+
+def bulk(host, port, kib):
+    block = random.randbytes(64 << 10)
+    sent, received = hashlib.sha256(), hashlib.sha256()
+    with socket.create_connection((host, port), timeout=60) as connection:
+
+        def send():
+            for _ in range(kib // 64):
+                sent.update(block)
+                connection.sendall(block)
+            connection.shutdown(socket.SHUT_WR)
+
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
+        while data := connection.recv(1 << 18):
+            received.update(data)
+        sender.join()
+    return sent.digest() == received.digest()
+
+
+def bulks(host, port, users, kib):
+    good = []
+
+    def one():
+        try:
+            good.append(bulk(host, port, kib))
+        except OSError as e:
+            print(e)
+
+    threads = [threading.Thread(target=one) for _ in range(users)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(f"{good.count(True)} of {users} complete")
+    return good.count(True) == users
+
+
+def main(what, *args):
+    if what in ("target", "occupy"):
+        serve(int(args[0]), echo if what == "target" else socket.socket.close)
+    host, port, *numbers = args
+    run = {"user": lambda *a: talk(*a, 0), "talk": talk, "bulk": bulks}[what]
+    return 0 if run(host, int(port), *map(int, numbers)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

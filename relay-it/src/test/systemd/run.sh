@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# The two units under a real systemd: boots a Debian container, in which checks.sh installs both programs as README.md
+# says, and starts, kills, stops and breaks them. Prints a line for each check; exits with 0 only if all passed.
+#
+#   run.sh [DIRECTORY]
+#
+# DIRECTORY keeps the container's image (600 MB) for the next time; the default is below /var/cache.
+# SUITE=trixie takes another Debian than bookworm, with its systemd and its Java; JAVA=/…/bin/java another Java.
+#
+# It needs root, and the first time Debian's archive, which it takes from this machine's apt sources. The jars are those of
+# the working tree; they are built if there are none. Nothing stays behind but the image, and the packages debootstrap and
+# systemd-container if they were not there.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+images=$(realpath -m "${1:-/var/cache/c2crelay-systemd}")
+suite=${SUITE:-bookworm}
+machine=c2crelay-$$
+
+die() {
+  echo "run.sh: $*" >&2
+  exit 2
+}
+
+((EUID == 0)) || die "needs root, to boot a container"
+command -v apt-get > /dev/null || die "needs Debian's apt-get, to make the container's image"
+
+if ! command -v debootstrap > /dev/null || ! command -v systemd-nspawn > /dev/null; then
+  apt-get install -q -y --no-install-recommends debootstrap systemd-container
+fi
+"$here/image.sh" "$suite" "$images"
+
+cd "$here/../../../.."
+jars=(server2server/target/server2server.jar client2client/target/client2client.jar)
+[[ -f ${jars[0]} && -f ${jars[1]} ]] || mvn -B -q -DskipTests package
+
+leftovers() { find /sys/fs/cgroup -type d \( -path '*/payload*' -o -path '*/supervisor*' \) 2> /dev/null | sort; }
+
+work=$(mktemp -d)
+container=
+before=$(leftovers)
+# shellcheck disable=SC2317 # called by the trap
+cleanup() {
+  trap '' INT TERM
+  [[ -z $container ]] || kill "$container" 2> /dev/null || true
+  wait
+  rm -rf "$work" "/run/systemd/nspawn/propagate/$machine"
+  # With --keep-unit nspawn leaves the control groups behind that it made for the container.
+  comm -13 <(echo "$before") <(leftovers) | sort -r | xargs -r rmdir 2> /dev/null || true
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# A copy: the working tree may change meanwhile.
+mkdir "$work/src" "$work/out"
+cp --parents -r README.md {server2server,client2client}/src/main/systemd "${jars[@]}" relay-it/src/test/systemd "$work/src"
+touch "$work/out/checks"
+
+options=(
+  --quiet --boot --directory="$images/$suite" --volatile=overlay --machine="$machine" --hostname=office
+  --private-network --console=pipe --bind-ro="$work/src:/src" --bind="$work/out:/out"
+  --bind-ro="$work/src/relay-it/src/test/systemd/checks.service:/etc/systemd/system/checks.service"
+)
+# Where systemd is not what runs this machine, there is nobody to register the container with.
+[[ -d /run/systemd/system ]] || options+=(--register=no --keep-unit)
+if [[ -n ${JAVA:-} ]]; then
+  java=$(readlink -f "$JAVA")
+  options+=(--bind-ro="${java%/bin/java}:/opt/java")
+fi
+
+timeout --kill-after=30 1800 systemd-nspawn "${options[@]}" systemd.wants=checks.service \
+  < /dev/null > "$work/boot" 2>&1 &
+container=$!
+tail --pid="$container" --sleep-interval=0.5 -n +1 -f "$work/out/checks" &
+status=0
+wait "$container" || status=$?
+container=
+wait
+if ! tail -n 1 "$work/out/checks" | grep -Eq '^[0-9]+ passed, [0-9]+ failed$'; then
+  cat "$work/boot" >&2
+  die "the container ended before the checks did, with status $status"
+fi
+exit "$status"
