@@ -32,6 +32,8 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * Both jars speak the protocol of the document: each against a peer that was written from the
@@ -367,16 +369,22 @@ class WireIT {
       assertThat(user.receiveAll()).isEmpty();
     }
 
-    @Test
-    void versionsWithoutOverlapAreRefusedInWords() throws Exception {
-      try (TcpEnd newer = TcpEnd.connect(relay.port())) {
-        newer.send(Wire.preamble(2, 3, Wire.KIND_CONTROL, 0));
-        byte[] answer = newer.receive(11);
-        assertThat(Arrays.copyOf(answer, 8)).isEqualTo(Wire.magic());
-        assertThat(answer[8]).as("lowest").isEqualTo((byte) 1);
-        assertThat(answer[9]).as("highest").isEqualTo((byte) 1);
-        assertThat(answer[10]).isEqualTo((byte) 0xFF);
-        assertThat(newer.awaitEnd(SOON)).isEqualTo(Ending.FIN);
+    /** One version older, one newer: the agent is told in words, and the relay's operator too. */
+    @ParameterizedTest
+    @CsvSource({"0, 0", "2, 2", "2, 3"})
+    void agentWithoutACommonVersionIsRefusedInWords(int lowest, int highest) {
+      int mark = relay.mark();
+      try (TcpEnd other = TcpEnd.connect(relay.port())) {
+        other.send(Wire.preamble(lowest, highest, Wire.KIND_CONTROL, 0));
+        assertThat(other.receive(11)).isEqualTo(Wire.refusal(1, 1));
+        assertThat(other.awaitEnd(SOON)).isEqualTo(Ending.FIN);
+        assertThat(relay.awaitLog(mark, "agent\\.refused ", SOON).text())
+            .contains(
+                " WARN ",
+                "from=127.0.0.1:" + other.localPort(),
+                "reason=VERSION",
+                "agent_versions=" + lowest + "-" + highest,
+                "relay_versions=1-1");
       }
     }
 
@@ -559,17 +567,22 @@ class WireIT {
       assertThat(new String(data.expectData(5), UTF_8)).isEqualTo("after");
     }
 
-    @Test
-    void versionRefusalIsUnderstood() throws Exception {
+    /** One version older, one newer, and one far off: said once, and no hurry to ask again. */
+    @ParameterizedTest
+    @CsvSource({"0, 0", "2, 2", "7, 9"})
+    void refusalByARelayWithoutACommonVersionIsSaid(int lowest, int highest) throws Exception {
       agent = harness.agent(key, target.port(), relay.port());
-      RawRelay.Incoming incoming = relay.accept();
-      incoming
-          .socket()
-          .getOutputStream()
-          .write(Wire.concat(Wire.magic(), new byte[] {7, 9, (byte) 0xFF}));
-      incoming.socket().shutdownOutput();
-      String line = agent.awaitLog("\\b7\\b.*\\b9\\b", SOON).text();
-      assertThat(line).as("both ranges").containsPattern("\\b1\\b");
+      Socket control = relay.accept().socket();
+      control.getOutputStream().write(Wire.refusal(lowest, highest));
+      control.shutdownOutput();
+      assertThat(agent.awaitLog("control\\.version ", SOON).text())
+          .contains(
+              " ERROR ",
+              "relay=127.0.0.1:" + relay.port(),
+              "relay_versions=" + lowest + "-" + highest,
+              "agent_versions=1-1",
+              "update the older one");
+      assertThat(agent.awaitLog("control\\.retry ", SOON).value("in")).isEqualTo("300000ms");
       assertThat(agent.isAlive()).isTrue();
       assertThat(agent.wasReady()).isFalse();
     }

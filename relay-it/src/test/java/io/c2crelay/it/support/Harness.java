@@ -14,6 +14,7 @@ import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
+import org.opentest4j.TestAbortedException;
 
 /**
  * Starts and ends what a test needs. After each test it fails the test if any process printed a
@@ -167,7 +168,12 @@ public final class Harness
         notClosed.addAll(closeAll());
       }
       processes.forEach(process -> forbidden.addAll(process.forbiddenLines()));
-      if (context.getExecutionException().isPresent() || !forbidden.isEmpty()) {
+      boolean failed =
+          context
+              .getExecutionException()
+              .filter(e -> !(e instanceof TestAbortedException))
+              .isPresent();
+      if (failed || !forbidden.isEmpty()) {
         System.err.println("==== " + context.getDisplayName() + " failed");
         processes.forEach(process -> System.err.println(process.tail(TAIL)));
       }

@@ -73,6 +73,11 @@ public final class Wire {
         .array();
   }
 
+  /** What a relay of these versions writes in place of TLS. */
+  public static byte[] refusal(int lowest, int highest) {
+    return concat(MAGIC, new byte[] {(byte) lowest, (byte) highest, (byte) 0xFF});
+  }
+
   public static byte[] random(int length) {
     byte[] bytes = new byte[length];
     RANDOM.nextBytes(bytes);
