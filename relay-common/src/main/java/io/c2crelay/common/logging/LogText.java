@@ -1,5 +1,6 @@
 package io.c2crelay.common.logging;
 
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,7 +43,7 @@ public final class LogText {
     } else if (c == '\t') {
       out.append("\\t");
     } else if (hidden(c)) {
-      out.append(String.format(c > 0xFFFF ? "\\U%08x" : "\\u%04x", c));
+      out.append(String.format(Locale.ROOT, c > 0xFFFF ? "\\U%08x" : "\\u%04x", c));
     } else {
       out.appendCodePoint(c);
     }

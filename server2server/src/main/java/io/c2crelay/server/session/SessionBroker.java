@@ -14,6 +14,7 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -84,6 +85,7 @@ public final class SessionBroker {
   /** What there is of everything, for the log. On the broker's loop. */
   public String counts() {
     return String.format(
+        Locale.ROOT,
         "agents=%d warm=%d tokens=%d waiting=%d sessions=%d buffered=%d",
         agents.size(),
         warm.size(),
