@@ -2,7 +2,6 @@ package io.c2crelay.it;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
-import static com.tngtech.archunit.library.GeneralCodingRules.ACCESS_STANDARD_STREAMS;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -127,14 +126,5 @@ class ArchitectureIT {
           .allowEmptyShould(true)
           .check(classes);
     }
-  }
-
-  @Test
-  void onlyTheCommandLinePrints() {
-    noClasses()
-        .that()
-        .resideOutsideOfPackages("..cli..", "..logging..")
-        .should(ACCESS_STANDARD_STREAMS)
-        .check(classes);
   }
 }

@@ -49,6 +49,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
   private final Outcome outcome;
 
   private byte[] binding = new byte[0];
+  private @Nullable MutualAuth proofs;
   private MutualAuth.@Nullable Transcript transcript;
   private boolean challenged;
   private boolean authSent;
@@ -132,14 +133,14 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
     Frame.Auth auth = Frame.Auth.of(nonce, instance, epoch, label);
     MutualAuth.Transcript seen =
         MutualAuth.Transcript.of(Preamble.of(Preamble.Kind.CONTROL), binding, challenge, auth);
+    this.proofs = proofs;
     transcript = seen;
     authSent = true;
     ctx.writeAndFlush(proofs.prove(seen, auth));
   }
 
   private void check(ChannelHandlerContext ctx, Frame.Welcome welcome) {
-    MutualAuth proofs = mutualAuth.join(); // complete: AUTH was made with it
-    if (transcript == null || !proofs.holds(transcript, welcome)) {
+    if (proofs == null || transcript == null || !proofs.holds(transcript, welcome)) {
       end();
       Sockets.reset(ctx.channel());
       outcome.impostor();
