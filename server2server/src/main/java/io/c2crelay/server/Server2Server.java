@@ -78,7 +78,7 @@ public final class Server2Server implements CliCommand<ServerConfig> {
 
   @Option(
       names = "--wait",
-      paramLabel = "SECONDS",
+      paramLabel = "TIME",
       description = "How long a user waits for an agent (default: ${DEFAULT-VALUE}).")
   private Duration waitLimit = ServerConfig.DEFAULT_WAIT;
 
