@@ -19,9 +19,17 @@ import java.util.Map;
  */
 public final class Launch {
 
+  /**
+   * The machine id is given since Netty looks for one at all network interfaces, and at debug
+   * prints a stack trace when one of those disappears meanwhile, as a test's own do.
+   */
   private static final List<String> JVM_ARGS =
       List.of(
-          "-Xmx256m", "-Xss512k", "-XX:+UseSerialGC", "-Dio.netty.leakDetection.level=paranoid");
+          "-Xmx256m",
+          "-Xss512k",
+          "-XX:+UseSerialGC",
+          "-Dio.netty.leakDetection.level=paranoid",
+          "-Dio.netty.machineId=02:00:00:00:00:01");
 
   private final Path jar;
   private final List<String> arguments = new ArrayList<>();

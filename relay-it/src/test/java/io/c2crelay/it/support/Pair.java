@@ -56,6 +56,7 @@ public final class Pair {
     private final String key = Harness.newKey();
     private final List<String> relayOptions = new ArrayList<>();
     private final List<String> agentOptions = new ArrayList<>();
+    private String relayHost = "127.0.0.1";
 
     private Builder(Harness harness, int targetPort) {
       this.harness = harness;
@@ -72,11 +73,20 @@ public final class Pair {
       return this;
     }
 
+    /** Where the agent dials the relay. */
+    public Builder relayHost(String host) {
+      relayHost = host;
+      return this;
+    }
+
     /** Returns when the agent says that it is attached. */
     public Pair start() {
       RelayProcess relay = harness.relay(key, relayOptions.toArray(new String[0]));
       AgentProcess agent =
-          harness.agent(key, targetPort, relay.port(), agentOptions.toArray(new String[0]));
+          harness.agent(
+              Launch.agent(Integer.toString(targetPort), relayHost, Integer.toString(relay.port()))
+                  .arguments(agentOptions.toArray(new String[0]))
+                  .key(key));
       agent.awaitReady();
       return new Pair(key, relay, agent);
     }

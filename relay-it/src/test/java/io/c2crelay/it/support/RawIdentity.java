@@ -4,6 +4,7 @@ import java.math.BigInteger;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
 import java.security.KeyStore;
+import java.security.cert.CertificateEncodingException;
 import java.security.cert.X509Certificate;
 import java.security.spec.ECGenParameterSpec;
 import java.time.Instant;
@@ -12,6 +13,9 @@ import java.util.Date;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.security.auth.x500.X500Principal;
+import org.bouncycastle.asn1.x509.Extension;
+import org.bouncycastle.asn1.x509.GeneralName;
+import org.bouncycastle.asn1.x509.GeneralNames;
 import org.bouncycastle.cert.jcajce.JcaX509CertificateConverter;
 import org.bouncycastle.cert.jcajce.JcaX509v3CertificateBuilder;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
@@ -23,19 +27,25 @@ import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 public final class RawIdentity {
 
   private final SSLContext context;
-  private final byte[] binding;
+  private final X509Certificate certificate;
 
-  private RawIdentity(SSLContext context, byte[] binding) {
+  private RawIdentity(SSLContext context, X509Certificate certificate) {
     this.context = context;
-    this.binding = binding;
+    this.certificate = certificate;
   }
 
   public static RawIdentity create() {
+    return of("c2crelay");
+  }
+
+  /** For a server of this name. */
+  public static RawIdentity of(String host) {
     try {
       KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
       generator.initialize(new ECGenParameterSpec("secp256r1"));
       KeyPair pair = generator.generateKeyPair();
-      X500Principal name = new X500Principal("CN=c2crelay");
+      X500Principal name = new X500Principal("CN=" + host);
+      GeneralNames names = new GeneralNames(new GeneralName(GeneralName.dNSName, host));
       Instant now = Instant.now();
       X509Certificate certificate =
           new JcaX509CertificateConverter()
@@ -47,6 +57,7 @@ public final class RawIdentity {
                           Date.from(now.plus(365, ChronoUnit.DAYS)),
                           name,
                           pair.getPublic())
+                      .addExtension(Extension.subjectAlternativeName, false, names)
                       .build(
                           new JcaContentSignerBuilder("SHA256withECDSA").build(pair.getPrivate())));
       KeyStore store = KeyStore.getInstance("PKCS12");
@@ -58,17 +69,25 @@ public final class RawIdentity {
       keys.init(store, password);
       SSLContext context = SSLContext.getInstance("TLS");
       context.init(keys.getKeyManagers(), null, null);
-      return new RawIdentity(context, Bulk.sha256().digest(certificate.getEncoded()));
+      return new RawIdentity(context, certificate);
     } catch (Exception e) {
       throw new AssertionError("no certificate", e);
     }
   }
 
-  SSLContext context() {
+  public SSLContext context() {
     return context;
   }
 
+  public X509Certificate certificate() {
+    return certificate;
+  }
+
   byte[] binding() {
-    return binding.clone();
+    try {
+      return Bulk.sha256().digest(certificate.getEncoded());
+    } catch (CertificateEncodingException e) {
+      throw new AssertionError(e);
+    }
   }
 }
