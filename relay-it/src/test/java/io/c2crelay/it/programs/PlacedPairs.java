@@ -1,0 +1,97 @@
+package io.c2crelay.it.programs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.c2crelay.it.support.Async;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.LogLine;
+import io.c2crelay.it.support.Pair;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+
+/** One pair for each {@link Placement}, side by side. */
+final class PlacedPairs {
+
+  private static final Duration END = Duration.ofSeconds(10);
+
+  private final Map<Placement, Pair> pairs;
+
+  private PlacedPairs(Map<Placement, Pair> pairs) {
+    this.pairs = pairs;
+  }
+
+  /** All in front of the same target. */
+  static PlacedPairs start(Harness harness, int targetPort) {
+    Map<Placement, Pair> pairs = new EnumMap<>(Placement.class);
+    for (Placement placement : Placement.values()) {
+      if (placement.isPossibleHere()) {
+        pairs.put(placement, placement.start(harness, targetPort));
+      }
+    }
+    return new PlacedPairs(pairs);
+  }
+
+  /** The pair placed like this; skips the test where this machine has no such address. */
+  Pair at(Placement placement) {
+    assumeTrue(
+        pairs.containsKey(placement), "there is no " + placement.agent() + " here for the agent");
+    return pairs.get(placement);
+  }
+
+  /**
+   * To be called once the target has closed: fails unless agents and users came from where the
+   * placements say, and nothing is left of the sessions.
+   */
+  void check() {
+    List<Async<LogLine>> counts = new ArrayList<>();
+    pairs.forEach(
+        (placement, pair) -> {
+          check(pair, "agent\\.attached ", "address", placement.agent());
+          check(pair, "session\\.open ", "user", Placement.USERS);
+          counts.add(
+              Async.run(
+                  () -> pair.relay().awaitCounts(END, "sessions=0", "waiting=0", "buffered=0")));
+          counts.add(Async.run(() -> pair.agent().awaitCounts(END, "sessions=0", "buffered=0")));
+        });
+    counts.forEach(count -> count.get(END.plusSeconds(1)));
+  }
+
+  /** Fails unless the relay has begun so many sessions since the mark, all users being served. */
+  static void expectSessions(Pair pair, int mark, int count) {
+    await("sessions in the relay's log")
+        .atMost(END)
+        .until(() -> sessionsSince(pair, mark) >= count);
+    assertThat(sessionsSince(pair, mark)).as("sessions").isEqualTo(count);
+  }
+
+  private static int sessionsSince(Pair pair, int mark) {
+    return pair.relay().lines(mark, "session\\.open ").size();
+  }
+
+  private static void check(Pair pair, String event, String key, String host) {
+    List<LogLine> lines = pair.relay().lines(event);
+    assertThat(lines).as(event).isNotEmpty();
+    assertThat(lines)
+        .allSatisfy(line -> assertThat(hostOf(line.value(key))).isEqualTo(address(host)));
+  }
+
+  /** From {@code host:port}. */
+  private static InetAddress hostOf(String text) {
+    return address(text.substring(0, text.lastIndexOf(':')));
+  }
+
+  private static InetAddress address(String literal) {
+    try {
+      return InetAddress.getByName(literal);
+    } catch (UnknownHostException e) {
+      throw new AssertionError("no address: " + literal, e);
+    }
+  }
+}
