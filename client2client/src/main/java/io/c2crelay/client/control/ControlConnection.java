@@ -14,6 +14,7 @@ import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -205,7 +206,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
             sessions,
             relay,
             binding,
-            (token, reason) -> ready.writeAndFlush(Frame.DialFailed.of(token, reason)));
+            (token, reason) -> dialFailed(ready, token, reason));
     ctx.pipeline()
         .addLast("heartbeat", new Heartbeat(() -> lost(ReasonCode.AGENT_LOST)))
         .addLast("control", new ControlHandler(this));
@@ -290,6 +291,19 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   public void dial(Frame.Dial dial) {
     if (dialer != null) {
       dialer.dial(dial);
+    }
+  }
+
+  /** A relay that dials without end and does not read the answers must not fill the memory. */
+  private void dialFailed(Channel control, Token token, ReasonCode reason) {
+    if (control.isWritable()) {
+      control.writeAndFlush(Frame.DialFailed.of(token, reason));
+    } else if (control == channel) {
+      log.warn(
+          "control.stalled relay={}:{} note=\"it does not read its control connection\"",
+          relayHost,
+          relayPort);
+      lost(ReasonCode.AGENT_LOST);
     }
   }
 
