@@ -127,12 +127,18 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
       Frame.DialFailed failed = (Frame.DialFailed) msg;
       registry.broker().dialFailed(this, failed.token(), failed.reason());
     } else if (msg instanceof Frame.GoAway) {
-      leaving = true;
-      log.info("agent.leaving agent={} reason={}", name, ((Frame.GoAway) msg).reason());
-      registry.broker().leaving(this);
+      leave(((Frame.GoAway) msg).reason());
     } else {
       ReferenceCountUtil.release(msg);
       abort(String.valueOf(msg));
+    }
+  }
+
+  private void leave(ReasonCode reason) {
+    if (!leaving) { // once: an agent must not fill the log
+      leaving = true;
+      log.info("agent.leaving agent={} reason={}", name, reason);
+      registry.broker().leaving(this);
     }
   }
 
