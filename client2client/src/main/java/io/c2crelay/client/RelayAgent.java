@@ -67,7 +67,7 @@ public final class RelayAgent {
             loops,
             NameResolver.create(), // its own: a target's name must not hold up the relay's
             RelayConnector.of(config.transport(), tls),
-            new SessionStarter(target, settings, sessions),
+            new SessionStarter(target::connect, settings, sessions),
             config.key().stretch(),
             new SecureRandom());
     log.info(

@@ -8,13 +8,13 @@ import io.netty.channel.Channel;
 
 /** Starts sessions on data connections. Safe on any thread. */
 public final class SessionStarter {
-  private final TargetConnector target;
+  private final DialTarget dialTarget;
   private final SpliceSettings settings;
   private final SessionTracker tracker;
 
   /** A starter of sessions with one target. */
-  public SessionStarter(TargetConnector target, SpliceSettings settings, SessionTracker tracker) {
-    this.target = requireNonNull(target, "target");
+  public SessionStarter(DialTarget dialTarget, SpliceSettings settings, SessionTracker tracker) {
+    this.dialTarget = requireNonNull(dialTarget, "dialTarget");
     this.settings = requireNonNull(settings, "settings");
     this.tracker = requireNonNull(tracker, "tracker");
   }
@@ -24,6 +24,6 @@ public final class SessionStarter {
     tracker.opened(data);
     TargetDial dial = new TargetDial(start, settings, tracker);
     data.pipeline().addLast("target-dial", dial);
-    dial.begin(target);
+    dial.begin(dialTarget);
   }
 }

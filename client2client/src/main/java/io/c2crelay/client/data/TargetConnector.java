@@ -57,7 +57,7 @@ public final class TargetConnector {
    * @return completes on {@code loop} with a channel that reads nothing yet, or with the cause: see
    *     {@link #reasonOf}
    */
-  Future<SocketChannel> connect(EventLoop loop) {
+  public Future<SocketChannel> connect(EventLoop loop) {
     Promise<SocketChannel> result = loop.newPromise();
     Future<?> limit =
         loop.schedule(

@@ -11,7 +11,7 @@ import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.channel.socket.SocketChannel;
+import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.util.ArrayDeque;
@@ -42,7 +42,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
   private final Deque<Frame> held = new ArrayDeque<>(1);
   private int heldBytes;
   private @Nullable ChannelHandlerContext context;
-  private @Nullable Future<SocketChannel> connecting;
+  private @Nullable Future<? extends DuplexChannel> connecting;
   private boolean over;
 
   TargetDial(Frame.Start start, SpliceSettings settings, SessionTracker tracker) {
@@ -56,15 +56,15 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
     context = ctx;
   }
 
-  void begin(TargetConnector target) {
+  void begin(DialTarget dialTarget) {
     log.info("session.open id={} user={}", start.sessionId(), Sockets.text(start.user()));
     ChannelHandlerContext ctx = requireNonNull(context);
-    Future<SocketChannel> dialled = target.connect(ctx.channel().eventLoop());
+    Future<? extends DuplexChannel> dialled = dialTarget.dial(ctx.channel().eventLoop());
     connecting = dialled;
-    dialled.addListener((Future<SocketChannel> done) -> dialled(ctx, done));
+    dialled.addListener(done -> dialled(ctx, dialled));
   }
 
-  private void dialled(ChannelHandlerContext ctx, Future<SocketChannel> done) {
+  private void dialled(ChannelHandlerContext ctx, Future<? extends DuplexChannel> done) {
     if (over) {
       if (done.isSuccess()) {
         Sockets.reset(done.getNow());
@@ -87,7 +87,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
     ctx.executor().schedule(() -> ctx.channel().close(), FAREWELL_SECONDS, TimeUnit.SECONDS);
   }
 
-  private void join(ChannelHandlerContext ctx, SocketChannel target) {
+  private void join(ChannelHandlerContext ctx, DuplexChannel target) {
     Channel data = ctx.channel();
     Splice splice = Splice.join(target, data, settings, this);
     tracker.joined(data, splice);

@@ -59,7 +59,7 @@ class DataHandshakeTest {
             control.eventLoop(),
             control.eventLoop(),
             RelayConnector.of(Transport.NIO, tls),
-            new SessionStarter(target, settings, tracker),
+            new SessionStarter(target::connect, settings, tracker),
             new InetSocketAddress("127.0.0.1", 1),
             identity.binding(),
             (token, reason) -> {
