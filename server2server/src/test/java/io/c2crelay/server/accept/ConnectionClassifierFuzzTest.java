@@ -4,6 +4,8 @@ import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import io.c2crelay.common.logging.LogLevel;
+import io.c2crelay.common.logging.Logging;
 import io.c2crelay.common.protocol.Preamble;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
@@ -32,6 +34,12 @@ class ConnectionClassifierFuzzTest {
 
   /** Each time limit, just missed and just reached. */
   private static final int[] MILLIS = {1, 24, 25, 26, 500, 974, 975, 999, 1000, 1001, 1999, 2000};
+
+  static {
+    if (System.getenv("JAZZER_FUZZ") != null) {
+      Logging.level(LogLevel.ERROR); // it would be thousands of lines a second
+    }
+  }
 
   private enum Step {
     /** Length, bytes. */

@@ -1,0 +1,352 @@
+package io.c2crelay.client.control;
+
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import io.c2crelay.client.FinishedTls;
+import io.c2crelay.common.auth.MutualAuth;
+import io.c2crelay.common.auth.MutualAuth.Transcript;
+import io.c2crelay.common.auth.SharedKey;
+import io.c2crelay.common.keepalive.Heartbeat;
+import io.c2crelay.common.logging.LogLevel;
+import io.c2crelay.common.logging.Logging;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.FrameDecoder;
+import io.c2crelay.common.protocol.FrameEncoder;
+import io.c2crelay.common.protocol.InstanceId;
+import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.ProtocolException;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.tls.Identity;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import io.netty.util.concurrent.MockTicker;
+import io.netty.util.concurrent.Ticker;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.security.GeneralSecurityException;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An agent's control connection, from the end of its TLS handshake on, with a relay that does
+ * anything: no relay without the proof is believed, the right one always is, and each attempt has
+ * one outcome, in time.
+ *
+ * <p>An input is a byte that says whether the key is there from the beginning (even), then a
+ * sequence of steps, one byte each, and what they need.
+ */
+class ControlHandshakeFuzzTest {
+  /** Longer ones would show no more, only later. */
+  private static final int MAX_INPUT = 512;
+
+  /** The longest frame, in a buffer that doubles, and the piece it came in. */
+  private static final int MAX_HELD = 16 * 1024;
+
+  private static final int[] MILLIS = {1, 500, 3000, 9999, 10_000, 15_000, 25_000};
+  private static final SecureRandom RANDOM = new SecureRandom();
+  private static final MutualAuth KEY = SharedKey.of("the key").stretch().join();
+  private static final SSLEngine TLS;
+  private static final byte[] BINDING;
+
+  static {
+    try {
+      Identity identity = Identity.create(RANDOM);
+      TLS = FinishedTls.engine(identity);
+      BINDING = identity.binding();
+    } catch (GeneralSecurityException e) {
+      throw new AssertionError(e);
+    }
+    if (System.getenv("JAZZER_FUZZ") != null) {
+      Logging.level(LogLevel.ERROR); // it would be thousands of lines a second
+    }
+  }
+
+  private enum Step {
+    /** TLS is done (even) or fails. */
+    TLS,
+    /** Version. */
+    CHALLENGE,
+    /** Data mode, which byte of the frame to change, by what. */
+    WELCOME,
+    /** Length, bytes. */
+    BYTES,
+    /** Type, length, that many bytes. */
+    FRAME,
+    /** How many tickets. */
+    DIAL,
+    /** An index of {@link #MILLIS}. */
+    PASS,
+    /** FIN (even) or reset. */
+    END,
+    KEY_IS_THERE
+  }
+
+  /** The agent's end, as its owner sees it, and the relay's. */
+  private static final class Attempt implements ControlHandshake.Outcome, ControlHandler.Owner {
+    final MockTicker ticker = Ticker.newMockTicker();
+    final UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(false, true);
+    final long beganNanos = ticker.nanoTime();
+    final CompletableFuture<MutualAuth> key = new CompletableFuture<>();
+    final EmbeddedChannel channel =
+        EmbeddedChannel.builder().register(false).ticker(ticker).build();
+    final EmbeddedChannel relay = new EmbeddedChannel(FrameDecoder.ofControl());
+    final EmbeddedChannel shadow = new EmbeddedChannel(FrameDecoder.ofControl());
+    final List<String> outcomes = new ArrayList<>();
+    final List<Frame.Challenge> challenges = new ArrayList<>();
+    final List<Frame.Welcome> welcomes = new ArrayList<>();
+    Frame.@Nullable Auth auth;
+    boolean tlsDone;
+    boolean secure;
+    boolean broken;
+
+    /** Nothing but a CHALLENGE and the right WELCOME was sent. */
+    boolean faultless = true;
+
+    boolean welcomeSent;
+    boolean lost;
+    int ticketsSent;
+    int ticketsHeard;
+
+    Attempt() throws Exception {
+      channel.config().setAllocator(allocator);
+      channel
+          .pipeline()
+          .addLast(FinishedTls.of(TLS), FrameDecoder.ofControl(), FrameEncoder.INSTANCE)
+          .addLast(new ControlHandshake(key, RANDOM, InstanceId.random(RANDOM), 7, "fuzz", this));
+      channel.register();
+    }
+
+    @Override
+    public void authenticated(ChannelHandlerContext ctx, byte[] binding) {
+      assertThat(binding).isEqualTo(BINDING);
+      outcomes.add("authenticated");
+      ctx.pipeline()
+          .addLast(new Heartbeat(() -> lost(ReasonCode.AGENT_LOST)), new ControlHandler(this));
+    }
+
+    @Override
+    public void impostor() {
+      outcomes.add("impostor");
+    }
+
+    @Override
+    public void failed(boolean authSent, @Nullable Throwable cause) {
+      run();
+      outcomes.add(authSent ? "failed after AUTH" : "failed before AUTH");
+    }
+
+    @Override
+    public void dial(Frame.Dial dial) {
+      ticketsHeard += dial.tickets().size();
+    }
+
+    @Override
+    public void goAway(ReasonCode reason) {}
+
+    @Override
+    public void lost(ReasonCode reason) {
+      lost = true;
+      channel.close();
+    }
+
+    void tls(boolean success) {
+      if (!tlsDone && channel.isOpen()) {
+        tlsDone = true;
+        secure = success;
+        channel
+            .pipeline()
+            .fireUserEventTriggered(
+                success
+                    ? SslHandshakeCompletionEvent.SUCCESS
+                    : new SslHandshakeCompletionEvent(new SSLException("failed")));
+      }
+    }
+
+    void challenge(int version) {
+      faultless &= version == 1 && challenges.isEmpty();
+      receive(frameOf(0x01, bytesOf(Frame.Challenge.of(version, new byte[32]))));
+    }
+
+    void welcome(int dataMode, int at, int by) {
+      if (auth == null) {
+        return;
+      }
+      byte[] bytes = frameOf(0x03, bytesOf(KEY.welcome(transcript(), dataMode)));
+      bytes[at % bytes.length] ^= (byte) by;
+      faultless &= dataMode == 0 && by == 0 && !welcomeSent;
+      welcomeSent = true;
+      receive(bytes);
+    }
+
+    void other(byte[] bytes) {
+      faultless &= bytes.length == 0;
+      receive(bytes);
+    }
+
+    /** TLS passes nothing on before its handshake is done. */
+    private void receive(byte[] bytes) {
+      if (!secure || !channel.isOpen()) {
+        return;
+      }
+      overhear(bytes);
+      channel.writeInbound(allocator.buffer(bytes.length).writeBytes(bytes));
+    }
+
+    private void overhear(byte[] bytes) {
+      try {
+        if (!broken) {
+          shadow.writeInbound(Unpooled.copiedBuffer(bytes));
+        }
+      } catch (ProtocolException e) {
+        broken = true;
+      }
+      for (Frame frame = shadow.readInbound(); frame != null; frame = shadow.readInbound()) {
+        if (frame instanceof Frame.Challenge) {
+          challenges.add((Frame.Challenge) frame);
+        } else if (frame instanceof Frame.Welcome) {
+          welcomes.add((Frame.Welcome) frame);
+        } else if (frame instanceof Frame.Dial) {
+          ticketsSent += ((Frame.Dial) frame).tickets().size();
+        }
+      }
+    }
+
+    private Transcript transcript() {
+      return Transcript.of(Preamble.of(Preamble.Kind.CONTROL), BINDING, challenges.get(0), auth);
+    }
+
+    void end(boolean inOrder) {
+      if (!inOrder && channel.isOpen()) {
+        channel.pipeline().fireExceptionCaught(new IOException("Connection reset by peer"));
+      }
+      channel.close();
+    }
+
+    void run() {
+      channel.runScheduledPendingTasks();
+      channel.runPendingTasks();
+      for (ByteBuf part = channel.readOutbound(); part != null; part = channel.readOutbound()) {
+        relay.writeInbound(Unpooled.copiedBuffer(part));
+        part.release();
+      }
+      for (Frame frame = relay.readInbound(); frame != null; frame = relay.readInbound()) {
+        heard(frame);
+      }
+    }
+
+    private void heard(Frame frame) {
+      if (frame instanceof Frame.Auth) {
+        assertThat(auth).as("the AUTH before").isNull();
+        assertThat(secure && key.isDone()).as("TLS and the key are there").isTrue();
+        assertThat(challenges).as("challenges").isNotEmpty();
+        assertThat(challenges.get(0).version()).isEqualTo(1);
+        auth = (Frame.Auth) frame;
+        assertThat(KEY.holds(transcript(), auth)).as("the agent's proof").isTrue();
+      } else {
+        assertThat(outcomes).as("when %s is sent", frame).containsExactly("authenticated");
+      }
+    }
+
+    void check() {
+      channel.checkException();
+      assertThat(outcomes).as("outcomes").hasSizeLessThanOrEqualTo(1);
+      if (outcomes.isEmpty()) {
+        assertThat(channel.isOpen()).as("open without an outcome").isTrue();
+        assertThat(ticker.nanoTime() - beganNanos)
+            .as("age")
+            .isLessThan(MILLISECONDS.toNanos(10_000));
+        assertThat(faultless && welcomeSent).as("the right WELCOME goes unheard").isFalse();
+        return;
+      }
+      switch (outcomes.get(0)) {
+        case "authenticated" -> {
+          assertThat(welcomes).anyMatch(this::isRight);
+          assertThat(channel.isOpen()).as("open").isEqualTo(!lost);
+          assertThat(ticketsHeard).as("tickets").isLessThanOrEqualTo(ticketsSent);
+        }
+        case "impostor" -> {
+          assertThat(auth).isNotNull();
+          assertThat(KEY.holds(transcript(), welcomes.get(0))).isFalse();
+          assertThat(channel.isOpen()).isFalse();
+        }
+        case "failed after AUTH" -> {
+          assertThat(auth).isNotNull();
+          assertThat(channel.isOpen()).isFalse();
+        }
+        default -> {
+          assertThat(auth).isNull();
+          assertThat(channel.isOpen()).isFalse();
+        }
+      }
+      assertThat(allocator.metric().usedHeapMemory()).as("bytes held").isLessThan(MAX_HELD);
+    }
+
+    private boolean isRight(Frame.Welcome welcome) {
+      return welcome.dataMode() == 0 && KEY.holds(transcript(), welcome);
+    }
+
+    void assertNothingLeft() {
+      channel.close();
+      run();
+      assertThat(outcomes).as("outcomes").hasSize(1);
+      assertThat(allocator.metric().usedHeapMemory()).as("bytes leaked").isZero();
+      assertThat(allocator.metric().usedDirectMemory()).as("bytes leaked").isZero();
+    }
+  }
+
+  @FuzzTest
+  void steps(byte[] input) throws Exception {
+    ByteArrayInputStream script =
+        new ByteArrayInputStream(input, 0, Math.min(input.length, MAX_INPUT));
+    Attempt attempt = new Attempt();
+    if (argument(script) % 2 == 0) {
+      attempt.key.complete(KEY);
+    }
+    for (int step = script.read(); step >= 0; step = script.read()) {
+      switch (Step.values()[step % Step.values().length]) {
+        case TLS -> attempt.tls(argument(script) % 2 == 0);
+        case CHALLENGE -> attempt.challenge(argument(script));
+        case WELCOME -> attempt.welcome(argument(script), argument(script), argument(script));
+        case BYTES -> attempt.other(script.readNBytes(argument(script)));
+        case FRAME -> {
+          int type = argument(script);
+          attempt.other(frameOf(type, script.readNBytes(argument(script))));
+        }
+        case DIAL -> attempt.other(frameOf(0x04, new byte[32 * (argument(script) % 130)]));
+        case PASS -> attempt.ticker.advance(MILLIS[argument(script) % MILLIS.length], MILLISECONDS);
+        case END -> attempt.end(argument(script) % 2 == 0);
+        case KEY_IS_THERE -> attempt.key.complete(KEY);
+      }
+      attempt.run();
+      attempt.check();
+    }
+    attempt.assertNothingLeft();
+  }
+
+  private static int argument(ByteArrayInputStream script) {
+    return Math.max(0, script.read());
+  }
+
+  private static byte[] frameOf(int type, byte[] payload) {
+    return ByteBufUtil.getBytes(
+        Unpooled.buffer().writeByte(type).writeMedium(payload.length).writeBytes(payload));
+  }
+
+  private static byte[] bytesOf(Frame frame) {
+    ByteBuf payload = Unpooled.buffer();
+    frame.writePayload(payload);
+    return ByteBufUtil.getBytes(payload);
+  }
+}

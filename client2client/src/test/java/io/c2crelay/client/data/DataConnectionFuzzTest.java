@@ -1,0 +1,402 @@
+package io.c2crelay.client.data;
+
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+import static java.util.concurrent.TimeUnit.MINUTES;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import io.c2crelay.client.FinishedTls;
+import io.c2crelay.client.RelayEnd;
+import io.c2crelay.client.connect.RelayConnector;
+import io.c2crelay.common.logging.LogLevel;
+import io.c2crelay.common.logging.Logging;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.FrameDecoder;
+import io.c2crelay.common.protocol.FrameEncoder;
+import io.c2crelay.common.protocol.ProtocolException;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.Token;
+import io.c2crelay.common.splice.BufferBudget;
+import io.c2crelay.common.splice.SpliceSettings;
+import io.c2crelay.common.testing.MemorySocket;
+import io.c2crelay.common.tls.Identity;
+import io.c2crelay.common.transport.Transport;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.channel.EventLoop;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.MockTicker;
+import io.netty.util.concurrent.Promise;
+import io.netty.util.concurrent.Ticker;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.InetSocketAddress;
+import java.security.GeneralSecurityException;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An agent's data connection, from the end of its TLS handshake to the end of its session, with a
+ * relay and a target that do anything: the target is dialled only when it should be, every byte
+ * comes in order, an end that looks orderly is one, and nothing is left when all is over.
+ *
+ * <p>An input is a byte that says whose certificate the relay shows (even: the control
+ * connection's), then a sequence of steps, one byte each, and what they need.
+ */
+class DataConnectionFuzzTest {
+  /** Longer ones would show no more, only later. */
+  private static final int MAX_INPUT = 512;
+
+  private static final int MAX_SENT = 1 << 20;
+
+  /** 64 KiB and a read, each way, and what was early. */
+  private static final int MAX_HELD = (64 + 64) * 1024 * 3;
+
+  private static final int[] MILLIS = {1, 999, 1000, 4000, 10_000, 30_000};
+  private static final SecureRandom RANDOM = new SecureRandom();
+  private static final SSLEngine TLS;
+  private static final byte[] BINDING;
+  private static final RelayConnector NEVER_USED;
+
+  static {
+    try {
+      Identity identity = Identity.create(RANDOM);
+      TLS = FinishedTls.engine(identity);
+      BINDING = identity.binding();
+      NEVER_USED = RelayConnector.of(Transport.NIO, RelayEnd.agentTls());
+    } catch (GeneralSecurityException e) {
+      throw new AssertionError(e);
+    }
+    if (System.getenv("JAZZER_FUZZ") != null) {
+      Logging.level(LogLevel.ERROR); // it would be thousands of lines a second
+    }
+  }
+
+  private enum Step {
+    /** TLS is done (even) or fails. */
+    TLS,
+    /** The right ack (even) or another. */
+    READY,
+    START,
+    /** Type, length, that many bytes. */
+    FRAME,
+    /** How many frames of DATA with 1000 bytes. */
+    FLOOD,
+    /** Length, bytes. */
+    BYTES,
+    /** FIN, reset, stops reading, reads on. */
+    RELAY_DOES,
+    /** The target is there (even), or refuses. */
+    TARGET_ANSWERS,
+    /** Length, bytes. */
+    TARGET_SENDS,
+    /** How many KiB. */
+    TARGET_FLOODS,
+    /** FIN, reset, stops reading, reads on. */
+    TARGET_DOES,
+    /** An index of {@link #MILLIS}. */
+    PASS,
+    /** The control connection ends, and with it what has no session. */
+    CONTROL_ENDS
+  }
+
+  private static final class Agent {
+    final MockTicker ticker = Ticker.newMockTicker();
+    final UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(false, true);
+    final EmbeddedChannel loop = EmbeddedChannel.builder().ticker(ticker).build();
+
+    /** Only what is to be done at once is done there: a dial that failed is not tried again. */
+    final EmbeddedChannel controlLoop = EmbeddedChannel.builder().ticker(ticker).build();
+
+    final BufferBudget budget = BufferBudget.ofBytes(64 << 20);
+    final SessionTracker tracker = new SessionTracker();
+    final List<ReasonCode> failures = new ArrayList<>();
+    final Frame.Dial.Ticket ticket =
+        Frame.Dial.Ticket.of(Token.random(RANDOM), Token.random(RANDOM));
+    final MemorySocket data = socket(false);
+    final MemorySocket target = socket(true);
+    final DataDialer dialer;
+    final boolean rightCertificate;
+
+    final EmbeddedChannel fromAgent = new EmbeddedChannel(FrameDecoder.ofData());
+    final EmbeddedChannel fromRelay = new EmbeddedChannel(FrameDecoder.ofData());
+    final ByteArrayOutputStream dataSent = new ByteArrayOutputStream();
+    final ByteArrayOutputStream dataHeard = new ByteArrayOutputStream();
+    final ByteArrayOutputStream atTarget = new ByteArrayOutputStream();
+    final ByteArrayOutputStream targetSent = new ByteArrayOutputStream();
+    @Nullable Promise<MemorySocket> dialling;
+    boolean connected;
+    int sent;
+    boolean tlsDone;
+    boolean secure;
+    boolean broken;
+    boolean readySent;
+    boolean startSent;
+    boolean eofSent;
+    boolean claimed;
+    boolean started;
+    boolean failed;
+    boolean eofHeard;
+
+    Agent(boolean rightCertificate) {
+      this.rightCertificate = rightCertificate;
+      SpliceSettings settings =
+          SpliceSettings.of(
+              SpliceSettings.Side.AGENT, budget, Duration.ZERO, Duration.ofMinutes(1));
+      dialer =
+          new DataDialer(
+              controlLoop.eventLoop(),
+              controlLoop.eventLoop(),
+              NEVER_USED,
+              new SessionStarter(this::dialTarget, settings, tracker),
+              new InetSocketAddress("192.0.2.1", 4000),
+              rightCertificate ? BINDING : new byte[32],
+              (token, reason) -> failures.add(reason));
+      DataDial dial = new DataDial(dialer, ticket, controlLoop.eventLoop());
+      data.pipeline()
+          .addLast(FinishedTls.of(TLS), FrameDecoder.ofData(), FrameEncoder.INSTANCE)
+          .addLast(new DataHandshake(dial, dialer));
+      loop.eventLoop().register(data);
+      dialer.opened(data);
+    }
+
+    private MemorySocket socket(boolean halfClosure) {
+      return new MemorySocket(new InetSocketAddress("192.0.2.1", 1), halfClosure, allocator);
+    }
+
+    private Future<MemorySocket> dialTarget(EventLoop on) {
+      assertThat(dialling).as("the dial before").isNull();
+      assertThat(readySent && startSent).as("READY and START were sent").isTrue();
+      dialling = on.newPromise();
+      return dialling;
+    }
+
+    void targetAnswers(boolean there) {
+      if (dialling == null || dialling.isDone()) {
+        return;
+      }
+      if (there) {
+        connected = true;
+        target.config().setAutoRead(false);
+        loop.eventLoop().register(target);
+        dialling.trySuccess(target);
+      } else {
+        dialling.tryFailure(new ConnectException("Connection refused"));
+      }
+    }
+
+    void tls(boolean success) {
+      if (!tlsDone && data.isOpen()) {
+        tlsDone = true;
+        secure = success;
+        data.pipeline()
+            .fireUserEventTriggered(
+                success
+                    ? SslHandshakeCompletionEvent.SUCCESS
+                    : new SslHandshakeCompletionEvent(new SSLException("failed")));
+      }
+    }
+
+    /** TLS passes nothing on before its handshake is done. */
+    void relaySends(byte[] bytes) {
+      if (!secure || !data.peerMaySend() || sent >= MAX_SENT) {
+        return;
+      }
+      sent += bytes.length;
+      data.peerSends(bytes);
+      try {
+        if (!broken) {
+          fromRelay.writeInbound(Unpooled.wrappedBuffer(bytes));
+        }
+      } catch (ProtocolException e) {
+        broken = true;
+      }
+      for (Frame frame = fromRelay.readInbound(); frame != null; frame = fromRelay.readInbound()) {
+        readySent |=
+            frame instanceof Frame.Ready && ((Frame.Ready) frame).secret().equals(ticket.ack());
+        startSent |= frame instanceof Frame.Start;
+        if (frame instanceof Frame.Data && !eofSent) {
+          append(dataSent, ((Frame.Data) frame).content());
+        }
+        eofSent |= frame instanceof Frame.Eof;
+      }
+    }
+
+    void targetSends(byte[] bytes) {
+      if (connected && target.peerMaySend() && targetSent.size() < MAX_SENT) {
+        targetSent.writeBytes(bytes);
+        target.peerSends(bytes);
+      }
+    }
+
+    /** Until nothing moves any more. */
+    void run() {
+      boolean moved = true;
+      while (moved || loop.hasPendingTasks()) {
+        loop.runScheduledPendingTasks();
+        loop.runPendingTasks();
+        controlLoop.runPendingTasks();
+        moved = data.pump() | target.pump();
+      }
+      byte[] bytes = data.peerTakes();
+      if (bytes.length > 0) {
+        fromAgent.writeInbound(Unpooled.wrappedBuffer(bytes));
+      }
+      for (Frame frame = fromAgent.readInbound(); frame != null; frame = fromAgent.readInbound()) {
+        heard(frame);
+      }
+      check();
+    }
+
+    private void heard(Frame frame) {
+      boolean aborts = frame instanceof Frame.Reset;
+      assertThat(!aborts && (eofHeard || failed)).as("%s after the end", frame).isFalse();
+      if (frame instanceof Frame.Claim) {
+        assertThat(claimed).as("the TOKEN before").isFalse();
+        assertThat(rightCertificate && secure).as("the relay is the right one").isTrue();
+        assertThat(((Frame.Claim) frame).secret()).isEqualTo(ticket.token());
+        claimed = true;
+        return;
+      }
+      assertThat(readySent).as("READY before %s", frame).isTrue();
+      if (frame instanceof Frame.Started) {
+        assertThat(connected && !started).as("STARTED once, with the target there").isTrue();
+        started = true;
+      } else if (frame instanceof Frame.Failed) {
+        assertThat(started || dialling == null).as("FAILED in place of STARTED").isFalse();
+        failed = true;
+      } else if (frame instanceof Frame.Data) {
+        assertThat(started).as("STARTED before DATA").isTrue();
+        append(dataHeard, ((Frame.Data) frame).content());
+      } else if (frame instanceof Frame.Eof) {
+        assertThat(started).as("STARTED before EOF").isTrue();
+        eofHeard = true;
+      } else if (frame instanceof Frame.Pong) {
+        assertThat(started).as("a PONG in a session").isFalse();
+      } else {
+        assertThat(frame).isInstanceOfAny(Frame.Ping.class, Frame.Reset.class);
+      }
+    }
+
+    private void check() {
+      data.checkExceptionsHandled();
+      target.checkExceptionsHandled();
+      atTarget.writeBytes(target.peerTakes());
+      assertPrefix(atTarget.toByteArray(), dataSent.toByteArray(), "what the relay sent");
+      assertPrefix(dataHeard.toByteArray(), targetSent.toByteArray(), "what the target sent");
+      if (connected && target.peerSawFin()) {
+        assertThat(eofSent).as("the end was the relay's").isTrue();
+        assertThat(atTarget.size()).as("bytes before the end").isEqualTo(dataSent.size());
+      }
+      if (eofHeard) {
+        assertThat(dataHeard.size()).as("bytes before EOF").isEqualTo(targetSent.size());
+      }
+      assertThat(failures).as("reports of the dial").hasSizeLessThanOrEqualTo(1);
+      assertThat(allocator.metric().usedHeapMemory()).as("bytes held").isLessThan(MAX_HELD);
+    }
+
+    static void does(MemorySocket end, int what) {
+      switch (what % 4) {
+        case 0 -> end.peerFinishes();
+        case 1 -> end.peerResets();
+        case 2 -> end.peerStalls();
+        default -> end.peerGoesOn();
+      }
+    }
+
+    void assertNothingLeft() {
+      does(data, 1);
+      run();
+      targetAnswers(true); // too late
+      run();
+      ticker.advance(1, MINUTES); // for a target that does not take its last bytes
+      run();
+      assertThat(connected && target.isOpen()).as("the target's end is open").isFalse();
+      assertThat(tracker.drain().isSuccess()).as("no session is left").isTrue();
+      assertThat(budget.usedBytes()).as("bytes accounted for").isZero();
+      assertThat(allocator.metric().usedHeapMemory()).as("bytes leaked").isZero();
+      assertThat(allocator.metric().usedDirectMemory()).as("bytes leaked").isZero();
+    }
+  }
+
+  @FuzzTest
+  void steps(byte[] input) throws IOException {
+    ByteArrayInputStream script =
+        new ByteArrayInputStream(input, 0, Math.min(input.length, MAX_INPUT));
+    Agent agent = new Agent(argument(script) % 2 == 0);
+    for (int step = script.read(); step >= 0; step = script.read()) {
+      switch (Step.values()[step % Step.values().length]) {
+        case TLS -> agent.tls(argument(script) % 2 == 0);
+        case READY -> {
+          Token ack = argument(script) % 2 == 0 ? agent.ticket.ack() : Token.random(RANDOM);
+          agent.relaySends(bytesOf(Frame.Ready.of(ack)));
+        }
+        case START -> {
+          InetSocketAddress any = new InetSocketAddress("192.0.2.7", 1);
+          agent.relaySends(bytesOf(Frame.Start.of(1, any, any)));
+        }
+        case FRAME -> {
+          int type = argument(script);
+          agent.relaySends(frameOf(type, script.readNBytes(argument(script))));
+        }
+        case FLOOD -> {
+          for (int i = argument(script); i > 0; i--) {
+            agent.relaySends(frameOf(0x15, new byte[1000]));
+          }
+        }
+        case BYTES -> agent.relaySends(script.readNBytes(argument(script)));
+        case RELAY_DOES -> Agent.does(agent.data, argument(script));
+        case TARGET_ANSWERS -> agent.targetAnswers(argument(script) % 2 == 0);
+        case TARGET_SENDS -> agent.targetSends(script.readNBytes(argument(script)));
+        case TARGET_FLOODS -> agent.targetSends(new byte[1024 * argument(script)]);
+        case TARGET_DOES -> {
+          int what = argument(script);
+          if (agent.connected) {
+            Agent.does(agent.target, what);
+          }
+        }
+        case PASS -> agent.ticker.advance(MILLIS[argument(script) % MILLIS.length], MILLISECONDS);
+        case CONTROL_ENDS -> agent.dialer.close();
+      }
+      agent.run();
+    }
+    agent.assertNothingLeft();
+  }
+
+  private static int argument(ByteArrayInputStream script) {
+    return Math.max(0, script.read());
+  }
+
+  private static byte[] frameOf(int type, byte[] payload) {
+    return ByteBufUtil.getBytes(
+        Unpooled.buffer().writeByte(type).writeMedium(payload.length).writeBytes(payload));
+  }
+
+  private static byte[] bytesOf(Frame frame) {
+    ByteBuf payload = Unpooled.buffer();
+    frame.writePayload(payload);
+    return frameOf(frame.type().code(), ByteBufUtil.getBytes(payload));
+  }
+
+  private static void append(ByteArrayOutputStream all, ByteBuf bytes) {
+    all.writeBytes(ByteBufUtil.getBytes(bytes));
+    bytes.release();
+  }
+
+  private static void assertPrefix(byte[] part, byte[] whole, String of) {
+    assertThat(part.length).as("bytes of %s", of).isLessThanOrEqualTo(whole.length);
+    assertThat(Arrays.equals(part, 0, part.length, whole, 0, part.length)).as(of).isTrue();
+  }
+}
