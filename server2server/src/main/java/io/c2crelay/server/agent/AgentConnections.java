@@ -51,7 +51,8 @@ public final class AgentConnections {
   private final SecureRandom random;
   private final AgentRegistry registry;
   private final AuthThrottle throttle = new AuthThrottle();
-  private final HandshakeLimits limits = new HandshakeLimits();
+  private final HandshakeLimits strangers = HandshakeLimits.ofStrangers();
+  private final HandshakeLimits neighbours = HandshakeLimits.ofNeighbours();
   private final AtomicLong lastName = new AtomicLong();
 
   /**
@@ -80,7 +81,7 @@ public final class AgentConnections {
 
   /** For the log. On any thread. */
   public String counts() {
-    return "handshakes=" + limits.size();
+    return "handshakes=" + (strangers.size() + neighbours.size());
   }
 
   /**
@@ -92,7 +93,8 @@ public final class AgentConnections {
         .pipeline()
         .addLast(
             "guard",
-            new HandshakeGuard(channel, source, addresses.isAttached(source) ? null : limits));
+            new HandshakeGuard(
+                channel, source, addresses.isAttached(source) ? neighbours : strangers));
   }
 
   /** Adds the handlers for what follows the preamble, behind the guard. On the channel's loop. */

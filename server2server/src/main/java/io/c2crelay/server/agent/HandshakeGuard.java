@@ -26,15 +26,12 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
 
   private final Channel channel;
   private final Source source;
-  private final @Nullable HandshakeLimits limits;
+  private final HandshakeLimits limits;
   private @Nullable Future<?> timer;
   private int bytes;
   private boolean over;
 
-  /**
-   * @param limits null for a connection from an attached agent's address: it counts nowhere
-   */
-  HandshakeGuard(Channel channel, Source source, @Nullable HandshakeLimits limits) {
+  HandshakeGuard(Channel channel, Source source, HandshakeLimits limits) {
     this.channel = channel;
     this.source = source;
     this.limits = limits;
@@ -43,12 +40,10 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
     timer = ctx.executor().schedule(() -> drop("TIME"), LIMIT_SECONDS, TimeUnit.SECONDS);
-    if (limits != null) {
-      HandshakeGuard oldest = limits.enter(source, this);
-      if (oldest != null) {
-        limits.leave(oldest.source, oldest);
-        Sockets.run(oldest.channel, () -> oldest.drop("LIMIT"));
-      }
+    HandshakeGuard oldest = limits.enter(source, this);
+    if (oldest != null) {
+      limits.leave(oldest.source, oldest);
+      Sockets.run(oldest.channel, () -> oldest.drop("LIMIT"));
     }
   }
 
@@ -96,8 +91,6 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
     if (timer != null) {
       timer.cancel(false);
     }
-    if (limits != null) {
-      limits.leave(source, this);
-    }
+    limits.leave(source, this);
   }
 }

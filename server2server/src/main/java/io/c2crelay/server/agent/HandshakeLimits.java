@@ -13,11 +13,28 @@ import org.jspecify.annotations.Nullable;
  * shuts out only itself. Safe on any thread.
  */
 final class HandshakeLimits {
-  private static final int MAX = 256;
-  private static final int MAX_PER_SOURCE = 64;
-
+  private final int max;
+  private final int maxPerSource;
   private final Map<Source, Deque<HandshakeGuard>> bySource = new LinkedHashMap<>();
   private int size;
+
+  private HandshakeLimits(int max, int maxPerSource) {
+    this.max = max;
+    this.maxPerSource = maxPerSource;
+  }
+
+  /** For strangers. */
+  static HandshakeLimits ofStrangers() {
+    return new HandshakeLimits(256, 64);
+  }
+
+  /**
+   * For those from an attached agent's address: some of them are its dials, of which it has at most
+   * 64 in handshake, and which strangers must not crowd out.
+   */
+  static HandshakeLimits ofNeighbours() {
+    return new HandshakeLimits(1024, 512);
+  }
 
   /**
    * Counts one in.
@@ -28,10 +45,10 @@ final class HandshakeLimits {
     Deque<HandshakeGuard> own = bySource.computeIfAbsent(source, s -> new ArrayDeque<>());
     own.add(guard);
     size++;
-    if (own.size() > MAX_PER_SOURCE) {
+    if (own.size() > maxPerSource) {
       return own.peek();
     }
-    return size > MAX ? largest().peek() : null;
+    return size > max ? largest().peek() : null;
   }
 
   synchronized int size() {

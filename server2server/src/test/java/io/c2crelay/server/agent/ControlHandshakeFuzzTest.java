@@ -109,7 +109,7 @@ class ControlHandshakeFuzzTest {
             random);
     final AgentRegistry registry = new AgentRegistry(brokerLoop.eventLoop(), broker, addresses);
     final AuthThrottle throttle = new AuthThrottle();
-    final HandshakeLimits limits = new HandshakeLimits();
+    final HandshakeLimits limits = HandshakeLimits.ofStrangers();
     final CompletableFuture<MutualAuth> key = new CompletableFuture<>();
     final InstanceId[] agents = {InstanceId.random(random), InstanceId.random(random)};
     final Set<InstanceId> known = new HashSet<>();

@@ -15,7 +15,9 @@ class HandshakeGuardTest {
   private final EmbeddedChannel channel = new EmbeddedChannel();
   private final HandshakeGuard guard =
       new HandshakeGuard(
-          channel, Source.of(new InetSocketAddress("198.51.100.7", 1)), new HandshakeLimits());
+          channel,
+          Source.of(new InetSocketAddress("198.51.100.7", 1)),
+          HandshakeLimits.ofStrangers());
 
   @BeforeEach
   void add() {

@@ -10,7 +10,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class HandshakeLimitsTest {
-  private final HandshakeLimits limits = new HandshakeLimits();
+  private HandshakeLimits limits = HandshakeLimits.ofStrangers();
 
   @Test
   void oldestOfASourceMakesRoomForItsSixtyFifth() {
@@ -27,6 +27,14 @@ class HandshakeLimitsTest {
     }
     Source newcomer = source(6);
     assertThat(limits.enter(newcomer, guard(newcomer))).isSameAs(most.get(0));
+  }
+
+  @Test
+  void anAgentsAddressHasRoomForTheDialsOfEight() {
+    limits = HandshakeLimits.ofNeighbours();
+    Source source = source(1);
+    List<HandshakeGuard> guards = enter(source, 512);
+    assertThat(limits.enter(source, guard(source))).isSameAs(guards.get(0));
   }
 
   @Test
@@ -50,7 +58,7 @@ class HandshakeLimitsTest {
   }
 
   private static HandshakeGuard guard(Source source) {
-    return new HandshakeGuard(new EmbeddedChannel(), source, null);
+    return new HandshakeGuard(new EmbeddedChannel(), source, HandshakeLimits.ofStrangers());
   }
 
   private static Source source(int last) {
