@@ -206,7 +206,7 @@ class Server2ServerTest {
         .containsPattern("--bind=ADDRESS [^-]*\\(default: all, IPv4 and IPv6\\)")
         .containsPattern("--grace=TIME [^-]*\\(default: 25ms\\)")
         .containsPattern("--pool=N [^-]*\\(default: 4\\)")
-        .containsPattern("--wait=SECONDS [^-]*\\(default: 15s\\)")
+        .containsPattern("--wait=TIME [^-]*\\(default: 15s\\)")
         .containsPattern("--max-sessions=N .* here " + Descriptors.defaultMaxSessions() + "\\)")
         .containsPattern("--idle-timeout=TIME [^-]*\\(default: off\\)")
         .containsPattern("--half-close-timeout=TIME [^-]*\\(default: 1h\\)")
