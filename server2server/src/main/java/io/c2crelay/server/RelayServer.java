@@ -219,9 +219,12 @@ public final class RelayServer {
             noMoreAccepted -> {
               unclassified.forEach(Sockets::reset);
               broker.drain().addListener(noneLeft -> end(done));
+              // here and not by the caller, for whom the loops may have ended already
+              loops.schedule(
+                  () -> broker.abortAll(ReasonCode.DRAINING),
+                  config.drain().toNanos(),
+                  TimeUnit.NANOSECONDS);
             });
-    loops.schedule(
-        () -> broker.abortAll(ReasonCode.DRAINING), config.drain().toNanos(), TimeUnit.NANOSECONDS);
     return done;
   }
 
