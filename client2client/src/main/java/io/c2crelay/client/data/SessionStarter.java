@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.splice.SpliceSettings;
+import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.Channel;
 
 /** Starts sessions on data connections. Safe on any thread. */
@@ -21,7 +22,10 @@ public final class SessionStarter {
 
   /** START was received: dials the target. On the data connection's loop. */
   void start(Channel data, Frame.Start start) {
-    tracker.opened(data);
+    if (!tracker.open(data)) {
+      Sockets.reset(data);
+      return;
+    }
     TargetDial dial = new TargetDial(start, settings, tracker);
     data.pipeline().addLast("target-dial", dial);
     dial.begin(dialTarget);

@@ -16,11 +16,20 @@ public final class SessionTracker {
   private final Map<Channel, @Nullable Splice> sessions = new HashMap<>();
   private final Promise<Void> drained = GlobalEventExecutor.INSTANCE.newPromise();
   private boolean draining;
+  private boolean aborted;
 
-  /** A session begins on a data connection, its target not dialled yet. On its loop. */
-  synchronized void opened(Channel data) {
+  /**
+   * A session begins on a data connection, its target not dialled yet. On its loop.
+   *
+   * @return false if it may not: all sessions were aborted
+   */
+  synchronized boolean open(Channel data) {
+    if (aborted) {
+      return false;
+    }
     sessions.put(data, null);
     data.closeFuture().addListener(closed -> maybeOver(data));
+    return true;
   }
 
   /** The session of a data connection has its target. On its loop. */
@@ -52,8 +61,9 @@ public final class SessionTracker {
     return drained;
   }
 
-  /** Ends all sessions. */
+  /** Ends all sessions, and lets none begin any more. */
   public synchronized void abortAll(ReasonCode reason) {
+    aborted = true;
     sessions.forEach(
         (data, splice) ->
             Sockets.run(

@@ -171,6 +171,17 @@ class DataHandshakeTest {
     assertThat(tracker.drain().isSuccess()).isTrue();
   }
 
+  /** A drain's limit may be over while a START is still under way. */
+  @Test
+  void noSessionBeginsOnceAllWereAborted() {
+    becomeWarm();
+    tracker.abortAll(ReasonCode.DRAINING);
+    relay.send(start());
+    assertThat(relay.received()).isNull();
+    assertThat(relay.agent().isOpen()).isFalse();
+    assertThat(tracker.drain().isSuccess()).isTrue();
+  }
+
   private void becomeWarm() {
     assertThat(((Frame.Claim) relay.received()).secret()).isEqualTo(ticket.token());
     relay.send(Frame.Ready.of(ticket.ack()));
