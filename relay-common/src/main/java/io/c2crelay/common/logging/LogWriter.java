@@ -1,7 +1,6 @@
 package io.c2crelay.common.logging;
 
 import ch.qos.logback.classic.Level;
-import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.classic.spi.LoggingEvent;
@@ -93,17 +92,17 @@ final class LogWriter extends UnsynchronizedAppenderBase<ILoggingEvent> {
     if (lines == 0) {
       return;
     }
-    saidLostNanos = System.nanoTime();
-    Logger logger = ((LoggerContext) getContext()).getLogger(Logging.class);
-    if (!write(
-        encoder.encode(
-            new LoggingEvent(
-                LogWriter.class.getName(),
-                logger,
-                Level.WARN,
-                "log.lost lines={}",
-                null,
-                new Object[] {lines})))) {
+    LoggingEvent event =
+        new LoggingEvent(
+            LogWriter.class.getName(),
+            ((LoggerContext) getContext()).getLogger(Logging.class),
+            Level.WARN,
+            "log.lost lines={}",
+            null,
+            new Object[] {lines});
+    if (write(encoder.encode(event))) {
+      saidLostNanos = System.nanoTime();
+    } else {
       lost.addAndGet(lines);
     }
   }

@@ -73,7 +73,7 @@ class LoggingTest {
     logger.info("found");
     assertThat(text().lines().map(LoggingTest::withoutTime).skip(2))
         .as("behind what was cut short")
-        .containsExactly("INFO  B found", "WARN  Logging log.lost lines=100");
+        .containsExactly("WARN  Logging log.lost lines=100", "INFO  B found");
   }
 
   @Test
