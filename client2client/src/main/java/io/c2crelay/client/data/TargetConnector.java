@@ -108,6 +108,7 @@ public final class TargetConnector {
                   @Override
                   protected void initChannel(SocketChannel channel) {
                     Sockets.tune(channel);
+                    Sockets.resetOnClose(channel, true); // before it is connected: see there
                     channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
                   }
                 });
