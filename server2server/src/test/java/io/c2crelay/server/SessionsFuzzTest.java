@@ -4,8 +4,6 @@ import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
-import io.c2crelay.common.logging.LogLevel;
-import io.c2crelay.common.logging.Logging;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.FrameDecoder;
 import io.c2crelay.common.protocol.FrameEncoder;
@@ -14,9 +12,11 @@ import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.splice.BufferBudget;
 import io.c2crelay.common.splice.SpliceSettings;
 import io.c2crelay.common.testing.MemorySocket;
+import io.c2crelay.common.testing.Script;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.server.accept.ConnectionClassifier;
 import io.c2crelay.server.accept.ConnectionSink;
@@ -35,9 +35,7 @@ import io.netty.channel.ChannelHandler;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.concurrent.MockTicker;
 import io.netty.util.concurrent.Ticker;
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -58,9 +56,6 @@ import org.jspecify.annotations.Nullable;
  * <p>An input is a sequence of steps, one byte each, and what they need.
  */
 class SessionsFuzzTest {
-  /** Longer ones would show no more, only later. */
-  private static final int MAX_INPUT = 512;
-
   private static final int EACH = 4;
   private static final int MAX_SENT = 1 << 20;
 
@@ -69,12 +64,6 @@ class SessionsFuzzTest {
 
   private static final int[] MILLIS = {1, 25, 999, 1000, 3000, 5000, 15_000, 20_000, 30_000};
   private static final byte[] PREAMBLE = Preamble.of(Preamble.Kind.DATA).toBytes();
-
-  static {
-    if (System.getenv("JAZZER_FUZZ") != null) {
-      Logging.level(LogLevel.ERROR); // it would be thousands of lines a second
-    }
-  }
 
   private enum Step {
     /** Which user the next steps are about; a closed one is replaced by a new one. */
@@ -452,55 +441,43 @@ class SessionsFuzzTest {
   }
 
   @FuzzTest
-  void steps(byte[] input) throws IOException {
-    ByteArrayInputStream script =
-        new ByteArrayInputStream(input, 0, Math.min(input.length, MAX_INPUT));
+  void steps(byte[] input) {
+    Script script = Script.of(input);
     Relay relay = new Relay();
     relay.attach();
     UserPeer user = relay.user(0);
     DataPeer data = relay.dataConnection(0);
     relay.run();
-    for (int step = script.read(); step >= 0; step = script.read()) {
-      switch (Step.values()[step % Step.values().length]) {
-        case USER -> user = relay.user(argument(script) % EACH);
-        case USER_SENDS -> user.send(script.readNBytes(argument(script)));
-        case USER_FLOODS -> user.send(new byte[1024 * argument(script)]);
-        case USER_BEGINS_A_PREAMBLE -> user.beginPreamble(argument(script) % 17);
-        case USER_DOES -> user.does(argument(script));
-        case DATA_CONNECTION -> data = relay.dataConnection(argument(script) % EACH);
+    while (script.hasNext()) {
+      switch (script.oneOf(Step.values())) {
+        case USER -> user = relay.user(script.number() % EACH);
+        case USER_SENDS -> user.send(script.bytes());
+        case USER_FLOODS -> user.send(new byte[1024 * script.number()]);
+        case USER_BEGINS_A_PREAMBLE -> user.beginPreamble(script.number() % 17);
+        case USER_DOES -> user.does(script.number());
+        case DATA_CONNECTION -> data = relay.dataConnection(script.number() % EACH);
         case TOKEN -> {
-          boolean right = argument(script) % 2 == 0 && !relay.asked.isEmpty();
-          ByteBuf token = Unpooled.buffer();
-          (right ? Frame.Claim.of(relay.asked.remove().token()) : Frame.Ping.of(1))
-              .writePayload(token);
-          data.send(frame(0x10, Arrays.copyOf(ByteBufUtil.getBytes(token), 16)));
+          boolean right = script.usual() && !relay.asked.isEmpty();
+          Token token = right ? relay.asked.remove().token() : Token.random(relay.random);
+          data.send(Script.frame(Frame.Claim.of(token)));
         }
         case FRAME -> {
-          int type = argument(script);
-          data.send(frame(type, script.readNBytes(argument(script))));
+          int type = script.number();
+          data.send(Script.frame(type, script.bytes()));
         }
         case DATA_FLOODS -> {
-          for (int i = argument(script); i > 0; i--) {
-            data.send(frame(0x15, new byte[1000]));
+          for (int i = script.number(); i > 0; i--) {
+            data.send(Script.frame(0x15, new byte[1000]));
           }
         }
-        case BYTES -> data.send(script.readNBytes(argument(script)));
-        case DATA_DOES -> data.does(argument(script));
-        case PASS -> relay.pass(MILLIS[argument(script) % MILLIS.length]);
-        case AGENT_DOES -> relay.agentDoes(argument(script));
+        case BYTES -> data.send(script.bytes());
+        case DATA_DOES -> data.does(script.number());
+        case PASS -> relay.pass(script.oneOf(MILLIS));
+        case AGENT_DOES -> relay.agentDoes(script.number());
       }
       relay.run();
     }
     relay.assertNothingLeft();
-  }
-
-  private static int argument(ByteArrayInputStream script) {
-    return Math.max(0, script.read());
-  }
-
-  private static byte[] frame(int type, byte[] payload) {
-    return ByteBufUtil.getBytes(
-        Unpooled.buffer().writeByte(type).writeMedium(payload.length).writeBytes(payload));
   }
 
   private static void append(ByteArrayOutputStream all, ByteBuf bytes) {

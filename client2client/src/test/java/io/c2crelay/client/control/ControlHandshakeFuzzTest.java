@@ -9,8 +9,6 @@ import io.c2crelay.common.auth.MutualAuth;
 import io.c2crelay.common.auth.MutualAuth.Transcript;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.keepalive.Heartbeat;
-import io.c2crelay.common.logging.LogLevel;
-import io.c2crelay.common.logging.Logging;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.FrameDecoder;
 import io.c2crelay.common.protocol.FrameEncoder;
@@ -18,9 +16,9 @@ import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.testing.Script;
 import io.c2crelay.common.tls.Identity;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.ChannelHandlerContext;
@@ -28,7 +26,6 @@ import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.util.concurrent.MockTicker;
 import io.netty.util.concurrent.Ticker;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
@@ -48,9 +45,6 @@ import org.jspecify.annotations.Nullable;
  * sequence of steps, one byte each, and what they need.
  */
 class ControlHandshakeFuzzTest {
-  /** Longer ones would show no more, only later. */
-  private static final int MAX_INPUT = 512;
-
   /** The longest frame, in a buffer that doubles, and the piece it came in. */
   private static final int MAX_HELD = 16 * 1024;
 
@@ -67,9 +61,6 @@ class ControlHandshakeFuzzTest {
       BINDING = identity.binding();
     } catch (GeneralSecurityException e) {
       throw new AssertionError(e);
-    }
-    if (System.getenv("JAZZER_FUZZ") != null) {
-      Logging.level(LogLevel.ERROR); // it would be thousands of lines a second
     }
   }
 
@@ -176,14 +167,14 @@ class ControlHandshakeFuzzTest {
 
     void challenge(int version) {
       faultless &= version == 1 && challenges.isEmpty();
-      receive(frameOf(0x01, bytesOf(Frame.Challenge.of(version, new byte[32]))));
+      receive(Script.frame(Frame.Challenge.of(version, new byte[32])));
     }
 
     void welcome(int dataMode, int at, int by) {
       if (auth == null) {
         return;
       }
-      byte[] bytes = frameOf(0x03, bytesOf(KEY.welcome(transcript(), dataMode)));
+      byte[] bytes = Script.frame(KEY.welcome(transcript(), dataMode));
       bytes[at % bytes.length] ^= (byte) by;
       faultless &= dataMode == 0 && by == 0 && !welcomeSent;
       welcomeSent = true;
@@ -308,45 +299,29 @@ class ControlHandshakeFuzzTest {
 
   @FuzzTest
   void steps(byte[] input) throws Exception {
-    ByteArrayInputStream script =
-        new ByteArrayInputStream(input, 0, Math.min(input.length, MAX_INPUT));
+    Script script = Script.of(input);
     Attempt attempt = new Attempt();
-    if (argument(script) % 2 == 0) {
+    if (script.usual()) {
       attempt.key.complete(KEY);
     }
-    for (int step = script.read(); step >= 0; step = script.read()) {
-      switch (Step.values()[step % Step.values().length]) {
-        case TLS -> attempt.tls(argument(script) % 2 == 0);
-        case CHALLENGE -> attempt.challenge(argument(script));
-        case WELCOME -> attempt.welcome(argument(script), argument(script), argument(script));
-        case BYTES -> attempt.other(script.readNBytes(argument(script)));
+    while (script.hasNext()) {
+      switch (script.oneOf(Step.values())) {
+        case TLS -> attempt.tls(script.usual());
+        case CHALLENGE -> attempt.challenge(script.number());
+        case WELCOME -> attempt.welcome(script.number(), script.number(), script.number());
+        case BYTES -> attempt.other(script.bytes());
         case FRAME -> {
-          int type = argument(script);
-          attempt.other(frameOf(type, script.readNBytes(argument(script))));
+          int type = script.number();
+          attempt.other(Script.frame(type, script.bytes()));
         }
-        case DIAL -> attempt.other(frameOf(0x04, new byte[32 * (argument(script) % 130)]));
-        case PASS -> attempt.ticker.advance(MILLIS[argument(script) % MILLIS.length], MILLISECONDS);
-        case END -> attempt.end(argument(script) % 2 == 0);
+        case DIAL -> attempt.other(Script.frame(0x04, new byte[32 * (script.number() % 130)]));
+        case PASS -> attempt.ticker.advance(script.oneOf(MILLIS), MILLISECONDS);
+        case END -> attempt.end(script.usual());
         case KEY_IS_THERE -> attempt.key.complete(KEY);
       }
       attempt.run();
       attempt.check();
     }
     attempt.assertNothingLeft();
-  }
-
-  private static int argument(ByteArrayInputStream script) {
-    return Math.max(0, script.read());
-  }
-
-  private static byte[] frameOf(int type, byte[] payload) {
-    return ByteBufUtil.getBytes(
-        Unpooled.buffer().writeByte(type).writeMedium(payload.length).writeBytes(payload));
-  }
-
-  private static byte[] bytesOf(Frame frame) {
-    ByteBuf payload = Unpooled.buffer();
-    frame.writePayload(payload);
-    return ByteBufUtil.getBytes(payload);
   }
 }

@@ -8,8 +8,6 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.c2crelay.client.FinishedTls;
 import io.c2crelay.client.RelayEnd;
 import io.c2crelay.client.connect.RelayConnector;
-import io.c2crelay.common.logging.LogLevel;
-import io.c2crelay.common.logging.Logging;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.FrameDecoder;
 import io.c2crelay.common.protocol.FrameEncoder;
@@ -19,6 +17,7 @@ import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.splice.BufferBudget;
 import io.c2crelay.common.splice.SpliceSettings;
 import io.c2crelay.common.testing.MemorySocket;
+import io.c2crelay.common.testing.Script;
 import io.c2crelay.common.tls.Identity;
 import io.c2crelay.common.transport.Transport;
 import io.netty.buffer.ByteBuf;
@@ -32,9 +31,7 @@ import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.MockTicker;
 import io.netty.util.concurrent.Promise;
 import io.netty.util.concurrent.Ticker;
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.security.GeneralSecurityException;
@@ -56,9 +53,6 @@ import org.jspecify.annotations.Nullable;
  * connection's), then a sequence of steps, one byte each, and what they need.
  */
 class DataConnectionFuzzTest {
-  /** Longer ones would show no more, only later. */
-  private static final int MAX_INPUT = 512;
-
   private static final int MAX_SENT = 1 << 20;
 
   /** 64 KiB and a read, each way, and what was early. */
@@ -78,9 +72,6 @@ class DataConnectionFuzzTest {
       NEVER_USED = RelayConnector.of(Transport.NIO, RelayEnd.agentTls());
     } catch (GeneralSecurityException e) {
       throw new AssertionError(e);
-    }
-    if (System.getenv("JAZZER_FUZZ") != null) {
-      Logging.level(LogLevel.ERROR); // it would be thousands of lines a second
     }
   }
 
@@ -332,62 +323,46 @@ class DataConnectionFuzzTest {
   }
 
   @FuzzTest
-  void steps(byte[] input) throws IOException {
-    ByteArrayInputStream script =
-        new ByteArrayInputStream(input, 0, Math.min(input.length, MAX_INPUT));
-    Agent agent = new Agent(argument(script) % 2 == 0);
-    for (int step = script.read(); step >= 0; step = script.read()) {
-      switch (Step.values()[step % Step.values().length]) {
-        case TLS -> agent.tls(argument(script) % 2 == 0);
+  void steps(byte[] input) {
+    Script script = Script.of(input);
+    Agent agent = new Agent(script.usual());
+    while (script.hasNext()) {
+      switch (script.oneOf(Step.values())) {
+        case TLS -> agent.tls(script.usual());
         case READY -> {
-          Token ack = argument(script) % 2 == 0 ? agent.ticket.ack() : Token.random(RANDOM);
-          agent.relaySends(bytesOf(Frame.Ready.of(ack)));
+          Token ack = script.usual() ? agent.ticket.ack() : Token.random(RANDOM);
+          agent.relaySends(Script.frame(Frame.Ready.of(ack)));
         }
         case START -> {
           InetSocketAddress any = new InetSocketAddress("192.0.2.7", 1);
-          agent.relaySends(bytesOf(Frame.Start.of(1, any, any)));
+          agent.relaySends(Script.frame(Frame.Start.of(1, any, any)));
         }
         case FRAME -> {
-          int type = argument(script);
-          agent.relaySends(frameOf(type, script.readNBytes(argument(script))));
+          int type = script.number();
+          agent.relaySends(Script.frame(type, script.bytes()));
         }
         case FLOOD -> {
-          for (int i = argument(script); i > 0; i--) {
-            agent.relaySends(frameOf(0x15, new byte[1000]));
+          for (int i = script.number(); i > 0; i--) {
+            agent.relaySends(Script.frame(0x15, new byte[1000]));
           }
         }
-        case BYTES -> agent.relaySends(script.readNBytes(argument(script)));
-        case RELAY_DOES -> Agent.does(agent.data, argument(script));
-        case TARGET_ANSWERS -> agent.targetAnswers(argument(script) % 2 == 0);
-        case TARGET_SENDS -> agent.targetSends(script.readNBytes(argument(script)));
-        case TARGET_FLOODS -> agent.targetSends(new byte[1024 * argument(script)]);
+        case BYTES -> agent.relaySends(script.bytes());
+        case RELAY_DOES -> Agent.does(agent.data, script.number());
+        case TARGET_ANSWERS -> agent.targetAnswers(script.usual());
+        case TARGET_SENDS -> agent.targetSends(script.bytes());
+        case TARGET_FLOODS -> agent.targetSends(new byte[1024 * script.number()]);
         case TARGET_DOES -> {
-          int what = argument(script);
+          int what = script.number();
           if (agent.connected) {
             Agent.does(agent.target, what);
           }
         }
-        case PASS -> agent.ticker.advance(MILLIS[argument(script) % MILLIS.length], MILLISECONDS);
+        case PASS -> agent.ticker.advance(script.oneOf(MILLIS), MILLISECONDS);
         case CONTROL_ENDS -> agent.dialer.close();
       }
       agent.run();
     }
     agent.assertNothingLeft();
-  }
-
-  private static int argument(ByteArrayInputStream script) {
-    return Math.max(0, script.read());
-  }
-
-  private static byte[] frameOf(int type, byte[] payload) {
-    return ByteBufUtil.getBytes(
-        Unpooled.buffer().writeByte(type).writeMedium(payload.length).writeBytes(payload));
-  }
-
-  private static byte[] bytesOf(Frame frame) {
-    ByteBuf payload = Unpooled.buffer();
-    frame.writePayload(payload);
-    return frameOf(frame.type().code(), ByteBufUtil.getBytes(payload));
   }
 
   private static void append(ByteArrayOutputStream all, ByteBuf bytes) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -140,7 +141,7 @@ class FrameDecoderFuzzTest {
   }
 
   private static ByteBuf buffer(int code, byte[] payload) {
-    return io.netty.buffer.Unpooled.buffer(4 + payload.length)
+    return Unpooled.buffer(4 + payload.length)
         .writeByte(code)
         .writeMedium(payload.length)
         .writeBytes(payload);

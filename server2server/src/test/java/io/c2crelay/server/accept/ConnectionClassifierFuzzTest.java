@@ -4,9 +4,8 @@ import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
-import io.c2crelay.common.logging.LogLevel;
-import io.c2crelay.common.logging.Logging;
 import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.testing.Script;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.ChannelFuture;
@@ -16,7 +15,6 @@ import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.util.concurrent.MockTicker;
 import io.netty.util.concurrent.Ticker;
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -34,12 +32,6 @@ class ConnectionClassifierFuzzTest {
 
   /** Each time limit, just missed and just reached. */
   private static final int[] MILLIS = {1, 24, 25, 26, 500, 974, 975, 999, 1000, 1001, 1999, 2000};
-
-  static {
-    if (System.getenv("JAZZER_FUZZ") != null) {
-      Logging.level(LogLevel.ERROR); // it would be thousands of lines a second
-    }
-  }
 
   private enum Step {
     /** Length, bytes. */
@@ -192,23 +184,23 @@ class ConnectionClassifierFuzzTest {
   }
 
   @FuzzTest
-  void steps(byte[] input) throws IOException {
-    ByteArrayInputStream script = new ByteArrayInputStream(input);
+  void steps(byte[] input) {
+    Script script = Script.of(input);
     Connection connection = new Connection();
     ClassifierModel model = new ClassifierModel();
     int preambleSent = 0;
     boolean fin = false;
-    for (int step = script.read(); step >= 0 && model.isOpen(); step = script.read()) {
-      switch (Step.values()[step % Step.values().length]) {
+    while (script.hasNext() && model.isOpen()) {
+      switch (script.oneOf(Step.values())) {
         case RECEIVE -> {
-          byte[] bytes = script.readNBytes(argument(script));
+          byte[] bytes = script.bytes();
           if (!fin) {
             connection.receive(bytes);
             model.receive(bytes);
           }
         }
         case RECEIVE_PREAMBLE -> {
-          int to = Math.min(PREAMBLE.length, preambleSent + argument(script));
+          int to = Math.min(PREAMBLE.length, preambleSent + script.number());
           byte[] bytes = Arrays.copyOfRange(PREAMBLE, preambleSent, to);
           if (!fin) {
             preambleSent = to;
@@ -217,7 +209,7 @@ class ConnectionClassifierFuzzTest {
           }
         }
         case PASS -> {
-          int millis = MILLIS[argument(script) % MILLIS.length];
+          int millis = script.oneOf(MILLIS);
           connection.ticker.advance(millis, MILLISECONDS);
           connection.run();
           model.pass(millis);
@@ -234,8 +226,8 @@ class ConnectionClassifierFuzzTest {
           model.closed();
         }
         case WRITE -> {
-          byte[] bytes = new byte[argument(script)];
-          Arrays.fill(bytes, (byte) step);
+          byte[] bytes = new byte[script.number()];
+          Arrays.fill(bytes, (byte) connection.writes.size());
           if (model.isUser()) {
             connection.write(bytes);
             model.write(bytes);
@@ -255,10 +247,6 @@ class ConnectionClassifierFuzzTest {
       connection.assertLike(model);
     }
     connection.assertNothingLeft();
-  }
-
-  private static int argument(ByteArrayInputStream script) {
-    return Math.max(0, script.read());
   }
 
   private static void take(ByteBuf bytes, ByteArrayOutputStream to) {

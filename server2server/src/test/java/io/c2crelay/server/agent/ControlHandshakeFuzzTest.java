@@ -7,8 +7,6 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.c2crelay.common.auth.MutualAuth;
 import io.c2crelay.common.auth.MutualAuth.Transcript;
 import io.c2crelay.common.auth.SharedKey;
-import io.c2crelay.common.logging.LogLevel;
-import io.c2crelay.common.logging.Logging;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.FrameDecoder;
 import io.c2crelay.common.protocol.FrameEncoder;
@@ -16,6 +14,7 @@ import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.splice.BufferBudget;
+import io.c2crelay.common.testing.Script;
 import io.c2crelay.server.session.AgentAddresses;
 import io.c2crelay.server.session.BrokerSettings;
 import io.c2crelay.server.session.SessionBroker;
@@ -28,7 +27,6 @@ import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.util.concurrent.MockTicker;
 import io.netty.util.concurrent.Ticker;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
@@ -55,9 +53,6 @@ class ControlHandshakeFuzzTest {
   private static final Preamble PREAMBLE = Preamble.of(Preamble.Kind.CONTROL);
   private static final Source SOURCE = Source.of(new InetSocketAddress("203.0.113.9", 1));
 
-  /** Longer ones would show no more, only later. */
-  private static final int MAX_INPUT = 512;
-
   private static final int CONNECTIONS = 4;
   private static final int WRONG_PROOFS_AT_ONCE = 5;
 
@@ -65,12 +60,6 @@ class ControlHandshakeFuzzTest {
   private static final int MAX_HELD = CONNECTIONS * 8 * 1024;
 
   private static final int[] MILLIS = {1, 500, 999, 1000, 3000, 9999, 10_000, 15_000, 25_000};
-
-  static {
-    if (System.getenv("JAZZER_FUZZ") != null) {
-      Logging.level(LogLevel.ERROR); // it would be thousands of lines a second
-    }
-  }
 
   private enum Step {
     /** Which connection the next steps are about; it is opened if it is not open. */
@@ -222,7 +211,7 @@ class ControlHandshakeFuzzTest {
 
     void frame(int type, byte[] payload) {
       guess(type < 0x80);
-      receive(frameOf(type, payload));
+      receive(Script.frame(type, payload));
     }
 
     void auth(int agent, int epoch, int labelLength, int at, int by) {
@@ -232,7 +221,7 @@ class ControlHandshakeFuzzTest {
       Frame.Auth unproven =
           Frame.Auth.of(new byte[32], relay.agents[agent], epoch, "l".repeat(labelLength));
       Frame.Auth auth = KEY.prove(transcript(unproven), unproven);
-      byte[] bytes = bytesOf(auth);
+      byte[] bytes = Script.frame(auth);
       if (by == 0) {
         proven.add(auth);
         welcomeDue = !sentAnything && (relay.known.contains(auth.instance()) || relay.mayGuess());
@@ -326,39 +315,38 @@ class ControlHandshakeFuzzTest {
   }
 
   @FuzzTest
-  void steps(byte[] input) throws IOException {
-    ByteArrayInputStream script =
-        new ByteArrayInputStream(input, 0, Math.min(input.length, MAX_INPUT));
+  void steps(byte[] input) {
+    Script script = Script.of(input);
     Relay relay = new Relay();
-    if (argument(script) % 2 == 0) {
+    if (script.usual()) {
       relay.key.complete(KEY);
     }
     Connection connection = relay.connection(0);
-    for (int step = script.read(); step >= 0; step = script.read()) {
-      switch (Step.values()[step % Step.values().length]) {
-        case CONNECTION -> connection = relay.connection(argument(script) % CONNECTIONS);
-        case TLS -> connection.tls(argument(script) % 2 == 0);
-        case BYTES -> connection.bytes(script.readNBytes(argument(script)));
+    while (script.hasNext()) {
+      switch (script.oneOf(Step.values())) {
+        case CONNECTION -> connection = relay.connection(script.number() % CONNECTIONS);
+        case TLS -> connection.tls(script.usual());
+        case BYTES -> connection.bytes(script.bytes());
         case FRAME -> {
-          int type = argument(script);
-          byte[] payload = script.readNBytes(argument(script));
+          int type = script.number();
+          byte[] payload = script.bytes();
           connection.frame(type, payload);
         }
         case FLOOD -> {
-          int kibibytes = argument(script) % 20;
+          int kibibytes = script.number() % 20;
           for (int i = 0; i < kibibytes; i++) {
             connection.frame(0x80, new byte[1020]);
           }
         }
         case AUTH ->
             connection.auth(
-                argument(script) % 2,
-                argument(script),
-                argument(script) % 65,
-                argument(script),
-                argument(script));
+                script.number() % 2,
+                script.number(),
+                script.number() % 65,
+                script.number(),
+                script.number());
         case DIAL_FAILED -> {
-          int skipped = argument(script) % 4;
+          int skipped = script.number() % 4;
           while (skipped-- > 0 && relay.tokens.size() > 1) {
             relay.tokens.add(relay.tokens.remove());
           }
@@ -368,27 +356,12 @@ class ControlHandshakeFuzzTest {
             connection.frame(0x05, ByteBufUtil.getBytes(payload.writeByte(13)));
           }
         }
-        case PASS -> relay.pass(MILLIS[argument(script) % MILLIS.length]);
-        case END -> connection.end(argument(script) % 2 == 0);
+        case PASS -> relay.pass(script.oneOf(MILLIS));
+        case END -> connection.end(script.usual());
         case KEY_IS_THERE -> relay.key.complete(KEY);
       }
       relay.run();
     }
     relay.assertNothingLeft();
-  }
-
-  private static int argument(ByteArrayInputStream script) {
-    return Math.max(0, script.read());
-  }
-
-  private static byte[] frameOf(int type, byte[] payload) {
-    return ByteBufUtil.getBytes(
-        Unpooled.buffer().writeByte(type).writeMedium(payload.length).writeBytes(payload));
-  }
-
-  private static byte[] bytesOf(Frame frame) {
-    ByteBuf payload = Unpooled.buffer();
-    frame.writePayload(payload);
-    return frameOf(frame.type().code(), ByteBufUtil.getBytes(payload));
   }
 }
