@@ -2,6 +2,7 @@ package io.c2crelay.it.support;
 
 import java.io.IOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.time.Duration;
@@ -36,9 +37,14 @@ public final class Target implements AutoCloseable {
   }
 
   public static Target start(int port, Behaviour behaviour) {
+    return start(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), behaviour);
+  }
+
+  /** At another address of this machine than the loopback; port 0 is any. */
+  public static Target start(InetSocketAddress address, Behaviour behaviour) {
     try {
       Target target =
-          new Target(new ServerSocket(port, BACKLOG, InetAddress.getLoopbackAddress()), behaviour);
+          new Target(new ServerSocket(address.getPort(), BACKLOG, address.getAddress()), behaviour);
       spawn("target-accept", target::acceptAll);
       return target;
     } catch (IOException e) {

@@ -1,0 +1,217 @@
+package io.c2crelay.it.faults;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Ending;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.Ledger;
+import io.c2crelay.it.support.LogLine;
+import io.c2crelay.it.support.NameServer;
+import io.c2crelay.it.support.NameServer.Trouble;
+import io.c2crelay.it.support.Namespaces;
+import io.c2crelay.it.support.Namespaces.Host;
+import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Talk;
+import io.c2crelay.it.support.Target;
+import io.c2crelay.it.support.TcpEnd;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** The names of relay and target move, are not known, or are not answered for. */
+@Tag("full")
+@Timeout(120)
+class NameFaultsIT {
+
+  private static final Duration SOON = Duration.ofSeconds(10);
+  private static final String RELAY = "relay.test";
+  private static final String TARGET = "target.test";
+  private static final int PORT = 4000;
+
+  /** Less than a look-up takes that is not answered: whoever waits for one shows. */
+  private static final Duration FLOWS = Duration.ofSeconds(3);
+
+  @RegisterExtension final Harness harness = Harness.perTest();
+
+  private final String key = Harness.newKey();
+  private final Ledger ledger = Ledger.answering();
+  private Namespaces network;
+  private Host agentHost;
+  private String targetAddress;
+  private Target target;
+  private NameServer names;
+
+  @BeforeEach
+  void start() {
+    network = harness.keep(Namespaces.create());
+    agentHost = network.host("a");
+    targetAddress = network.cable(network.here(), agentHost).address(network.here());
+    target = harness.keep(Target.start(new InetSocketAddress(targetAddress, 0), ledger));
+    names = harness.keep(NameServer.at(targetAddress));
+    names.answer(TARGET, targetAddress);
+    agentHost.nameServer(targetAddress);
+  }
+
+  /** A relay on a host of its own. */
+  private final class Relay {
+    private final String address;
+    private final RelayProcess process;
+    private final InetSocketAddress forUsers;
+
+    Relay() {
+      Host host = network.host("r");
+      address = network.cable(agentHost, host).address(host);
+      forUsers = new InetSocketAddress(network.cable(network.here(), host).address(host), PORT);
+      process =
+          harness.relay(
+              Launch.relay(Integer.toString(PORT), "--drain", "60s", "--log-level", "debug")
+                  .key(key)
+                  .wrappedIn(host.exec()));
+      process.awaitListening();
+    }
+
+    TcpEnd user() {
+      return harness.keep(TcpEnd.connect(forUsers));
+    }
+
+    void awaitCalm() {
+      ledger.check();
+      process.awaitCounts(SOON, "waiting=0", "sessions=0", "unclassified=0", "buffered=0");
+    }
+  }
+
+  /** One event loop for everything: nothing hides behind another one. */
+  private AgentProcess agent() {
+    return harness.agent(
+        Launch.agent(TARGET + ":" + target.port(), RELAY, Integer.toString(PORT))
+            .arguments("--threads", "1", "--log-level", "debug")
+            .key(key)
+            .wrappedIn(agentHost.exec()));
+  }
+
+  @Test
+  void relayThatMovesIsFoundWhereItIsNow() {
+    Relay first = new Relay();
+    Relay second = new Relay();
+    names.answer(RELAY, first.address);
+    AgentProcess agent = agent();
+    agent.awaitReady();
+    Talk talk = Talk.begin(first.user(), 1).awaitMore(SOON);
+
+    names.answer(RELAY, second.address);
+    int mark = agent.mark();
+    long begin = System.nanoTime();
+    first.process.terminate();
+    assertReady(agent, mark, second, begin);
+    talk.awaitMore(SOON).finish(SOON); // as the first relay drains
+    Talk.begin(second.user(), 2).awaitMore(SOON).finish(SOON);
+
+    // and without a farewell, to a name of which one address is dead
+    Relay third = new Relay();
+    names.answer(RELAY, first.address, third.address);
+    mark = agent.mark();
+    begin = System.nanoTime();
+    second.process.kill();
+    assertReady(agent, mark, third, begin);
+    Talk.begin(third.user(), 3).awaitMore(SOON).finish(SOON);
+    third.awaitCalm();
+    agent.awaitCounts(SOON, "sessions=0", "buffered=0");
+  }
+
+  /** The JDK would remember an address for 30 s. */
+  private static void assertReady(AgentProcess agent, int mark, Relay relay, long begin) {
+    LogLine ready = agent.awaitReady(mark);
+    assertThat(ready.value("relay")).isEqualTo(relay.address + ":" + PORT);
+    assertThat(Duration.ofNanos(ready.nanos() - begin)).isLessThan(SOON);
+  }
+
+  @Test
+  void namesThatAreRefusedAreAskedForAgain() {
+    Relay relay = new Relay();
+    names.answer(RELAY, Trouble.UNKNOWN);
+    AgentProcess agent = agent();
+    agent.awaitLog("control\\.unreachable .*cause=UnknownHostException", Duration.ofSeconds(20));
+    for (Trouble trouble : new Trouble[] {Trouble.FAILED, Trouble.REFUSED}) {
+      names.answer(RELAY, trouble);
+      long asked = names.asked(RELAY);
+      await(trouble.name()).atMost(SOON).until(() -> names.asked(RELAY) > asked + 5);
+    }
+    names.answer(RELAY, relay.address);
+    assertReady(agent, 0, relay, System.nanoTime());
+
+    // of the target, too
+    names.answer(TARGET, Trouble.UNKNOWN);
+    assertThat(relay.user().send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    relay.process.awaitLog("reason=TARGET_UNREACHABLE", SOON);
+    names.answer(TARGET, targetAddress);
+    Talk.begin(relay.user(), 1).awaitMore(SOON).finish(SOON);
+    relay.awaitCalm();
+  }
+
+  @Test
+  void relayNameThatIsNotAnsweredHoldsNothingUp() {
+    Relay first = new Relay();
+    Relay second = new Relay();
+    names.answer(RELAY, first.address);
+    AgentProcess agent = agent();
+    agent.awaitReady();
+    Talk talk = Talk.begin(first.user(), 1).awaitMore(SOON);
+
+    names.answer(RELAY, Trouble.SILENCE);
+    int mark = agent.mark();
+    first.process.terminate();
+    LogLine asked = agent.awaitLog(mark, "control\\.connecting", SOON);
+    LogLine given = agent.awaitLog(mark, "control\\.unreachable .*no answer in 5 s", SOON);
+    assertThat(Duration.ofNanos(given.nanos() - asked.nanos()))
+        .isBetween(Duration.ofSeconds(4), Duration.ofSeconds(6));
+    agent.awaitLog(agent.mark(), "control\\.connecting", SOON);
+
+    names.answer(RELAY, second.address);
+    assertReady(agent, mark, second, System.nanoTime());
+    Talk.begin(second.user(), 2).awaitMore(SOON).finish(SOON);
+    talk.awaitMore(SOON).finish(SOON);
+    assertThat(talk.longestSilence()).isLessThan(FLOWS);
+    second.awaitCalm();
+  }
+
+  @Test
+  void targetNameThatIsNotAnsweredHoldsNothingUp() {
+    Relay relay = new Relay();
+    names.answer(RELAY, relay.address);
+    AgentProcess agent = agent();
+    agent.awaitReady();
+    Talk talk = Talk.begin(relay.user(), 1).awaitMore(SOON);
+
+    names.answer(TARGET, Trouble.SILENCE);
+    long begin = System.nanoTime();
+    List<TcpEnd> users = new ArrayList<>();
+    for (int i = 0; i < 8; i++) {
+      users.add(relay.user().send("hello"));
+    }
+    for (TcpEnd user : users) {
+      assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    }
+    Duration waited = Duration.ofNanos(System.nanoTime() - begin);
+    assertThat(waited).isBetween(Duration.ofSeconds(3), Duration.ofSeconds(6));
+    await("the reason in the log")
+        .atMost(SOON)
+        .until(() -> relay.process.lines("close .*reason=TARGET_TIMEOUT").size() == 8);
+    names.answer(TARGET, targetAddress);
+    Talk.begin(relay.user(), 2).awaitMore(SOON).finish(SOON);
+
+    talk.awaitMore(SOON).finish(SOON);
+    assertThat(talk.longestSilence()).isLessThan(FLOWS);
+    assertThat(agent.lines("control\\.lost")).isEmpty();
+    relay.awaitCalm();
+    agent.awaitCounts(SOON, "sessions=0", "buffered=0");
+  }
+}

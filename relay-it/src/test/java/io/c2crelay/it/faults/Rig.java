@@ -1,0 +1,100 @@
+package io.c2crelay.it.faults;
+
+import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.Ledger;
+import io.c2crelay.it.support.Namespaces;
+import io.c2crelay.it.support.Namespaces.Host;
+import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Target;
+import io.c2crelay.it.support.TcpEnd;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+
+/** A relay and an agent, each on a host of its own if wanted, in front of a target that is here. */
+final class Rig {
+
+  /** Linux's own: what is not acknowledged in some 15 minutes ends a connection. */
+  static final int DEFAULT_RETRIES = 15;
+
+  /** The same in 12.6 s, so that a test can see it. */
+  static final int FEW_RETRIES = 5;
+
+  static final Duration FEW_RETRIES_TAKE = Duration.ofSeconds(20);
+
+  final Ledger ledger;
+  final Target target;
+  final RelayProcess relay;
+  final AgentProcess agent;
+
+  private final Harness harness;
+  private final Host relayHost;
+  private final Host agentHost;
+
+  /**
+   * @param relayAddress where the agent finds the relay
+   */
+  Rig(
+      Harness harness,
+      Namespaces network,
+      Host relayHost,
+      Host agentHost,
+      String relayAddress,
+      Ledger ledger,
+      String... relayOptions) {
+    this.harness = harness;
+    this.relayHost = relayHost;
+    this.agentHost = agentHost;
+    this.ledger = ledger;
+    String targetAddress =
+        agentHost.equals(network.here())
+            ? "127.0.0.1"
+            : network.cable(network.here(), agentHost).address(network.here());
+    target = harness.keep(Target.start(new InetSocketAddress(targetAddress, 0), ledger));
+    String key = Harness.newKey();
+    relay =
+        harness.relay(
+            Launch.relay("0", "--log-level", "debug")
+                .arguments(relayOptions)
+                .key(key)
+                .wrappedIn(relayHost.exec()));
+    agent =
+        harness.agent(
+            Launch.agent(
+                    targetAddress + ":" + target.port(),
+                    relayAddress,
+                    Integer.toString(relay.port()),
+                    "--log-level",
+                    "debug")
+                .key(key)
+                .wrappedIn(agentHost.exec()));
+    agent.awaitReady();
+  }
+
+  /** How often relay and agent send what is not acknowledged (tcp_retries2 in tcp(7)). */
+  void setRetries(int retries) {
+    relayHost.set("tcp_retries2", retries);
+    agentHost.set("tcp_retries2", retries);
+  }
+
+  /** A user who knows the relay by this address. */
+  TcpEnd user(String relayAddress) {
+    return harness.keep(TcpEnd.connect(new InetSocketAddress(relayAddress, relay.port())));
+  }
+
+  /** Nothing is left of all that was, and nobody got another's bytes. */
+  void awaitCalm(Duration timeout) {
+    ledger.check();
+    relay.awaitCounts(
+        timeout,
+        "agents=1",
+        "tokens=0",
+        "waiting=0",
+        "sessions=0",
+        "handshakes=0",
+        "unclassified=0",
+        "buffered=0");
+    agent.awaitCounts(timeout, "sessions=0", "buffered=0");
+  }
+}

@@ -1,0 +1,141 @@
+package io.c2crelay.it.support;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+
+/**
+ * A DNS server (RFC 1035, over UDP only) whose answers can change any time. A name that it was not
+ * told of is unknown.
+ */
+public final class NameServer implements AutoCloseable {
+
+  private static final int PORT = 53;
+  private static final int HEADER = 12;
+  private static final int TYPE_A = 1;
+  private static final int RESPONSE_RECURSION = 0x8180;
+  private static final int TTL_SECONDS = 3_600;
+
+  /** What may be wrong with a name. */
+  public enum Trouble {
+    /** SERVFAIL: the server could not find out. */
+    FAILED(2),
+    /** NXDOMAIN: there is no such name. */
+    UNKNOWN(3),
+    /** REFUSED: the server will not say. */
+    REFUSED(5),
+    /** No answer ever comes. */
+    SILENCE(-1);
+
+    private final int code;
+
+    Trouble(int code) {
+      this.code = code;
+    }
+  }
+
+  private record Answer(int code, List<String> addresses) {}
+
+  private final DatagramSocket socket;
+  private final Map<String, Answer> answers = new ConcurrentHashMap<>();
+  private final Queue<String> asked = new ConcurrentLinkedQueue<>();
+
+  private NameServer(DatagramSocket socket) {
+    this.socket = socket;
+  }
+
+  /** At port 53 of this address, where those who cannot name a port will ask. */
+  public static NameServer at(String address) {
+    try {
+      NameServer server = new NameServer(new DatagramSocket(new InetSocketAddress(address, PORT)));
+      Thread thread = new Thread(server::serve, "name-server");
+      thread.setDaemon(true);
+      thread.start();
+      return server;
+    } catch (IOException e) {
+      throw new UncheckedIOException("no name server at " + address, e);
+    }
+  }
+
+  /** From now on the name has these IPv4 addresses. */
+  public NameServer answer(String name, String... addresses) {
+    answers.put(name, new Answer(0, List.of(addresses)));
+    return this;
+  }
+
+  public NameServer answer(String name, Trouble trouble) {
+    answers.put(name, new Answer(trouble.code, List.of()));
+    return this;
+  }
+
+  /** How many questions for this name have come. */
+  public long asked(String name) {
+    return asked.stream().filter(name::equals).count();
+  }
+
+  private void serve() {
+    byte[] buffer = new byte[512];
+    while (true) {
+      DatagramPacket packet = new DatagramPacket(buffer, buffer.length);
+      try {
+        socket.receive(packet);
+        byte[] reply = reply(ByteBuffer.wrap(buffer, 0, packet.getLength()));
+        if (reply != null) {
+          socket.send(new DatagramPacket(reply, reply.length, packet.getSocketAddress()));
+        }
+      } catch (IOException closed) {
+        return;
+      }
+    }
+  }
+
+  /** Null where no answer comes. */
+  private byte[] reply(ByteBuffer query) throws IOException {
+    short id = query.getShort(0);
+    query.position(HEADER);
+    StringBuilder name = new StringBuilder();
+    for (int length = query.get(); length > 0; length = query.get()) {
+      byte[] label = new byte[length];
+      query.get(label);
+      name.append(name.length() == 0 ? "" : ".")
+          .append(new String(label, StandardCharsets.US_ASCII).toLowerCase(Locale.ROOT));
+    }
+    int type = query.getShort();
+    query.getShort();
+    int questionEnd = query.position();
+    asked.add(name.toString());
+    Answer answer =
+        answers.getOrDefault(name.toString(), new Answer(Trouble.UNKNOWN.code, List.of()));
+    if (answer.code() == Trouble.SILENCE.code) {
+      return null;
+    }
+    List<String> addresses = type == TYPE_A ? answer.addresses() : List.of();
+    ByteBuffer reply = ByteBuffer.allocate(512);
+    reply.putShort(id).putShort((short) (RESPONSE_RECURSION | answer.code()));
+    reply.putShort((short) 1).putShort((short) addresses.size()).putInt(0);
+    reply.put(query.slice(HEADER, questionEnd - HEADER));
+    for (String address : addresses) {
+      reply.putShort((short) (0xC000 | HEADER)).putShort((short) TYPE_A).putShort((short) 1);
+      reply.putInt(TTL_SECONDS).putShort((short) 4);
+      reply.put(InetAddress.getByName(address).getAddress());
+    }
+    return Arrays.copyOf(reply.array(), reply.position());
+  }
+
+  @Override
+  public void close() {
+    socket.close();
+  }
+}
