@@ -6,7 +6,7 @@ import java.time.Duration;
 /** A running {@code client2client.jar}. */
 public final class AgentProcess extends JarProcess {
 
-  private static final Duration START = Duration.ofSeconds(20);
+  private static final Duration START = Duration.ofSeconds(60);
 
   AgentProcess(String name, Launch launch, Path log) {
     super(name, launch, log);

@@ -8,7 +8,7 @@ import java.time.Duration;
 /** A running {@code server2server.jar}. */
 public final class RelayProcess extends JarProcess {
 
-  private static final Duration START = Duration.ofSeconds(20);
+  private static final Duration START = Duration.ofSeconds(60);
 
   RelayProcess(String name, Launch launch, Path log) {
     super(name, launch, log);
