@@ -9,6 +9,7 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The network between agent and relay, with faults on demand: connections reset by kind, or
@@ -111,6 +112,11 @@ public final class FaultProxy implements AutoCloseable {
       }
       awaitOpen();
       to.shutdownOutput();
+      if (link.ended.incrementAndGet() == 2) {
+        links.remove(link);
+        from.close();
+        to.close();
+      }
     } catch (IOException e) {
       awaitOpen();
       links.remove(link);
@@ -160,6 +166,7 @@ public final class FaultProxy implements AutoCloseable {
     private final int kind;
     private final Socket agent;
     private final Socket onward;
+    private final AtomicInteger ended = new AtomicInteger();
 
     private Link(int kind, Socket agent, Socket onward) {
       this.kind = kind;

@@ -12,12 +12,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * A running jar: its two streams line by line, in memory (bounded) and in a file; its signals; its
- * exit code.
+ * A running jar: its two streams line by line, in memory (the newest) and in a file; its signals;
+ * its exit code.
  */
 public class JarProcess implements AutoCloseable {
 
@@ -29,13 +30,19 @@ public class JarProcess implements AutoCloseable {
   private static final Pattern FORBIDDEN =
       Pattern.compile("LEAK|IllegalReferenceCountException|^\\s+at [\\w.$/<>]+\\(");
 
+  private static final Pattern GENERATION =
+      Pattern.compile("generation\\s+total \\d+K, used (\\d+)K");
+  private static final Pattern COUNTS = Pattern.compile("\\b(relay|agent)\\.counts ");
+
   private final String name;
   private final Process process;
   private final Writer file;
   private final Path path;
   private final List<LogLine> lines = new ArrayList<>(); // guarded by itself
+  private final List<String> forbidden = new ArrayList<>(); // guarded by lines
+  private int forgotten; // guarded by lines: so many older ones are only in the file
+  private LogLine counts; // guarded by lines: the newest
   private int openStreams = 2; // guarded by lines
-  private int checked; // guarded by lines
 
   JarProcess(String name, Launch launch, Path path) {
     this.name = name;
@@ -79,8 +86,15 @@ public class JarProcess implements AutoCloseable {
 
   private void add(LogLine line) throws IOException {
     synchronized (lines) {
-      if (lines.size() < MAX_LINES) {
-        lines.add(line);
+      if (lines.size() == MAX_LINES) {
+        lines.subList(0, MAX_LINES / 2).clear();
+        forgotten += MAX_LINES / 2;
+      }
+      lines.add(line);
+      if (line.matches(COUNTS)) {
+        counts = line;
+      } else if (line.matches(FORBIDDEN)) {
+        forbidden.add(name + ": " + line);
       }
       file.write(line + "\n");
       file.flush();
@@ -111,7 +125,7 @@ public class JarProcess implements AutoCloseable {
   /** How many lines there are by now: what comes later is after this mark. */
   public int mark() {
     synchronized (lines) {
-      return lines.size();
+      return forgotten + lines.size();
     }
   }
 
@@ -128,9 +142,11 @@ public class JarProcess implements AutoCloseable {
     long deadline = System.nanoTime() + timeout.toNanos();
     synchronized (lines) {
       for (int next = mark; ; ) {
-        for (; next < lines.size(); next++) {
-          if (lines.get(next).matches(pattern)) {
-            return lines.get(next);
+        for (; next < forgotten + lines.size(); next++) {
+          next = Math.max(next, forgotten);
+          LogLine line = lines.get(next - forgotten);
+          if (line.matches(pattern)) {
+            return line;
           }
         }
         long left = deadline - System.nanoTime();
@@ -158,8 +174,7 @@ public class JarProcess implements AutoCloseable {
   public LogLine awaitCounts(Duration timeout, String... expected) {
     long begin = System.nanoTime();
     while (true) {
-      List<LogLine> all = lines("(relay|agent)\\.counts ");
-      LogLine last = all.isEmpty() ? null : all.get(all.size() - 1);
+      LogLine last = counts();
       long waited = System.nanoTime() - begin;
       if (last != null
           && waited > COUNTS_EVERY.toNanos()
@@ -171,6 +186,13 @@ public class JarProcess implements AutoCloseable {
             name + " counts otherwise than " + List.of(expected) + ": " + last + "\n" + tail(30));
       }
       pause();
+    }
+  }
+
+  /** The newest line of counts; null if there was none. */
+  public LogLine counts() {
+    synchronized (lines) {
+      return counts;
     }
   }
 
@@ -195,10 +217,12 @@ public class JarProcess implements AutoCloseable {
 
   public List<LogLine> lines(int mark, String regex) {
     Pattern pattern = Pattern.compile(regex);
-    List<LogLine> all = lines();
-    return all.subList(Math.min(mark, all.size()), all.size()).stream()
-        .filter(line -> line.matches(pattern))
-        .collect(Collectors.toList());
+    synchronized (lines) {
+      int from = Math.min(Math.max(0, mark - forgotten), lines.size());
+      return lines.subList(from, lines.size()).stream()
+          .filter(line -> line.matches(pattern))
+          .collect(Collectors.toList());
+    }
   }
 
   public List<String> stdout() {
@@ -232,12 +256,8 @@ public class JarProcess implements AutoCloseable {
   /** Lines that no process may print, since the last call. */
   List<String> forbiddenLines() {
     synchronized (lines) {
-      List<String> found =
-          lines.subList(checked, lines.size()).stream()
-              .filter(line -> line.matches(FORBIDDEN))
-              .map(line -> name + ": " + line)
-              .collect(Collectors.toList());
-      checked = lines.size();
+      List<String> found = List.copyOf(forbidden);
+      forbidden.clear();
       return found;
     }
   }
@@ -312,24 +332,52 @@ public class JarProcess implements AutoCloseable {
    * Lets a leak show itself: a collection, after which Netty's next allocation reports. Does
    * nothing without {@code jcmd}.
    */
-  void collectGarbage() {
+  public void collectGarbage() {
+    jcmd("GC.run");
+  }
+
+  /**
+   * What is alive on the heap, after a collection, in kilobytes; 0 without {@code jcmd}. For the
+   * serial collector.
+   */
+  public long liveHeapKb() {
+    collectGarbage();
+    Matcher generation = GENERATION.matcher(jcmd("GC.heap_info"));
+    long used = 0;
+    while (generation.find()) {
+      used += Long.parseLong(generation.group(1));
+    }
+    return used;
+  }
+
+  /** Memory that was freed goes back to the system, where the C library and Java can do so. */
+  public void trimNativeHeap() {
+    jcmd("System.trim_native_heap");
+  }
+
+  private String jcmd(String what) {
     Path jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd");
     if (!process.isAlive() || !Files.isExecutable(jcmd)) {
-      return;
+      return "";
     }
     try {
-      Process collect =
-          new ProcessBuilder(jcmd.toString(), Long.toString(process.pid()), "GC.run")
+      Process command =
+          new ProcessBuilder(jcmd.toString(), Long.toString(process.pid()), what)
               .redirectErrorStream(true)
-              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
               .start();
-      if (!collect.waitFor(10, TimeUnit.SECONDS)) {
-        collect.destroyForcibly();
+      command.getOutputStream().close();
+      Async<String> answer =
+          Async.run(
+              () -> new String(command.getInputStream().readAllBytes(), StandardCharsets.UTF_8));
+      if (!command.waitFor(10, TimeUnit.SECONDS)) {
+        command.destroyForcibly();
       }
+      return answer.get(STOP);
     } catch (IOException e) {
       throw new AssertionError("jcmd of " + name, e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+      throw new AssertionError("interrupted", e);
     }
   }
 

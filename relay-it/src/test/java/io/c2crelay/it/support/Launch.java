@@ -70,6 +70,13 @@ public final class Launch {
     return this;
   }
 
+  /** No flags but those of the systemd unit. */
+  public Launch unitJvm() {
+    jvmArgs.clear();
+    jvmArgs.addAll(Unit.of(jar.getFileName().toString().replaceFirst("\\.jar$", "")).jvmFlags());
+    return this;
+  }
+
   /** Another {@code java} executable. */
   public Launch java(String executable) {
     this.java = executable;

@@ -133,23 +133,33 @@ public final class Sequence {
     }
   }
 
+  /** What to do after so many more bytes were found right. */
+  @FunctionalInterface
+  public interface Progress {
+    void read(int bytes) throws IOException;
+  }
+
   /**
-   * Reads until the connection ends, and fails unless all that came is the next bytes; {@link
-   * #position()} says how far they went.
+   * Reads until FIN, and fails unless all that came is the next bytes; {@link #position()} says how
+   * far they went.
+   *
+   * @throws SocketException at a reset
    */
-  public Ending readToEnd(InputStream in) throws IOException {
+  public void readToFin(InputStream in, Progress progress) throws IOException {
     byte[] buffer = new byte[CHUNK];
-    while (true) {
-      int n;
-      try {
-        n = in.read(buffer);
-      } catch (SocketException e) {
-        return Ending.RESET;
-      }
-      if (n < 0) {
-        return Ending.FIN;
-      }
+    for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
       verify(buffer, 0, n);
+      progress.read(n);
+    }
+  }
+
+  /** As above, whatever the end. */
+  public Ending readToEnd(InputStream in) throws IOException {
+    try {
+      readToFin(in, n -> {});
+      return Ending.FIN;
+    } catch (SocketException e) {
+      return Ending.RESET;
     }
   }
 

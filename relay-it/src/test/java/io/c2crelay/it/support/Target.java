@@ -114,6 +114,9 @@ public final class Target implements AutoCloseable {
     } catch (IOException | AssertionError ended) {
       // The other end went away: what that means is for the test to judge at its own end.
     }
+    if (socket.isClosed()) {
+      open.remove(socket);
+    }
   }
 
   private static void spawn(String name, Runnable task) {

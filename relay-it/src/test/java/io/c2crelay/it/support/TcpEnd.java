@@ -21,6 +21,8 @@ public final class TcpEnd implements AutoCloseable {
 
   private static final int TIMEOUT_MILLIS = 10_000;
 
+  private static final int SMALL = 32 * 1024;
+
   private final Socket socket;
   private final InputStream in;
   private final OutputStream out;
@@ -43,7 +45,21 @@ public final class TcpEnd implements AutoCloseable {
   }
 
   public static TcpEnd connect(InetSocketAddress address) {
+    return connect(new Socket(), address);
+  }
+
+  /** A user at another address of the loopback, {@code 127.0.0.2}, say. */
+  public static TcpEnd connectFrom(String from, InetSocketAddress address) {
     Socket socket = new Socket();
+    try {
+      socket.bind(new InetSocketAddress(from, 0));
+    } catch (IOException e) {
+      throw new AssertionError("cannot bind " + from + ": " + e, e);
+    }
+    return connect(socket, address);
+  }
+
+  private static TcpEnd connect(Socket socket, InetSocketAddress address) {
     try {
       socket.connect(address, TIMEOUT_MILLIS);
       return new TcpEnd(socket);
@@ -59,6 +75,20 @@ public final class TcpEnd implements AutoCloseable {
       return this;
     } catch (SocketException e) {
       throw failed("cannot set its timeout", e);
+    }
+  }
+
+  /**
+   * The kernel holds little of what this end has not yet read, or not yet got rid of: thousands of
+   * ends that stall would use up its memory for TCP, which all connections share.
+   */
+  public TcpEnd small() {
+    try {
+      socket.setReceiveBufferSize(SMALL);
+      socket.setSendBufferSize(SMALL);
+      return this;
+    } catch (SocketException e) {
+      throw failed("cannot set its buffers", e);
     }
   }
 

@@ -1,0 +1,97 @@
+package io.c2crelay.it.support;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * What a process takes of the machine, as Linux tells it (proc(5)).
+ *
+ * @param residentKb memory in RAM now
+ * @param peakKb the most of it since {@link #forgetPeak}
+ * @param cpuMillis processor time so far
+ * @param threads by name, sorted, without the JVM's compilers, which come and go as they like
+ */
+public record Footprint(
+    long residentKb, long peakKb, long cpuMillis, int descriptors, List<String> threads) {
+
+  private static final Path PROC = Path.of("/proc");
+  private static final long MILLIS_PER_TICK = 10; // USER_HZ is 100 wherever Linux runs Java
+  private static final String COMPILER = "C[12] CompilerThre";
+
+  public static void assumeKnown() {
+    assumeTrue(Files.isDirectory(PROC.resolve("self/task")), "a Linux that has /proc");
+  }
+
+  public static Footprint of(JarProcess process) {
+    Path proc = PROC.resolve(Long.toString(process.pid()));
+    try {
+      String status = Files.readString(proc.resolve("status"));
+      return new Footprint(
+          kilobytes(status, "VmRSS"),
+          kilobytes(status, "VmHWM"),
+          cpuMillis(Files.readString(proc.resolve("stat"))),
+          list(proc.resolve("fd")).size(),
+          threads(proc.resolve("task")));
+    } catch (IOException e) {
+      throw new AssertionError("no figures of " + process.name() + ": " + e, e);
+    }
+  }
+
+  /** From now on the peak is of what comes. */
+  public static void forgetPeak(JarProcess process) {
+    try {
+      Files.writeString(PROC.resolve(process.pid() + "/clear_refs"), "5");
+    } catch (IOException e) {
+      throw new AssertionError("cannot reset the peak of " + process.name() + ": " + e, e);
+    }
+  }
+
+  private static long kilobytes(String status, String field) {
+    Matcher matcher = Pattern.compile(field + ":\\s+(\\d+) kB").matcher(status);
+    if (!matcher.find()) {
+      throw new AssertionError("no " + field + " in " + status);
+    }
+    return Long.parseLong(matcher.group(1));
+  }
+
+  /** The 12th and 13th field after the name, which is in brackets and may hold anything. */
+  private static long cpuMillis(String stat) {
+    String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+    return (Long.parseLong(fields[11]) + Long.parseLong(fields[12])) * MILLIS_PER_TICK;
+  }
+
+  private static List<String> threads(Path tasks) throws IOException {
+    List<String> names = new ArrayList<>();
+    for (Path task : list(tasks)) {
+      try {
+        names.add(Files.readString(task.resolve("comm")).trim());
+      } catch (IOException ended) {
+        // It is not there any more.
+      }
+    }
+    names.removeIf(name -> name.matches(COMPILER));
+    names.sort(null);
+    return names;
+  }
+
+  private static List<Path> list(Path directory) throws IOException {
+    try (Stream<Path> entries = Files.list(directory)) {
+      return entries.toList();
+    }
+  }
+
+  @Override
+  public String toString() {
+    return String.format(
+        "rss=%dk peak=%dk descriptors=%d threads=%d cpu=%dms",
+        residentKb, peakKb, descriptors, threads.size(), cpuMillis);
+  }
+}

@@ -1,0 +1,33 @@
+package io.c2crelay.it.support;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Locale;
+
+/** Figures, a line each: on standard output and in {@code target/measured.txt}. */
+public final class Measured {
+
+  private static final Path FILE = Path.of("target", "measured.txt");
+
+  private Measured() {}
+
+  /** As {@link String#format}. */
+  public static synchronized void say(String what, String format, Object... values) {
+    String line = "measured: " + what + ": " + String.format(Locale.ROOT, format, values);
+    System.out.println(line);
+    try {
+      Files.createDirectories(FILE.getParent());
+      Files.writeString(
+          FILE,
+          line + "\n",
+          StandardCharsets.UTF_8,
+          StandardOpenOption.CREATE,
+          StandardOpenOption.APPEND);
+    } catch (IOException e) {
+      throw new AssertionError("cannot write " + FILE, e);
+    }
+  }
+}

@@ -1,0 +1,57 @@
+package io.c2crelay.it.support;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** What a systemd unit starts Java with, read from the unit itself. */
+public final class Unit {
+
+  private static final Pattern START = Pattern.compile("(?m)^ExecStart=\\S*/java\\s(.*)\\s-jar\\s");
+
+  private final Path file;
+  private final List<String> flags;
+
+  private Unit(Path file, List<String> flags) {
+    this.file = file;
+    this.flags = flags;
+  }
+
+  /** Of {@code server2server} or {@code client2client}. */
+  public static Unit of(String module) {
+    Path file = Paths.get("..", module, "src", "main", "systemd", module + ".service");
+    try {
+      Matcher start = START.matcher(Files.readString(file).replace("\\\n", " "));
+      if (!start.find()) {
+        throw new AssertionError("no ExecStart=…/java … -jar in " + file);
+      }
+      return new Unit(
+          file,
+          Stream.of(start.group(1).trim().split("\\s+"))
+              .filter(flag -> !flag.startsWith("$")) // an operator's own, by default none
+              .collect(Collectors.toList()));
+    } catch (IOException e) {
+      throw new AssertionError("cannot read " + file, e);
+    }
+  }
+
+  public List<String> jvmFlags() {
+    return flags;
+  }
+
+  /** The value of a flag that is a size in megabytes: {@code -Xmx}, say. */
+  public long megabytes(String flag) {
+    return flags.stream()
+        .filter(f -> f.matches(Pattern.quote(flag) + "\\d+m"))
+        .map(f -> f.substring(flag.length(), f.length() - 1))
+        .mapToLong(Long::parseLong)
+        .findFirst()
+        .orElseThrow(() -> new AssertionError("no " + flag + "…m in " + file));
+  }
+}
