@@ -355,7 +355,7 @@ public class JarProcess implements AutoCloseable {
     jcmd("System.trim_native_heap");
   }
 
-  private String jcmd(String what) {
+  public String jcmd(String what) {
     Path jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd");
     if (!process.isAlive() || !Files.isExecutable(jcmd)) {
       return "";

@@ -1,0 +1,154 @@
+package io.c2crelay.it.hostile;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Behaviour;
+import io.c2crelay.it.support.Bulk;
+import io.c2crelay.it.support.Footprint;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.RawConnection;
+import io.c2crelay.it.support.RawFrame;
+import io.c2crelay.it.support.RawRelay;
+import io.c2crelay.it.support.Target;
+import io.c2crelay.it.support.Wire;
+import java.io.IOException;
+import java.net.Socket;
+import java.time.Duration;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.parallel.Isolated;
+
+/**
+ * An agent, under the flags of its unit, whose relay does what it should not: the agent's memory
+ * stays where it was, its target is left alone, and it serves the next relay that behaves.
+ */
+@Tag("full")
+@Isolated("it measures")
+@Timeout(60)
+class HostileRelayIT {
+
+  private static final Duration SOON = Duration.ofSeconds(10);
+
+  @RegisterExtension final Harness harness = Harness.perTest();
+
+  private final String key = Harness.newKey();
+  private RawRelay relay;
+  private Target target;
+  private AgentProcess agent;
+
+  @BeforeEach
+  void start() {
+    Footprint.assumeKnown();
+    relay = harness.keep(RawRelay.start(key));
+    target = harness.keep(Target.start(Behaviour.ECHO));
+    agent =
+        harness.agent(
+            Launch.agent("--log-level", "debug", "" + target.port(), "127.0.0.1", "" + relay.port())
+                .unitJvm()
+                .jvmArgs(Watch.TOUCHED)
+                .key(key));
+  }
+
+  // ---- before it has proven anything
+
+  @Test
+  void garbageInPlaceOfTlsOrOfAChallenge() throws Exception {
+    try (Watch watch = Watch.over(agent)) {
+      relay.accept().socket().getOutputStream().write(Bulk.bytes(1, 100_000));
+      write(relay.accept(), "HTTP/1.1 400 Bad Request\r\n\r\n".getBytes(UTF_8));
+      write(relay.accept(), Wire.concat(Wire.magic(), new byte[] {1, 1, 0}));
+      write(relay.accept(), Wire.concat(new byte[] {22, 3, 3, 0x40, 0}, Bulk.bytes(2, 16 * 1024)));
+      RawConnection stranger = harness.keep(relay.accept(Wire.KIND_CONTROL));
+      stranger.trySendBytes(Bulk.bytes(3, 1 << 20)).awaitEnd(SOON);
+      RawConnection skips = harness.keep(relay.accept(Wire.KIND_CONTROL));
+      skips.trySendBytes(many(32 << 20, RawFrame.of(0x80, new byte[4096])));
+      skips.sendBytes(RawFrame.header(Wire.CHALLENGE, 33)); // and never the rest
+      assertThat(skips.awaitEnd(SOON.plus(SOON)).frames()).as("an AUTH").isEmpty();
+      harness.keep(relay.attach());
+      agent.awaitReady();
+      watch.assertFlat("garbage to the agent", 32, 32, "sessions=0", "buffered=0");
+    }
+    assertThat(target.accepted()).as("connections at the target").isZero();
+  }
+
+  private static void write(RawRelay.Incoming incoming, byte[] bytes) throws IOException {
+    try (Socket socket = incoming.socket()) {
+      socket.getOutputStream().write(bytes);
+      socket.setSoTimeout((int) SOON.toMillis());
+      socket.getInputStream().read(); // a reset, or the end
+    } catch (IOException ended) {
+      // It was meant to end.
+    }
+  }
+
+  // ---- a relay with the key
+
+  @Test
+  void dialsWithoutEndThatNobodyReadsTheAnswersOf() throws Exception {
+    RawConnection control = harness.keep(relay.attach());
+    agent.awaitReady();
+    try (Watch watch = Watch.over(agent)) {
+      byte[] dials = RawFrame.of(Wire.DIAL, Wire.random(128 * 32)).bytes();
+      for (int i = 0; i < 20_000; i++) {
+        control.trySendBytes(dials);
+      }
+      agent.awaitLog("control\\.stalled ", SOON);
+      watch.assertFlat("dials without end", 32, 32, "sessions=0", "buffered=0");
+    }
+  }
+
+  @Test
+  void dialsBeyondThoseThatMayWaitAreRefused() {
+    RawConnection control = harness.keep(relay.attach());
+    agent.awaitReady();
+    int allowed = 64 + 256; // in handshake, and waiting
+    for (int i = 0; i < 4; i++) {
+      control.send(Wire.DIAL, Wire.random(128 * 32));
+    }
+    for (int refused = 4 * 128 - allowed; refused > 0; refused--) {
+      byte[] answer = control.expect(Wire.DIAL_FAILED).payload();
+      assertThat(answer[16]).as("reason: LIMIT").isEqualTo((byte) 4);
+    }
+    control.send(Wire.PING, new byte[8]);
+    control.expect(Wire.PONG);
+  }
+
+  @Test
+  void startsAndFloodsOnDataConnections() {
+    RawConnection control = harness.keep(relay.attach());
+    agent.awaitReady();
+    try (Watch watch = Watch.over(agent)) {
+      control.send(Wire.DIAL, Wire.random(16), Wire.random(16));
+      RawConnection unready = harness.keep(relay.accept(Wire.KIND_DATA));
+      unready.expect(Wire.TOKEN);
+      unready.trySendBytes(RawFrame.of(Wire.START, new byte[46]).bytes());
+      assertThat(unready.awaitEnd(SOON).frames()).as("START without READY").isEmpty();
+
+      RawConnection warm = harness.keep(relay.warm(control));
+      warm.trySendBytes(many(32 << 20, RawFrame.of(0x90, new byte[16_000])));
+      warm.trySendBytes(many(4 << 20, RawFrame.of(Wire.PING, new byte[8])));
+      warm.trySendBytes(RawFrame.of(Wire.READY, new byte[16]).bytes());
+      warm.awaitEnd(SOON);
+
+      assertThat(target.accepted()).as("connections at the target").isZero();
+      control.send(Wire.PING, new byte[8]);
+      control.expect(Wire.PONG);
+      watch.assertFlat("floods to the agent", 32, 32, "sessions=0", "buffered=0");
+    }
+  }
+
+  private static byte[] many(int bytes, RawFrame frame) {
+    byte[] one = frame.bytes();
+    byte[] all = new byte[bytes / one.length * one.length];
+    for (int at = 0; at < all.length; at += one.length) {
+      System.arraycopy(one, 0, all, at, one.length);
+    }
+    return all;
+  }
+}
