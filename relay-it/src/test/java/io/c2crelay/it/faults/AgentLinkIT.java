@@ -89,6 +89,7 @@ class AgentLinkIT {
     Sequence toUser = Sequence.toUser(12);
     toTarget.write(quiet.out(), 1_000);
     toUser.read(quiet.in(), 1_000);
+    Thread.sleep(500); // until all of it is acknowledged
     int relayMark = rig.relay.mark();
     int agentMark = rig.agent.mark();
 

@@ -11,7 +11,6 @@ import io.c2crelay.it.support.Namespaces.Host;
 import io.c2crelay.it.support.Sequence;
 import io.c2crelay.it.support.Talk;
 import io.c2crelay.it.support.TcpEnd;
-import java.io.IOException;
 import java.time.Duration;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
@@ -34,7 +33,7 @@ class UserLinkIT {
   private static final Duration SOON = Duration.ofSeconds(10);
 
   /** TCP's keep-alive: after 60 s, then every 10 s, three times. */
-  private static final Duration KEEPALIVE_GIVES_UP = Duration.ofSeconds(95);
+  private static final Duration KEEPALIVE_GIVES_UP = Duration.ofSeconds(90);
 
   private static final int SILENT = 1;
 
@@ -47,9 +46,10 @@ class UserLinkIT {
   private static Cable silentUser;
   private static Rig rig;
   private static TcpEnd silent;
+  private static long silentSince;
 
   @BeforeAll
-  static void cutTheSilentUserOff() throws IOException {
+  static void cutTheSilentUserOff() throws Exception {
     Namespaces network = harness.keep(Namespaces.create());
     relayHost = network.host("r");
     Host agentHost = network.host("a");
@@ -63,7 +63,9 @@ class UserLinkIT {
     silent = user(silentUser);
     Sequence.toTarget(SILENT).write(silent.out(), 1_000);
     Sequence.toUser(SILENT).read(silent.in(), 1_000);
+    Thread.sleep(500); // until all of it is acknowledged
     silentUser.swallow();
+    silentSince = System.nanoTime();
   }
 
   private static TcpEnd user(Cable cable) {
@@ -107,6 +109,8 @@ class UserLinkIT {
   @Order(3)
   void silentUserWhoIsAwayIsGivenUpByKeepalive() {
     assertThat(rig.ledger.awaitEnd(SILENT, KEEPALIVE_GIVES_UP)).isEqualTo(Ending.RESET);
+    assertThat(Duration.ofNanos(System.nanoTime() - silentSince))
+        .isCloseTo(KEEPALIVE_GIVES_UP, Duration.ofSeconds(5));
     silentUser.pass();
     assertThat(silent.send("anyone?").awaitEnd(SOON)).isEqualTo(Ending.RESET);
     rig.awaitCalm(SOON);
