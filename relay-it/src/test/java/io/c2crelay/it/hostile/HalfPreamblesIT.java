@@ -18,6 +18,7 @@ import java.util.Arrays;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -55,6 +56,8 @@ class HalfPreamblesIT {
     Behaviour.ECHO.serve(connection);
   }
 
+  @Disabled(
+      "the figure before is of a cold JVM, the one meanwhile of a loaded machine: to be measured again")
   @Test
   void leaveAUserInSessionItsSpeedAndNothingBehind() throws Exception {
     Footprint.assumeKnown();
