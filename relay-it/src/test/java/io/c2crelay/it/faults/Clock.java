@@ -1,0 +1,72 @@
+package io.c2crelay.it.faults;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.c2crelay.it.support.Launch;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * A wall clock that some processes have of their own, and that can be set while they run: by
+ * libfaketime, which leaves their monotonic clock alone. They see it within a second.
+ */
+final class Clock {
+
+  private static final List<Path> DIRECTORIES =
+      List.of(Path.of("/usr/lib"), Path.of("/usr/lib64"), Path.of("/usr/local/lib"));
+
+  private final Path library;
+  private final Path file;
+
+  private Clock(Path library, Path file) {
+    this.library = library;
+    this.file = file;
+  }
+
+  /** Skips the test where there is no libfaketime. */
+  static Clock assumeThere(Path directory) throws IOException {
+    Path library = library();
+    assumeTrue(library != null, "libfaketime (Debian's package of that name) is not installed");
+    Clock clock = new Clock(library, Files.createTempFile(directory, "clock", ""));
+    clock.set("+0");
+    return clock;
+  }
+
+  private static Path library() throws IOException {
+    for (Path directory : DIRECTORIES) {
+      if (Files.isDirectory(directory)) {
+        try (Stream<Path> found =
+            Files.find(directory, 3, (path, any) -> path.endsWith("faketime/libfaketimeMT.so.1"))) {
+          Path first = found.findFirst().orElse(null);
+          if (first != null) {
+            return first;
+          }
+        }
+      }
+    }
+    return null;
+  }
+
+  /** A process that goes by this clock. */
+  Launch on(Launch launch) {
+    return launch
+        .env("LD_PRELOAD", library.toString())
+        .env("FAKETIME_TIMESTAMP_FILE", file.toString())
+        .env("FAKETIME_CACHE_DURATION", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("FAKETIME_FORCE_MONOTONIC_FIX", "0"); // for an old glibc: else the JVM's waits spin
+  }
+
+  /**
+   * @param time as faketime(1) has it: {@code +3h}, {@code -1d}, {@code @2100-01-01 00:00:00}
+   */
+  void set(String time) throws IOException {
+    Path next = file.resolveSibling(file.getFileName() + ".next");
+    Files.writeString(next, time + "\n");
+    Files.move(next, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+  }
+}

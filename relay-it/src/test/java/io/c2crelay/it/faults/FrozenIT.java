@@ -1,0 +1,94 @@
+package io.c2crelay.it.faults;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.c2crelay.it.faults.Accounts.Kind;
+import io.c2crelay.it.faults.Accounts.User;
+import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Async;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.JarProcess;
+import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Target;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A process stands still for 2 s, as a machine that is suspended or out of memory does. */
+@Tag("full")
+@Timeout(120)
+class FrozenIT {
+
+  private static final long FROZEN_MILLIS = 2_000;
+  private static final Duration SOON = Duration.ofSeconds(30);
+
+  @RegisterExtension final Harness harness = Harness.perTest();
+
+  private final String key = Harness.newKey();
+  private final Accounts accounts = new Accounts();
+  private final Target target = harness.keep(Target.start(accounts));
+
+  private static void freeze(List<JarProcess> processes) throws InterruptedException {
+    processes.forEach(JarProcess::freeze);
+    Thread.sleep(FROZEN_MILLIS);
+    processes.forEach(JarProcess::thaw);
+  }
+
+  /** Agents come one by one: when the relay stops, one dials or is in its handshake. */
+  @Test
+  void agentsThatComeToAFrozenRelayAreAttachedWhenItThaws() throws Exception {
+    RelayProcess relay = harness.relay(key, "--log-level", "debug");
+    relay.awaitListening();
+    List<AgentProcess> agents = new ArrayList<>();
+    for (int i = 0; i < 4; i++) {
+      agents.add(harness.agent(key, target.port(), relay.port()));
+      Thread.sleep(150);
+    }
+    agents.get(0).awaitLog("agent\\.started ", SOON);
+    freeze(List.of(relay));
+    agents.forEach(AgentProcess::awaitReady);
+    relay.awaitCounts(SOON, "agents=4", "warm=16", "tokens=0", "waiting=0", "handshakes=0");
+    accounts.connect(Kind.SHORT, relay.port()).settleInOrder(SOON);
+  }
+
+  /** Sessions of all kinds go on, and a crowd is served, by warm connections or by dials. */
+  @ParameterizedTest
+  @ValueSource(strings = {"4", "0"})
+  void noUserNoticesMoreThanADelay(String pool) throws Exception {
+    RelayProcess relay = harness.relay(key, "--log-level", "debug", "--pool", pool);
+    AgentProcess agent = harness.agent(key, target.port(), relay.port(), "--log-level", "debug");
+    agent.awaitReady();
+    for (List<JarProcess> frozen :
+        List.<List<JarProcess>>of(List.of(relay), List.of(agent), List.of(relay, agent))) {
+      List<User> users = new ArrayList<>();
+      for (Kind kind : Kind.values()) {
+        users.add(accounts.connect(kind, relay.port()));
+      }
+      Thread.sleep(200);
+      Async<List<User>> crowd = Async.run(() -> crowd(relay.port()));
+      Thread.sleep(100); // half of them came before
+      freeze(frozen);
+      users.addAll(crowd.get(SOON));
+      users.forEach(user -> user.settleInOrder(SOON));
+      accounts.settle(SOON);
+      relay.awaitCounts(SOON, "agents=1", "waiting=0", "sessions=0", "tokens=0", "buffered=0");
+      agent.awaitCounts(SOON, "sessions=0", "buffered=0");
+    }
+    assertThat(agent.lines("control\\.lost ")).isEmpty();
+  }
+
+  private List<User> crowd(int port) throws InterruptedException {
+    List<User> users = new ArrayList<>();
+    for (int i = 0; i < 20; i++) {
+      users.add(accounts.connect(Kind.values()[i % Kind.values().length], port));
+      Thread.sleep(10);
+    }
+    return users;
+  }
+}

@@ -1,0 +1,77 @@
+package io.c2crelay.it.faults;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.c2crelay.it.faults.Accounts.Kind;
+import io.c2crelay.it.faults.KillRounds.Phase;
+import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Target;
+import java.time.Duration;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** SIGKILL of the agent, again and again, at moments that a seed decides. */
+@Tag("full")
+@Timeout(300)
+class KilledAgentIT {
+
+  private static final int KILLS = Integer.getInteger("it.kills", 50);
+  private static final Duration SOON = Duration.ofSeconds(30);
+
+  @RegisterExtension final Harness harness = Harness.perTest();
+
+  private final String key = Harness.newKey();
+
+  private AgentProcess agent(int targetPort, int relayPort) {
+    return harness.agent(
+        KillRounds.toBeKilled(Launch.agent("" + targetPort, "127.0.0.1", "" + relayPort)).key(key));
+  }
+
+  @Test
+  void everyByteIsAccountedForOrItsSessionResetAndTheNextAgentServes() {
+    Accounts accounts = new Accounts();
+    KillRounds rounds = new KillRounds(accounts, 4);
+    Target target = harness.keep(Target.start(accounts));
+    RelayProcess relay = harness.relay(key, "--log-level", "debug");
+    int port = relay.port();
+    AgentProcess agent = agent(target.port(), port);
+    relay.awaitCounts(SOON, "agents=1", "warm=4");
+    long descriptors = relay.descriptors();
+
+    for (int round = 0; round < KILLS; round++) {
+      Phase phase = KillRounds.phase(round);
+      if (phase != Phase.ATTACHING) {
+        agent.awaitReady();
+      }
+      if (phase != Phase.ATTACHING && phase != Phase.DIALLING) {
+        accounts.connect(Kind.SHORT, port).settleInOrder(SOON);
+      }
+      rounds.play(phase, port);
+      agent.kill();
+      agent = agent(target.port(), port);
+      rounds.settle(SOON);
+    }
+
+    agent.awaitReady();
+    accounts.connect(Kind.SHORT, port).settleInOrder(SOON);
+    relay.awaitCounts(
+        SOON,
+        "agents=1",
+        "warm=4",
+        "tokens=0",
+        "waiting=0",
+        "sessions=0",
+        "handshakes=0",
+        "buffered=0");
+    assertThat(rounds.resets()).as(rounds.toString()).isGreaterThanOrEqualTo(KILLS / 2);
+    await()
+        .atMost(SOON)
+        .untilAsserted(() -> assertThat(relay.descriptors()).isLessThanOrEqualTo(descriptors));
+  }
+}

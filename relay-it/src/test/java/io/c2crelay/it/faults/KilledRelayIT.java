@@ -1,0 +1,72 @@
+package io.c2crelay.it.faults;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.c2crelay.it.faults.Accounts.Kind;
+import io.c2crelay.it.faults.KillRounds.Phase;
+import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.Ports;
+import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Target;
+import java.time.Duration;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** SIGKILL of the relay, again and again, at moments that a seed decides. */
+@Tag("full")
+@Timeout(300)
+class KilledRelayIT {
+
+  private static final int KILLS = Integer.getInteger("it.kills", 50);
+  private static final Duration SOON = Duration.ofSeconds(30);
+
+  @RegisterExtension final Harness harness = Harness.perTest();
+
+  private final String key = Harness.newKey();
+  private final int port = Ports.free();
+
+  private RelayProcess relayFor(int round) {
+    String pool = KillRounds.phase(round) == Phase.DIALLING ? "0" : "4";
+    return harness.relay(
+        KillRounds.toBeKilled(Launch.relay("" + port, "--pool", pool, "--log-level", "debug"))
+            .key(key));
+  }
+
+  @Test
+  void everyByteIsAccountedForOrItsSessionResetAndTheNextRelayServes() {
+    Accounts accounts = new Accounts();
+    KillRounds rounds = new KillRounds(accounts, 3);
+    Target target = harness.keep(Target.start(accounts));
+    RelayProcess relay = relayFor(0);
+    relay.awaitListening();
+    AgentProcess agent = harness.agent(key, target.port(), port, "--log-level", "debug");
+    relay.awaitCounts(SOON, "warm=4");
+    long descriptors = agent.descriptors();
+
+    for (int round = 0; round < KILLS; round++) {
+      Phase phase = KillRounds.phase(round);
+      relay.awaitListening();
+      if (phase != Phase.ATTACHING) {
+        relay.awaitLog("agent\\.attached ", SOON);
+        accounts.connect(Kind.SHORT, port).settleInOrder(SOON);
+      }
+      rounds.play(phase, port);
+      relay.kill();
+      relay = relayFor(round + 1);
+      rounds.settle(SOON);
+    }
+
+    relay.awaitLog("agent\\.attached ", SOON);
+    accounts.connect(Kind.SHORT, port).settleInOrder(SOON);
+    agent.awaitCounts(SOON, "sessions=0", "buffered=0");
+    assertThat(rounds.resets()).as(rounds.toString()).isGreaterThanOrEqualTo(KILLS / 2);
+    await()
+        .atMost(SOON)
+        .untilAsserted(() -> assertThat(agent.descriptors()).isLessThanOrEqualTo(descriptors));
+  }
+}
