@@ -25,6 +25,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -39,6 +40,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * The wall clock of relay and agent jumps by hours and days, forth and back, all the time; or it is
  * wrong by decades. Nothing that they do goes by it.
  */
+@Disabled("green alone, not yet tried beside all others")
 @Tag("full")
 @Timeout(120)
 @Execution(ExecutionMode.CONCURRENT) // most of it is waiting
