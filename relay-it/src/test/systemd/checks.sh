@@ -20,11 +20,21 @@ prepare() {
   ip link set card up
   ip link set end up
   ip address add 192.0.2.1/24 dev card
-  # Only resolved knows the relay's name, and nobody but resolved is asked.
-  echo '127.0.0.1 relay.example.com' >> /etc/hosts
-  sed -i 's/^hosts:.*/hosts: resolve/' /etc/nsswitch.conf
+  # More than what Netty takes where it cannot read it.
+  echo 5000 > /proc/sys/net/core/somaxconn
+  # Names are known to DNS, and nobody but resolved is asked for them.
+  "${peer[@]}" dns 5353 &
+  mkdir -p /etc/systemd/resolved.conf.d
+  printf '[Resolve]\nDNS=127.0.0.1:5353\nDNSSEC=no\n' > /etc/systemd/resolved.conf.d/checks.conf
+  systemctl restart systemd-resolved
+  ln -sf /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
+  names_come_from resolve
+  # On Debian 11 nobody gets an answer from it.
+  within 5 getent hosts relay.example.com > /dev/null || names_come_from dns
   "${peer[@]}" target 22 > /dev/null &
 }
+
+names_come_from() { sed -i "s/^hosts:.*/hosts: $1/" /etc/nsswitch.conf; }
 
 at_work() {
   systemctl start "$relay" "$agent"
@@ -34,10 +44,17 @@ at_work() {
 # ---- what is asked of them
 
 unit_files_are_right() {
-  equal '' "$(systemd-analyze verify "/etc/systemd/system/$relay.service" "/etc/systemd/system/$agent.service" 2>&1)"
+  local complaints
+  complaints=$(systemd-analyze verify "/etc/systemd/system/$relay.service" "/etc/systemd/system/$agent.service" 2>&1)
+  complaints=$(grep -E "$relay|$agent" <<< "$complaints")
+  knows ExecPaths || complaints=$(grep -v "'ExecPaths'" <<< "$complaints")
+  equal '' "$complaints"
 }
 
-exposure() { systemd-analyze security --no-pager --threshold=13 "$1" > /dev/null; }
+# Directives that are younger than the oldest systemd the units are for, 247, and may be ignored there.
+knows() { systemctl show "$relay" --property="$1" | grep -q .; }
+
+exposure() { matches 'Overall exposure level.*: (0\.[0-9]|1\.[0-3]) ' "$(systemd-analyze security --no-pager "$1")"; }
 
 # confined UNIT: a user of its own and nothing to fall back on, as the kernel has it.
 confined() {
@@ -53,11 +70,17 @@ uses() { said "$1" "(relay.listening|agent.started) .*transport=$2 tls=$3"; }
 listening() { matches . "$(ss -H -l -t -n "sport = :$1")"; }
 
 whole_backlog() {
-  equal "$(cat /proc/sys/net/core/somaxconn)" "$(ss -H -l -t -n 'sport = :4000' | awk '{ print $3 }')"
+  equal 5000 "$(ss -H -l -t -n 'sport = :4000' | awk '{ print $3 }')"
 }
 
-# restarts UNIT LOW HIGH: as often systemd started it by itself.
-restarts() { between "$2" "$3" "$(property "$1" NRestarts)"; }
+# paused UNIT SECONDS: so long systemd waited at least, each of the last times that it started it again.
+paused() {
+  journalctl --sync
+  journalctl --quiet --no-pager --output=short-unix --after-cursor="$cursor" --unit="$1" | awk -v least="$2" '
+    / systemd\[1\]: .*: Failed with result / { failed = $1 }
+    / systemd\[1\]: Starting / && failed { print pause = $1 - failed; if (pause >= least) right++; else wrong++; failed = 0 }
+    END { exit !(right > 1 && !wrong) }'
+}
 
 # stopped UNIT [CODES]: by itself, in time, and systemd has nothing to complain of.
 stopped() {
@@ -123,8 +146,16 @@ check 'the commands for the agent' readme_run 'install -m 644 client2client' < /
 check 'systemd-analyze verify says nothing' unit_files_are_right
 check 'the relay will start with the machine' is $relay UnitFileState enabled
 check 'the agent will start with the machine' is $agent UnitFileState enabled
-check 'the agent finds the relay by a name that only systemd-resolved knows' within 60 said $agent control.ready
-check 'a user reaches the target' within 30 serves
+if grep -q '^hosts: resolve' /etc/nsswitch.conf; then
+  check 'the agent finds the relay by a name that it asks systemd-resolved for' within 60 said $agent control.ready
+else
+  skip 'the agent asks systemd-resolved for a name' 'nobody gets an answer here'
+fi
+check 'a user reaches the target' within 60 serves
+serves 4000 > /dev/null || { # and will not below
+  summary
+  exit 1
+}
 check 'a user reaches it by IPv6' "${peer[@]}" user ::1 4000
 check 'the relay logs the name of the agent'"'"'s machine' said $relay "agent.attached .*label=$(uname -n)"
 check 'the relay loaded its native libraries' uses $relay EPOLL boringssl
@@ -142,9 +173,9 @@ done
 group 'Killed'
 for unit in $relay $agent; do
   session killed 60
-  systemctl kill --signal=KILL --kill-whom=main "$unit"
+  systemctl kill --signal=KILL --kill-who=main "$unit"
   check "$unit: the session is reset" ended killed '(reset|eof)'
-  check "$unit: systemd starts it again, once" within 30 restarts "$unit" 1 1
+  check "$unit: systemd starts it again, once" within 30 is "$unit" NRestarts 1
   check "$unit: users reach the target again" within 60 serves
 done
 
@@ -196,7 +227,7 @@ session endless 90
 mark
 systemctl stop --no-block $relay
 within 10 said $relay relay.draining
-systemctl kill --signal=TERM --kill-whom=main $relay
+systemctl kill --signal=TERM --kill-who=main $relay
 check 'a second SIGTERM ends it at once' takes 0 5 systemctl stop $relay
 check 'with success, and exit code 143' stopped $relay 143
 mark
@@ -210,10 +241,9 @@ mark
 occupant=$!
 within 10 listening 4000
 systemctl start $relay
-check 'systemctl status says so' within 30 status_says $relay 'server2server: cannot listen on .*:4000: Address already in use'
-check 'systemd goes on trying' within 30 status_says $relay auto-restart
-sleep 20
-check 'every 5 s and more' restarts $relay 2 5
+check 'the journal says so' within 30 said $relay 'server2server: cannot listen on .*:4000: Address already in use'
+check 'systemctl status says that it failed and is tried again' within 30 status_says $relay 'auto-restart'
+check 'after 5 s each time' within 60 paused $relay 5
 kill $occupant
 check 'it works when the port is free' within 60 said $relay relay.listening
 check 'users reach the target again' within 60 serves
@@ -279,8 +309,12 @@ mount -o remount,noexec /tmp
 mark
 systemctl restart $relay $agent
 check 'users reach the target' within 60 serves
-check 'the relay loaded its native libraries' uses $relay EPOLL boringssl
-check 'the agent loaded its native libraries' uses $agent EPOLL boringssl
+if knows ExecPaths; then
+  check 'the relay loaded its native libraries' uses $relay EPOLL boringssl
+  check 'the agent loaded its native libraries' uses $agent EPOLL boringssl
+else
+  skip 'the native libraries are loaded' 'this systemd has no ExecPaths'
+fi
 for unit in $relay $agent; do printf '[Service]\nExecPaths=\n' | dropin "$unit"; done
 mark
 systemctl restart $relay $agent
@@ -293,9 +327,9 @@ for unit in $relay $agent; do no_dropin "$unit"; done
 group 'Names and addresses'
 cp /etc/$agent.env /root/
 mark
-sed -i 's/^hosts:.*/hosts: dns/' /etc/nsswitch.conf
+names_come_from dns
 systemctl restart $relay $agent
-check 'the agent finds the relay by DNS' within 60 said $agent control.ready
+check 'the agent finds the relay by a name that it asks DNS for' within 60 said $agent control.ready
 mark
 sed -i 's/RELAY_HOST=.*/RELAY_HOST=::1/' /etc/$agent.env
 systemctl restart $agent

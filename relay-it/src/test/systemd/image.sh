@@ -6,7 +6,7 @@ set -euo pipefail
 
 suite=$1
 images=$2
-packages=(default-jre-headless python3-minimal iproute2 systemd-resolved libnss-resolve)
+packages=(default-jre-headless python3-minimal iproute2 libnss-resolve)
 
 [[ ! -d $images/$suite ]] || exit 0
 
@@ -27,11 +27,14 @@ trap 'rm -rf "$new" "/run/systemd/nspawn/propagate/$machine"' EXIT
 chmod 755 "$new"
 
 make() {
-  debootstrap --variant=minbase --include=systemd-sysv,dbus "$suite" "$new" "$archive"
+  debootstrap --variant=minbase --include=systemd-sysv,dbus "$suite" "$new" "$archive" || return
   # In a container, since installing a JRE takes a /proc.
   local options=(--quiet --directory="$new" --machine="$machine" --pipe --setenv=DEBIAN_FRONTEND=noninteractive)
   [[ -d /run/systemd/system ]] || options+=(--register=no --keep-unit)
-  systemd-nspawn "${options[@]}" apt-get install -q -y --no-install-recommends "${packages[@]}" < /dev/null
+  # systemd-resolved is a package of its own from bookworm on.
+  # shellcheck disable=SC2016
+  systemd-nspawn "${options[@]}" sh -c 'apt-get install -q -y --no-install-recommends "$@" $(apt-cache pkgnames systemd-resolved)' \
+    - "${packages[@]}" < /dev/null
 }
 
 echo "Making an image of Debian $suite in $images; this takes some minutes, once."

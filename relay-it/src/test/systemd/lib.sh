@@ -21,6 +21,8 @@ check() {
   fi
 }
 
+skip() { echo "  skipped $1: $2"; }
+
 summary() {
   printf '\n%d passed, %d failed\n' "$passed" "$failed"
   ((failed == 0))

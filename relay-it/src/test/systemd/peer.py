@@ -1,7 +1,8 @@
-"""The two ends that the relay and the agent stand between: a target that echoes, and its users.
+"""The two ends that the relay and the agent stand between: a target that echoes, and its users. And a DNS server.
 
   peer.py target PORT                   echoes every connection until FIN, for ever
   peer.py occupy PORT                   holds the port, and closes every connection
+  peer.py dns PORT                      every name is that of 127.0.0.1
   peer.py user HOST PORT                one line there and back, closed in order
   peer.py talk HOST PORT SECONDS        a numbered line there and back every 50 ms, then closed in order
   peer.py bulk HOST PORT USERS KIB      KIB kibibytes, a multiple of 64, there and back, by USERS at once
@@ -37,6 +38,18 @@ def serve(port, each):
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=each, args=(connection,), daemon=True).start()
+
+
+def dns(port):
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", port))
+    while True:
+        query, client = server.recvfrom(512)
+        question = query[12 : query.index(0, 12) + 5]
+        # RFC 1035, 4.1: for type A one answer, that names the question's name; for all else none.
+        answer = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\x7f\0\0\1" if question[-4:] == b"\0\1\0\1" else b""
+        head = query[:2] + b"\x81\x80\0\1" + (b"\0\1" if answer else b"\0\0") + bytes(4)
+        server.sendto(head + question + answer, client)
 
 
 def exchange(connection, line):
@@ -115,6 +128,8 @@ def bulks(host, port, users, kib):
 def main(what, *args):
     if what in ("target", "occupy"):
         serve(int(args[0]), echo if what == "target" else socket.socket.close)
+    if what == "dns":
+        dns(int(args[0]))
     host, port, *numbers = args
     run = {"user": lambda *a: talk(*a, 0), "talk": talk, "bulk": bulks}[what]
     return 0 if run(host, int(port), *map(int, numbers)) else 1

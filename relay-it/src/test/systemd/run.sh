@@ -34,19 +34,22 @@ cd "$here/../../../.."
 jars=(server2server/target/server2server.jar client2client/target/client2client.jar)
 [[ -f ${jars[0]} && -f ${jars[1]} ]] || mvn -B -q -DskipTests package
 
-leftovers() { find /sys/fs/cgroup -type d \( -path '*/payload*' -o -path '*/supervisor*' \) 2> /dev/null | sort; }
+control_groups() { find /sys/fs/cgroup -type d \( -path '*/payload*' -o -path '*/supervisor*' \) 2> /dev/null | sort; }
 
 work=$(mktemp -d)
 container=
-before=$(leftovers)
+before=$(control_groups)
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
   trap '' INT TERM
   [[ -z $container ]] || kill "$container" 2> /dev/null || true
   wait
   rm -rf "$work" "/run/systemd/nspawn/propagate/$machine"
-  # With --keep-unit nspawn leaves the control groups behind that it made for the container.
-  comm -13 <(echo "$before") <(leftovers) | sort -r | xargs -r rmdir 2> /dev/null || true
+  # With --keep-unit nspawn leaves the control groups behind that it made; they may be busy for a moment more.
+  for _ in 1 2 3 4 5; do
+    comm -13 <(echo "$before") <(control_groups) | sort -r | xargs -r rmdir 2> /dev/null && break
+    sleep 1
+  done
 }
 trap cleanup EXIT
 trap 'exit 130' INT
