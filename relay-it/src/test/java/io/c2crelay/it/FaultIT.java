@@ -260,6 +260,7 @@ class FaultIT {
   @Test
   void userWhoWaitsTooLongIsReset() {
     RelayProcess relay = harness.relay(key, "--wait", "1");
+    relay.awaitListening();
     long begin = System.nanoTime();
     TcpEnd user = user(relay.port()).send("hello");
     assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
