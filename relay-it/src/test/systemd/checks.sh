@@ -104,12 +104,13 @@ same_after() {
 # ours UNIT [ARGUMENT...]: the program's own lines.
 ours() { entries "_SYSTEMD_UNIT=$1.service" "SYSLOG_IDENTIFIER=$1" "${@:2}"; }
 
-# priorities UNIT: every line has one that fits, and no time besides the journal's.
+# priorities UNIT: every line has one that fits, and no time besides the journal's. Runtime.exit is Java 21 itself, when
+# it is stopped before it is there.
 priorities() {
   equal '' "$(
     ours "$1" -p 3..3 | grep -Ev "^(ERROR |$1: |Try --help)"
     ours "$1" -p 4..4 | grep -v '^WARN '
-    ours "$1" -p 6..6 | grep -v '^INFO '
+    ours "$1" -p 6..6 | grep -Ev '^(INFO |Runtime\.exit\()'
     ours "$1" -p 0..2
     ours "$1" -p 5..5
     ours "$1" -p 7..7

@@ -147,6 +147,7 @@ serves() { "${peer[@]}" user 127.0.0.1 "${1:-4000}"; }
 
 # session NAME SECONDS: begins one that sends and receives for so long, and leaves it alone.
 session() {
+  rm -f "/run/session-$1"
   "${peer[@]}" talk 127.0.0.1 4000 "$2" > "/run/session-$1" &
   within 30 test -s "/run/session-$1"
 }
