@@ -7,6 +7,7 @@ import io.c2crelay.it.faults.Accounts.Kind;
 import io.c2crelay.it.faults.Accounts.User;
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Ending;
+import io.c2crelay.it.support.Footprint;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.JarProcess;
 import io.c2crelay.it.support.Launch;
@@ -26,7 +27,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** More users come than a process has file descriptors for. */
-@Disabled("green alone, not yet tried beside all others")
+@Disabled("2 of 6 fail: no user served 30 s after a shortage, an agent at 0.24 of a core")
 @Tag("full")
 @Timeout(120)
 class ExhaustionIT {
@@ -54,9 +55,9 @@ class ExhaustionIT {
 
   /** The part of a core that a process takes during a while. */
   private static double load(JarProcess process, Duration during) throws InterruptedException {
-    Duration before = process.cpu();
+    long before = Footprint.of(process).cpuMillis();
     Thread.sleep(during.toMillis());
-    return process.cpu().minus(before).toNanos() / (double) during.toNanos();
+    return (Footprint.of(process).cpuMillis() - before) / (double) during.toMillis();
   }
 
   @Test
@@ -71,12 +72,12 @@ class ExhaustionIT {
     AgentProcess agent = harness.agent(key, target.port(), relay.port());
     relay.awaitLog("descriptors\\.few limit=128 max_sessions=500 ", SOON);
     relay.awaitCounts(SOON, "agents=1", "warm=4");
-    long descriptors = relay.descriptors();
+    int descriptors = Footprint.of(relay).descriptors();
     User established = accounts.connect(Kind.BULK, relay.port());
 
     List<User> crowd = crowd(200, relay.port());
     relay.awaitLog("accept\\.paused cause=.*Too many open files " + NOTE, SOON);
-    assertThat(relay.descriptors()).isEqualTo(128);
+    assertThat(Footprint.of(relay).descriptors()).isEqualTo(128);
     established.awaitProgress(SOON);
     established.stop(); // so that what is measured is the waiting
     assertThat(load(relay, Duration.ofSeconds(3))).as("of a core").isLessThan(0.2);
@@ -90,7 +91,8 @@ class ExhaustionIT {
         SOON, "agents=1", "warm=4", "tokens=0", "waiting=0", "sessions=0", "buffered=0");
     await()
         .atMost(SOON)
-        .untilAsserted(() -> assertThat(relay.descriptors()).isLessThanOrEqualTo(descriptors));
+        .untilAsserted(
+            () -> assertThat(Footprint.of(relay).descriptors()).isLessThanOrEqualTo(descriptors));
     assertThat(relay.lines("accept\\.paused ")).hasSize(1);
     assertThat(agent.lines("control\\.lost ")).isEmpty();
   }
@@ -106,7 +108,7 @@ class ExhaustionIT {
                     80)
                 .key(key));
     relay.awaitCounts(SOON, "agents=1", "warm=4");
-    long descriptors = agent.descriptors();
+    int descriptors = Footprint.of(agent).descriptors();
     User established = accounts.connect(Kind.BULK, relay.port());
 
     List<User> crowd = crowd(100, relay.port());
@@ -126,7 +128,8 @@ class ExhaustionIT {
     agent.awaitCounts(SOON, "sessions=0", "buffered=0");
     await()
         .atMost(SOON)
-        .untilAsserted(() -> assertThat(agent.descriptors()).isLessThanOrEqualTo(descriptors));
+        .untilAsserted(
+            () -> assertThat(Footprint.of(agent).descriptors()).isLessThanOrEqualTo(descriptors));
     assertThat(agent.lines("sockets\\.exhausted ")).hasSize(1);
     assertThat(agent.lines("control\\.lost ")).isEmpty();
   }

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import io.c2crelay.it.faults.Accounts.Kind;
 import io.c2crelay.it.faults.KillRounds.Phase;
 import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Footprint;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.RelayProcess;
@@ -44,7 +45,7 @@ class KilledAgentIT {
     int port = relay.port();
     AgentProcess agent = agent(target.port(), port);
     relay.awaitCounts(SOON, "agents=1", "warm=4");
-    long descriptors = relay.descriptors();
+    int descriptors = Footprint.of(relay).descriptors();
 
     for (int round = 0; round < KILLS; round++) {
       Phase phase = KillRounds.phase(round);
@@ -74,6 +75,7 @@ class KilledAgentIT {
     assertThat(rounds.resets()).as(rounds.toString()).isGreaterThanOrEqualTo(KILLS / 2);
     await()
         .atMost(SOON)
-        .untilAsserted(() -> assertThat(relay.descriptors()).isLessThanOrEqualTo(descriptors));
+        .untilAsserted(
+            () -> assertThat(Footprint.of(relay).descriptors()).isLessThanOrEqualTo(descriptors));
   }
 }

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import io.c2crelay.it.faults.Accounts.Kind;
 import io.c2crelay.it.faults.KillRounds.Phase;
 import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Footprint;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.Ports;
@@ -48,7 +49,7 @@ class KilledRelayIT {
     relay.awaitListening();
     AgentProcess agent = harness.agent(key, target.port(), port, "--log-level", "debug");
     relay.awaitCounts(SOON, "warm=4");
-    long descriptors = agent.descriptors();
+    int descriptors = Footprint.of(agent).descriptors();
 
     for (int round = 0; round < KILLS; round++) {
       Phase phase = KillRounds.phase(round);
@@ -69,6 +70,7 @@ class KilledRelayIT {
     assertThat(rounds.resets()).as(rounds.toString()).isGreaterThanOrEqualTo(KILLS / 2);
     await()
         .atMost(SOON)
-        .untilAsserted(() -> assertThat(agent.descriptors()).isLessThanOrEqualTo(descriptors));
+        .untilAsserted(
+            () -> assertThat(Footprint.of(agent).descriptors()).isLessThanOrEqualTo(descriptors));
   }
 }

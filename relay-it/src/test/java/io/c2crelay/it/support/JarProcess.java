@@ -15,7 +15,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
  * A running jar: its two streams line by line, in memory (the newest) and in a file; its signals;
@@ -121,20 +120,6 @@ public class JarProcess implements AutoCloseable {
 
   public boolean isAlive() {
     return process.isAlive();
-  }
-
-  /** The processor time it has taken so far. */
-  public Duration cpu() {
-    return process.toHandle().info().totalCpuDuration().orElseThrow();
-  }
-
-  /** How many descriptors it has open (proc(5)). */
-  public long descriptors() {
-    try (Stream<Path> open = Files.list(Path.of("/proc", Long.toString(pid()), "fd"))) {
-      return open.count();
-    } catch (IOException e) {
-      throw new AssertionError("cannot count the descriptors of " + name, e);
-    }
   }
 
   /** How many lines there are by now: what comes later is after this mark. */
@@ -370,7 +355,7 @@ public class JarProcess implements AutoCloseable {
     jcmd("System.trim_native_heap");
   }
 
-  public String jcmd(String what) {
+  private String jcmd(String what) {
     Path jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd");
     if (!process.isAlive() || !Files.isExecutable(jcmd)) {
       return "";
