@@ -3,6 +3,7 @@ package io.c2crelay.it.faults;
 import io.c2crelay.it.faults.Accounts.Kind;
 import io.c2crelay.it.faults.Accounts.User;
 import io.c2crelay.it.support.Ending;
+import io.c2crelay.it.support.JarProcess;
 import io.c2crelay.it.support.Launch;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -12,6 +13,9 @@ import java.util.Random;
 /** When a process is killed: in which phase, and how long after its beginning. Seeded. */
 final class KillRounds {
 
+  /** Of each process: each phase three times. A hundred take minutes. */
+  static final int KILLS = Integer.getInteger("it.kills", 18);
+
   /** What is going on at that moment. */
   enum Phase {
     /** Nobody is there. */
@@ -19,9 +23,9 @@ final class KillRounds {
     /** Users wait, and the agent is about to attach. */
     ATTACHING(1_000),
     /** Users wait for data connections, none of them warm. */
-    DIALLING(40),
+    DIALLING(80),
     /** Users are given to warm connections. */
-    STARTING(15),
+    STARTING(40),
     /** Bytes both ways. */
     BULK(300),
     /** Bytes to users who have finished. */
@@ -55,6 +59,9 @@ final class KillRounds {
   private final Accounts accounts;
   private final Random random;
   private final List<User> users = new ArrayList<>();
+  private final List<Long> awayMillis = new ArrayList<>();
+  private int kills;
+  private long killed;
   private int sessions;
   private int resets;
 
@@ -86,6 +93,20 @@ final class KillRounds {
     }
   }
 
+  void kill(JarProcess process) {
+    process.kill();
+    killed = System.nanoTime();
+    kills++;
+  }
+
+  /** A user is served in order, which ends the time since the last kill. */
+  void serve(int port, Duration timeout) {
+    accounts.connect(Kind.SHORT, port).settleInOrder(timeout);
+    if (kills > 0) {
+      awayMillis.add(Duration.ofNanos(System.nanoTime() - killed).toMillis());
+    }
+  }
+
   /** The users of the last phase come to an end; fails unless all is accounted for, in time. */
   void settle(Duration timeout) {
     users.forEach(User::stop);
@@ -104,6 +125,15 @@ final class KillRounds {
 
   @Override
   public String toString() {
-    return sessions + " sessions, of which " + resets + " were reset";
+    awayMillis.sort(null);
+    return String.format(
+        "%d kills, %d sessions under way: %d ended in order, %d were reset; users were served again"
+            + " after %d ms (median), %d ms (longest)",
+        kills,
+        sessions,
+        sessions - resets,
+        resets,
+        awayMillis.get(awayMillis.size() / 2),
+        awayMillis.get(awayMillis.size() - 1));
   }
 }

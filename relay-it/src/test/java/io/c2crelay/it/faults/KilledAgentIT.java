@@ -3,28 +3,25 @@ package io.c2crelay.it.faults;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.c2crelay.it.faults.Accounts.Kind;
 import io.c2crelay.it.faults.KillRounds.Phase;
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Footprint;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.Measured;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
 import java.time.Duration;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** SIGKILL of the agent, again and again, at moments that a seed decides. */
-@Disabled("100 kills have not been counted to the end yet")
 @Tag("full")
-@Timeout(300)
+@Timeout(900) // enough for 100 kills
 class KilledAgentIT {
 
-  private static final int KILLS = Integer.getInteger("it.kills", 50);
   private static final Duration SOON = Duration.ofSeconds(30);
 
   @RegisterExtension final Harness harness = Harness.perTest();
@@ -47,22 +44,24 @@ class KilledAgentIT {
     relay.awaitCounts(SOON, "agents=1", "warm=4");
     int descriptors = Footprint.of(relay).descriptors();
 
-    for (int round = 0; round < KILLS; round++) {
+    for (int round = 0; round < KillRounds.KILLS; round++) {
       Phase phase = KillRounds.phase(round);
-      if (phase != Phase.ATTACHING) {
+      if (phase == Phase.ATTACHING) {
+        agent.awaitLog("agent\\.started ", SOON);
+      } else {
         agent.awaitReady();
       }
       if (phase != Phase.ATTACHING && phase != Phase.DIALLING) {
-        accounts.connect(Kind.SHORT, port).settleInOrder(SOON);
+        rounds.serve(port, SOON);
       }
       rounds.play(phase, port);
-      agent.kill();
+      rounds.kill(agent);
       agent = agent(target.port(), port);
       rounds.settle(SOON);
     }
 
     agent.awaitReady();
-    accounts.connect(Kind.SHORT, port).settleInOrder(SOON);
+    rounds.serve(port, SOON);
     relay.awaitCounts(
         SOON,
         "agents=1",
@@ -72,7 +71,8 @@ class KilledAgentIT {
         "sessions=0",
         "handshakes=0",
         "buffered=0");
-    assertThat(rounds.resets()).as(rounds.toString()).isGreaterThanOrEqualTo(KILLS / 2);
+    Measured.say("kills of the agent", "%s", rounds);
+    assertThat(rounds.resets()).as(rounds.toString()).isGreaterThanOrEqualTo(KillRounds.KILLS);
     await()
         .atMost(SOON)
         .untilAsserted(

@@ -3,29 +3,26 @@ package io.c2crelay.it.faults;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.c2crelay.it.faults.Accounts.Kind;
 import io.c2crelay.it.faults.KillRounds.Phase;
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Footprint;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.Measured;
 import io.c2crelay.it.support.Ports;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
 import java.time.Duration;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** SIGKILL of the relay, again and again, at moments that a seed decides. */
-@Disabled("100 kills have not been counted to the end yet")
 @Tag("full")
-@Timeout(300)
+@Timeout(900) // enough for 100 kills
 class KilledRelayIT {
 
-  private static final int KILLS = Integer.getInteger("it.kills", 50);
   private static final Duration SOON = Duration.ofSeconds(30);
 
   @RegisterExtension final Harness harness = Harness.perTest();
@@ -51,23 +48,24 @@ class KilledRelayIT {
     relay.awaitCounts(SOON, "warm=4");
     int descriptors = Footprint.of(agent).descriptors();
 
-    for (int round = 0; round < KILLS; round++) {
+    for (int round = 0; round < KillRounds.KILLS; round++) {
       Phase phase = KillRounds.phase(round);
       relay.awaitListening();
       if (phase != Phase.ATTACHING) {
         relay.awaitLog("agent\\.attached ", SOON);
-        accounts.connect(Kind.SHORT, port).settleInOrder(SOON);
+        rounds.serve(port, SOON);
       }
       rounds.play(phase, port);
-      relay.kill();
+      rounds.kill(relay);
       relay = relayFor(round + 1);
       rounds.settle(SOON);
     }
 
     relay.awaitLog("agent\\.attached ", SOON);
-    accounts.connect(Kind.SHORT, port).settleInOrder(SOON);
+    rounds.serve(port, SOON);
     agent.awaitCounts(SOON, "sessions=0", "buffered=0");
-    assertThat(rounds.resets()).as(rounds.toString()).isGreaterThanOrEqualTo(KILLS / 2);
+    Measured.say("kills of the relay", "%s", rounds);
+    assertThat(rounds.resets()).as(rounds.toString()).isGreaterThanOrEqualTo(KillRounds.KILLS);
     await()
         .atMost(SOON)
         .untilAsserted(
