@@ -257,18 +257,12 @@ public final class RelayServer {
 
     @Override
     public void confirmed() {
-      User user = User.of(channel);
-      if (user != null) {
-        user.confirm();
-      }
+      User.confirm(channel);
     }
 
     @Override
     public void notAUser() {
-      User user = User.of(channel);
-      if (user != null) {
-        user.withdraw();
-      }
+      User.withdraw(channel);
     }
 
     @Override

@@ -88,21 +88,30 @@ public final class User {
     broker.enter(user);
   }
 
-  /** The user of a connection that {@link #enter} was called for. */
-  public static @Nullable User of(DuplexChannel channel) {
+  static @Nullable User of(DuplexChannel channel) {
     return channel.attr(KEY).get();
   }
 
-  /** A silent user proved to be one. On the channel's loop. */
-  public void confirm() {
-    broker.confirm(this);
+  /** A connection that entered as a silent user's proved to be a user's. On its loop. */
+  public static void confirm(DuplexChannel channel) {
+    User user = of(channel);
+    if (user != null) {
+      user.broker.confirm(user);
+    }
   }
 
   /**
-   * A silent user proved to be an agent: its session, if any, is cancelled, and its connection left
-   * open. On its loop.
+   * A connection that entered as a silent user's proved to be an agent's: the session, if any, is
+   * cancelled, and the connection left open. On its loop.
    */
-  public void withdraw() {
+  public static void withdraw(DuplexChannel channel) {
+    User user = of(channel);
+    if (user != null) {
+      user.withdraw();
+    }
+  }
+
+  private void withdraw() {
     withdrawn = true;
     channel.attr(KEY).set(null);
     Sockets.resetOnClose(channel, false);

@@ -8,6 +8,8 @@ import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.splice.BufferBudget;
+import io.c2crelay.common.testing.MemorySocket;
+import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
@@ -41,7 +43,8 @@ class SessionBrokerTest {
 
   @AfterEach
   void stop() {
-    users.forEach(user -> user.socket.finishAndReleaseAll());
+    users.forEach(user -> user.socket.close());
+    run();
     clock.finishAndReleaseAll();
   }
 
@@ -637,10 +640,6 @@ class SessionBrokerTest {
 
   private void run() {
     clock.runPendingTasks();
-    for (FakeUser user : users) {
-      user.socket.runPendingTasks();
-    }
-    clock.runPendingTasks();
   }
 
   private long now() {
@@ -648,11 +647,14 @@ class SessionBrokerTest {
   }
 
   private final class FakeUser {
-    final FakeSocket socket;
+    final MemorySocket socket;
     final User user;
 
     FakeUser(String address, boolean silent) {
-      socket = new FakeSocket(address);
+      socket =
+          new MemorySocket(
+              new InetSocketAddress(address, 50_000), true, UnpooledByteBufAllocator.DEFAULT);
+      clock.eventLoop().register(socket);
       User.enter(socket, broker, silent);
       user = User.of(socket);
     }
@@ -666,7 +668,7 @@ class SessionBrokerTest {
     }
 
     void confirm() {
-      user.confirm();
+      User.confirm(socket);
       run();
     }
 
