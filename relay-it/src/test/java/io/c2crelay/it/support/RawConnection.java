@@ -284,9 +284,14 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
+  /** TLS's farewell, then TCP's; does not wait for the peer's, as closing the TLS socket would. */
   @Override
   public void close() {
-    closeQuietly(tls);
+    try {
+      tls.shutdownOutput();
+    } catch (IOException ignored) {
+      // It ends either way.
+    }
     closeQuietly(raw);
   }
 
