@@ -4,6 +4,7 @@ import io.c2crelay.client.connect.MisreadException;
 import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.Channel;
@@ -97,7 +98,8 @@ final class DataDial {
     if (misread && attempts < MAX_ATTEMPTS) {
       loop.schedule(this::attempt, REDIAL_MILLIS, TimeUnit.MILLISECONDS);
     } else {
-      boolean hostile = cause instanceof GeneralSecurityException;
+      boolean hostile =
+          cause instanceof GeneralSecurityException || cause instanceof ProtocolException;
       giveUp(
           misread
               ? ReasonCode.RECLASSIFIED

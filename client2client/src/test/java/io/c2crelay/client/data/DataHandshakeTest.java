@@ -120,6 +120,12 @@ class DataHandshakeTest {
   }
 
   @Test
+  void aWrongFrameAheadOfReadyFails() {
+    relay.send(Unpooled.copyInt(0x42000000)); // no such type
+    assertFailed(ReasonCode.PROTOCOL);
+  }
+
+  @Test
   void bytesOfDataAheadOfReadyAreReleased() {
     relay.send(Frame.Data.of(Unpooled.copyLong(1)), Frame.Data.of(Unpooled.copyLong(1)));
     assertFailed(ReasonCode.PROTOCOL);
