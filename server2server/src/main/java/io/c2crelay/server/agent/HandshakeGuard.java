@@ -42,7 +42,6 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
     timer = ctx.executor().schedule(() -> drop("TIME"), LIMIT_SECONDS, TimeUnit.SECONDS);
     HandshakeGuard oldest = limits.enter(source, this);
     if (oldest != null) {
-      limits.leave(oldest.source, oldest);
       Sockets.run(oldest.channel, () -> oldest.drop("LIMIT"));
     }
   }
@@ -56,6 +55,10 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
     } else {
       ctx.fireChannelRead(msg);
     }
+  }
+
+  Source source() {
+    return source;
   }
 
   /** The connection is authenticated: it is bounded no more. */

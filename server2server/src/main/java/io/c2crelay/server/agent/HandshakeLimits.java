@@ -37,18 +37,20 @@ final class HandshakeLimits {
   }
 
   /**
-   * Counts one in.
+   * Counts one in, and out the one that must go to make room.
    *
-   * @return the one that must go to make room, or null
+   * @return the one that must go, or null
    */
   synchronized @Nullable HandshakeGuard enter(Source source, HandshakeGuard guard) {
     Deque<HandshakeGuard> own = bySource.computeIfAbsent(source, s -> new ArrayDeque<>());
     own.add(guard);
     size++;
-    if (own.size() > maxPerSource) {
-      return own.peek();
+    if (own.size() <= maxPerSource && size <= max) {
+      return null;
     }
-    return size > max ? largest().peek() : null;
+    HandshakeGuard oldest = (own.size() > maxPerSource ? own : largest()).element();
+    leave(oldest.source(), oldest);
+    return oldest;
   }
 
   synchronized int size() {

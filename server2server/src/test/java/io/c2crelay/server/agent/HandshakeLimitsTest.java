@@ -17,6 +17,7 @@ class HandshakeLimitsTest {
     Source source = source(1);
     List<HandshakeGuard> guards = enter(source, 64);
     assertThat(limits.enter(source, guard(source))).isSameAs(guards.get(0));
+    assertThat(limits.size()).isEqualTo(64);
   }
 
   @Test
@@ -27,6 +28,7 @@ class HandshakeLimitsTest {
     }
     Source newcomer = source(6);
     assertThat(limits.enter(newcomer, guard(newcomer))).isSameAs(most.get(0));
+    assertThat(limits.size()).isEqualTo(256);
   }
 
   @Test
