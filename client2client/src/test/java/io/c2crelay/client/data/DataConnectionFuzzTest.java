@@ -128,6 +128,8 @@ class DataConnectionFuzzTest {
     final ByteArrayOutputStream atTarget = new ByteArrayOutputStream();
     final ByteArrayOutputStream targetSent = new ByteArrayOutputStream();
     @Nullable Promise<MemorySocket> dialling;
+    boolean dialledEarly;
+    boolean dialledAgain;
     boolean connected;
     int sent;
     boolean tlsDone;
@@ -168,8 +170,8 @@ class DataConnectionFuzzTest {
     }
 
     private Future<MemorySocket> dialTarget(EventLoop on) {
-      assertThat(dialling).as("the dial before").isNull();
-      assertThat(readySent && startSent).as("READY and START were sent").isTrue();
+      dialledEarly |= !readySent || !startSent; // the agent itself would catch an error thrown here
+      dialledAgain |= dialling != null;
       dialling = on.newPromise();
       return dialling;
     }
@@ -284,6 +286,8 @@ class DataConnectionFuzzTest {
     private void check() {
       data.checkExceptionsHandled();
       target.checkExceptionsHandled();
+      assertThat(dialledEarly).as("dialled before READY and START").isFalse();
+      assertThat(dialledAgain).as("dialled again").isFalse();
       atTarget.writeBytes(target.peerTakes());
       assertPrefix(atTarget.toByteArray(), dataSent.toByteArray(), "what the relay sent");
       assertPrefix(dataHeard.toByteArray(), targetSent.toByteArray(), "what the target sent");
