@@ -165,6 +165,11 @@ class ControlHandshakeFuzzTest {
     boolean sentAnything;
     long lastSentNanos;
 
+    /** An AUTH waits for the key; whatever follows it before WELCOME is out of order. */
+    boolean authWaits;
+
+    boolean outOfOrder;
+
     /** Since when it is certain that it is not let in. */
     long refusedNanos = Long.MAX_VALUE;
 
@@ -210,6 +215,7 @@ class ControlHandshakeFuzzTest {
     }
 
     void frame(int type, byte[] payload) {
+      outOfOrder |= authWaits && type < 0x80 && !relay.key.isDone();
       guess(type < 0x80);
       receive(Script.frame(type, payload));
     }
@@ -222,7 +228,9 @@ class ControlHandshakeFuzzTest {
           Frame.Auth.of(new byte[32], relay.agents[agent], epoch, "l".repeat(labelLength));
       Frame.Auth auth = KEY.prove(transcript(unproven), unproven);
       byte[] bytes = Script.frame(auth);
+      outOfOrder |= authWaits && !relay.key.isDone();
       if (by == 0) {
+        authWaits |= !sentAnything;
         proven.add(auth);
         welcomeDue = !sentAnything && (relay.known.contains(auth.instance()) || relay.mayGuess());
       } else {
@@ -284,6 +292,7 @@ class ControlHandshakeFuzzTest {
         challenge = (Frame.Challenge) frame;
       } else if (frame instanceof Frame.Welcome) {
         assertThat(welcome).as("welcomed before").isFalse();
+        assertThat(outOfOrder).as("welcomed in spite of what followed AUTH").isFalse();
         Frame.Welcome proof = (Frame.Welcome) frame;
         assertThat(proven).anyMatch(auth -> KEY.holds(transcript(auth), proof));
         proven.forEach(auth -> relay.known.add(auth.instance()));
