@@ -54,6 +54,11 @@ public enum ReasonCode {
     return code;
   }
 
+  /** Whether the target could not be dialled. */
+  public boolean isOfDiallingTheTarget() {
+    return this == TARGET_REFUSED || this == TARGET_TIMEOUT || this == TARGET_UNREACHABLE;
+  }
+
   /**
    * The reason of a code from the wire; one that this build does not know is {@link #INTERNAL}, and
    * so is {@link #DONE}, which nobody sends: no peer can call an abort an orderly end.

@@ -13,6 +13,9 @@ final class Agent {
   /** An agent not heard for longer gets no new session. */
   private static final long SILENT_NANOS = TimeUnit.SECONDS.toNanos(12);
 
+  /** For so long after a session that came to nothing, others are asked first. */
+  private static final long LAST_CHOICE_NANOS = TimeUnit.SECONDS.toNanos(5);
+
   private static final long MIN_REFILL_DELAY_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final long MAX_REFILL_DELAY_NANOS = TimeUnit.SECONDS.toNanos(30);
 
@@ -38,6 +41,8 @@ final class Agent {
   private boolean refillDelayed;
   private long dialFailedNanos;
   private boolean hasFailed;
+  private long sessionFailedNanos;
+  private boolean hasFailedASession;
 
   /**
    * The sessions of an agent process, unanswered STARTs too: they outlive its control connection,
@@ -65,6 +70,25 @@ final class Agent {
   void dialFailed(long nowNanos) {
     hasFailed = true;
     dialFailedNanos = nowNanos;
+  }
+
+  /**
+   * A session that it got came to nothing: its target cannot be reached, say. As such sessions end
+   * at once, it would always have the fewest, and get all users.
+   */
+  void failedASession(long nowNanos) {
+    hasFailedASession = true;
+    sessionFailedNanos = nowNanos;
+  }
+
+  boolean isLastChoice(long nowNanos) {
+    return hasFailedASession && nowNanos - sessionFailedNanos < LAST_CHOICE_NANOS;
+  }
+
+  /** Whether a user should rather go to this one: the other is a last choice, or has more to do. */
+  boolean isBetterThan(Agent other, long nowNanos) {
+    boolean last = isLastChoice(nowNanos);
+    return last == other.isLastChoice(nowNanos) ? load.sessions < other.load.sessions : !last;
   }
 
   /** The warm connection heard most recently, or null if none is fit to be given out. */

@@ -7,9 +7,11 @@ import io.netty.util.concurrent.EventExecutor;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -149,12 +151,12 @@ final class Dials {
         wanted--; // also if no agent is left for it now: no other dial would do
       }
     }
-    while (wanted > 0 && dialFor(null, dials)) {
+    while (wanted > 0 && dialFor(Collections.emptySet(), dials)) {
       wanted--;
     }
   }
 
-  private boolean dialFor(@Nullable Agent barred, Map<Agent, Integer> dials) {
+  private boolean dialFor(Set<Agent> barred, Map<Agent, Integer> dials) {
     Agent agent = chooseDial(barred, dials);
     if (agent != null) {
       dials.merge(agent, 1, Integer::sum);
@@ -187,10 +189,10 @@ final class Dials {
     return agents.size() == 1 ? agent.tokens : agent.tokens - agent.staleTokens;
   }
 
-  private @Nullable Agent chooseDial(@Nullable Agent barred, Map<Agent, Integer> dials) {
+  private @Nullable Agent chooseDial(Set<Agent> barred, Map<Agent, Integer> dials) {
     Agent best = null;
     for (Agent agent : agents) {
-      if (agent != barred
+      if (!barred.contains(agent)
           && agent.takesDials(now())
           && agent.tokens + dials.getOrDefault(agent, 0) < RelayProtocol.MAX_TOKENS
           && (best == null || load(agent, dials) < load(best, dials))) {
@@ -200,12 +202,16 @@ final class Dials {
     return best;
   }
 
-  /** Sessions it has and is about to have; one that lets tokens grow stale comes last. */
-  private static int load(Agent agent, Map<Agent, Integer> dials) {
+  /**
+   * Sessions it has and is about to have; one that lets tokens grow stale, or failed a session just
+   * now, comes last.
+   */
+  private int load(Agent agent, Map<Agent, Integer> dials) {
+    int faults = agent.staleTokens + (agent.isLastChoice(now()) ? 1 : 0);
     return agent.load.sessions
         + agent.tokens
         + dials.getOrDefault(agent, 0)
-        + agent.staleTokens * RelayProtocol.MAX_TOKENS;
+        + faults * RelayProtocol.MAX_TOKENS;
   }
 
   private void dial(Agent agent, int count) {

@@ -168,6 +168,9 @@ public final class SessionBroker {
           if (reason == ReasonCode.RECLASSIFIED) {
             misread(user.source());
           }
+          if (user.agent != null && reason.isOfDiallingTheTarget()) {
+            user.agent.failedASession(now());
+          }
           leave(user);
         });
   }
@@ -188,11 +191,13 @@ public final class SessionBroker {
     if (user.place == User.Place.WAITING) {
       queue.remove(user);
       stopWaiting(user);
-    } else if (user.agent != null) {
-      user.agent.load.sessions--;
-      forgetLoadIfIdle(user.agent);
+    } else if (user.place == User.Place.SERVED) {
+      Agent agent = requireNonNull(user.agent);
+      agent.load.sessions--;
+      forgetLoadIfIdle(agent);
       settleReplacement(user);
     }
+    user.place = User.Place.BETWEEN;
   }
 
   private static void stopWaiting(User user) {
@@ -386,7 +391,8 @@ public final class SessionBroker {
           if (reason == ReasonCode.START_TIMEOUT) {
             failedBy.warm.forEach(DataConnection::ping);
           }
-          user.failedBy = failedBy;
+          failedBy.failedASession(now());
+          user.failedBy.add(failedBy);
           if (agents.values().stream().anyMatch(agent -> canTake(agent, user))) {
             requeue(user);
           } else {
@@ -410,7 +416,7 @@ public final class SessionBroker {
   }
 
   private boolean canTake(Agent agent, User user) {
-    return !draining && agent != user.failedBy && agent.takesSessions(now());
+    return !draining && !user.failedBy.contains(agent) && agent.takesSessions(now());
   }
 
   // --- pairing ---
@@ -442,7 +448,7 @@ public final class SessionBroker {
     for (Agent agent : agents.values()) {
       if (canTake(agent, user)
           && agent.freshest(now()) != null
-          && (best == null || agent.load.sessions < best.load.sessions)) {
+          && (best == null || agent.isBetterThan(best, now()))) {
         best = agent;
       }
     }

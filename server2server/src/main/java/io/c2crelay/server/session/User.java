@@ -9,6 +9,8 @@ import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.AttributeKey;
 import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
+import java.util.HashSet;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,6 +32,8 @@ public final class User {
     WAITING,
     /** Given to a data connection: about to have a session, or in one. */
     SERVED,
+    /** Taken out of its place, and about to get another in the same turn of the loop. */
+    BETWEEN,
     /** Counted no more. */
     GONE
   }
@@ -53,8 +57,8 @@ public final class User {
    */
   boolean owesReplacement;
 
-  /** The agent whose data connection failed it: it is for another one now. */
-  @Nullable Agent failedBy;
+  /** The agents whose data connection failed it: it is for another one now. */
+  final Set<Agent> failedBy = new HashSet<>();
 
   @Nullable Future<?> waitTimer;
 

@@ -28,6 +28,7 @@ import org.junit.jupiter.api.Test;
 class SessionBrokerTest {
   private static final String USER = "198.51.100.7";
   private static final String AGENT = "203.0.113.9";
+  private static final long LAST_CHOICE_MILLIS = 5000;
 
   private final EmbeddedChannel clock = new EmbeddedChannel();
   private final AgentAddresses addresses = new AgentAddresses();
@@ -398,6 +399,79 @@ class SessionBrokerTest {
     broker.failed(user.user(), ReasonCode.AGENT_LOST);
     run();
     assertThat(user.isOpen()).isFalse();
+  }
+
+  /** Or else it would look idle for ever, and get every user. */
+  @Test
+  void userThatWasResetSoCountsAsOneSessionLess() {
+    FakeAgent failing = attach();
+    failing.answerAll();
+    for (int i = 0; i < 3; i++) {
+      broker.failed(enter(USER).user(), ReasonCode.LIMIT);
+      run();
+      failing.answerAll();
+    }
+    FakeAgent other = attach();
+    other.answerAll();
+    pass(LAST_CHOICE_MILLIS);
+    failing.heard();
+    other.heard();
+    for (int i = 0; i < 4; i++) {
+      enter(USER);
+      failing.answerAll();
+      other.answerAll();
+    }
+    assertThat(other.sessions()).isEqualTo(2);
+    assertThat(failing.sessions()).isEqualTo(3 + 2);
+  }
+
+  @Test
+  void eachAgentFailsAUserOnce() {
+    FakeAgent one = attach();
+    one.answerAll();
+    FakeUser user = enter(USER);
+    FakeAgent two = attach();
+    two.answerAll();
+    one.answerAll();
+    broker.failed(user.user(), ReasonCode.LIMIT);
+    run();
+    assertThat(two.sessions()).isEqualTo(1);
+    broker.failed(user.user(), ReasonCode.LIMIT);
+    run();
+    assertThat(one.sessions()).isEqualTo(1);
+    assertThat(user.isOpen()).isFalse();
+  }
+
+  /** Its sessions end at once, so it has the fewest. */
+  @Test
+  void agentWhoseTargetCannotBeDialledIsTheLastChoiceForAWhile() {
+    FakeAgent broken = attach();
+    broken.answerAll();
+    FakeUser first = enter(USER);
+    FakeAgent sound = attach();
+    sound.answerAll();
+    broken.answerAll();
+    broker.left(first.user(), ReasonCode.TARGET_REFUSED);
+    run();
+    for (int i = 0; i < 5; i++) {
+      enter(USER);
+      sound.answerAll();
+    }
+    assertThat(sound.sessions()).isEqualTo(5);
+    pass(LAST_CHOICE_MILLIS);
+    enter(USER);
+    assertThat(broken.sessions()).as("looked at again").isEqualTo(2);
+  }
+
+  @Test
+  void agentWhoseTargetCannotBeDialledGetsUsersWhereThereIsNoOther() {
+    FakeAgent broken = attach();
+    broken.answerAll();
+    broker.left(enter(USER).user(), ReasonCode.TARGET_REFUSED);
+    run();
+    broken.answerAll();
+    enter(USER);
+    assertThat(broken.sessions()).isEqualTo(2);
   }
 
   @Test
