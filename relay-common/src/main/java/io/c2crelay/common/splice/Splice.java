@@ -161,9 +161,12 @@ public final class Splice {
     framed.write(frame).addListener(toFramed);
   }
 
-  /** Tells the peer that this end lives, where TCP's own keep-alive may not get through. */
+  /**
+   * Tells the peer that this end lives, where TCP's own keep-alive may not get through; not behind
+   * a stalled stream, where they would gather for as long as it lasts, and TCP sees to it.
+   */
   void ping() {
-    if (!rawEof) {
+    if (!rawEof && framed.isWritable()) {
       writeFrame(Frame.Ping.of(0));
       framed.flush();
     }
@@ -317,7 +320,7 @@ public final class Splice {
 
   /**
    * Ends the session but leaves the raw leg open, as it was before {@link #join}: it proved to be
-   * no user.
+   * no user, or another data connection may have it.
    */
   public void release(ReasonCode reason) {
     if (ended) {

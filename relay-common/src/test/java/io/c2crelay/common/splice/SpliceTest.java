@@ -454,6 +454,22 @@ class SpliceTest {
   }
 
   @Test
+  void noPingsGatherBehindAStalledStream() {
+    begin(Side.AGENT);
+    framed.stall();
+    while (framed.isWritable()) {
+      happen("r");
+    }
+    long pending = framed.unsafe().outboundBuffer().totalPendingWriteBytes();
+    framed.pass(24, TimeUnit.HOURS);
+    assertThat(framed.unsafe().outboundBuffer().totalPendingWriteBytes()).isEqualTo(pending);
+    framed.goOn();
+    framed.written();
+    framed.pass(30, TimeUnit.SECONDS);
+    assertThat(framed.written()).isEqualTo(PING);
+  }
+
+  @Test
   void noPingFollowsTheOwnEof() {
     begin(Side.AGENT);
     happen("f");
