@@ -242,7 +242,15 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
   private void startTimer(ChannelHandlerContext ctx, long nanos) {
     stopTimer();
     deadlineNanos = ctx.executor().ticker().nanoTime() + nanos;
-    timer = ctx.executor().schedule(() -> timeUp(ctx), nanos, TimeUnit.NANOSECONDS);
+    timer = ctx.executor().schedule(() -> lookOnceMore(ctx), nanos, TimeUnit.NANOSECONDS);
+  }
+
+  /**
+   * A loop that was held up runs its timers before it reads: what came in time may lie in the
+   * kernel. What is scheduled in a task runs after the loop has read.
+   */
+  private void lookOnceMore(ChannelHandlerContext ctx) {
+    timer = ctx.executor().schedule(() -> timeUp(ctx), 0, TimeUnit.NANOSECONDS);
   }
 
   private void stopTimer() {

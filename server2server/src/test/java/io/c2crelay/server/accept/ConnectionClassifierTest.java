@@ -106,6 +106,14 @@ class ConnectionClassifierTest {
     assertThat(channel.isOpen()).isTrue();
   }
 
+  /** Timers of a loop that was held up run before it reads. */
+  @Test
+  void bytesThatCameInTimeAndAreReadAfterItAreNotASilentUsers() {
+    channel.eventLoop().schedule(() -> receive(CONTROL), GRACE_MILLIS, MILLISECONDS);
+    pass(GRACE_MILLIS);
+    assertThat(said).containsExactly("magic", "agent CONTROL");
+  }
+
   @Test
   void finWithoutAByteIsClosedAndTheTargetNeverTouched() {
     fin();
