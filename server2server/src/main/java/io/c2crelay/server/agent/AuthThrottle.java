@@ -19,7 +19,8 @@ final class AuthThrottle {
   private static final int MAX_INSTANCES = 10_000;
 
   /**
-   * When a source's debt of wrong proofs will be paid: each wrong one adds {@link #REFILL_NANOS}.
+   * When a source's debt of wrong proofs will be paid: each wrong one adds {@link #REFILL_NANOS},
+   * up to a whole burst, as those of a known instance are counted but never stopped.
    */
   private final Map<Source, Long> paidAtNanos = bounded(MAX_SOURCES);
 
@@ -39,7 +40,8 @@ final class AuthThrottle {
   synchronized void wrong(Source source, long nowNanos) {
     Long paidAt = paidAtNanos.get(source);
     long from = paidAt == null || paidAt - nowNanos < 0 ? nowNanos : paidAt;
-    paidAtNanos.put(source, from + REFILL_NANOS);
+    long most = nowNanos + BURST * REFILL_NANOS;
+    paidAtNanos.put(source, from - most + REFILL_NANOS > 0 ? most : from + REFILL_NANOS);
   }
 
   /** An agent process authenticated. */

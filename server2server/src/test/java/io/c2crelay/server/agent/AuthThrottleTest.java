@@ -40,6 +40,18 @@ class AuthThrottleTest {
     assertThat(allows(HERE)).isFalse();
   }
 
+  /** Those of a known instance are never stopped: without end, they would stop others for days. */
+  @Test
+  void manyWrongProofsAreForgottenAsSoonAsFive() {
+    for (int i = 0; i < 1000; i++) {
+      throttle.wrong(HERE, now);
+    }
+    now += SECONDS.toNanos(10) - 1;
+    assertThat(allows(HERE)).isFalse();
+    now += 1;
+    assertThat(allows(HERE)).isTrue();
+  }
+
   @Test
   void otherSourcesAreNotSlowed() {
     exhaust(HERE);
