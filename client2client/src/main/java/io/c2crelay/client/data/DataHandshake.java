@@ -2,6 +2,7 @@ package io.c2crelay.client.data;
 
 import io.c2crelay.client.connect.RelayConnector;
 import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -66,11 +67,7 @@ final class DataHandshake extends ChannelInboundHandlerAdapter {
       dial.ready();
     } else {
       ReferenceCountUtil.release(msg);
-      log.warn(
-          "data.aborted relay={} reason=PROTOCOL detail={}",
-          Sockets.text(ctx.channel().remoteAddress()),
-          msg);
-      fail(ctx, new GeneralSecurityException("no READY"));
+      abort(ctx, String.valueOf(msg), new GeneralSecurityException("no READY"));
     }
   }
 
@@ -81,7 +78,21 @@ final class DataHandshake extends ChannelInboundHandlerAdapter {
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    fail(ctx, Sockets.rootOf(cause));
+    if (cause instanceof ProtocolException) {
+      abort(ctx, cause.getMessage(), cause);
+    } else {
+      fail(ctx, Sockets.rootOf(cause));
+    }
+  }
+
+  private void abort(ChannelHandlerContext ctx, @Nullable String detail, Throwable cause) {
+    if (!over) {
+      log.warn(
+          "data.aborted relay={} reason=PROTOCOL detail={}",
+          Sockets.text(ctx.channel().remoteAddress()),
+          detail);
+      fail(ctx, cause);
+    }
   }
 
   private void fail(ChannelHandlerContext ctx, @Nullable Throwable cause) {

@@ -3,6 +3,7 @@ package io.c2crelay.client.data;
 import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.splice.Splice;
@@ -132,8 +133,12 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    log.debug("data.lost cause={}", Sockets.describe(cause));
-    giveUp(ctx, ReasonCode.AGENT_LOST);
+    if (cause instanceof ProtocolException) {
+      giveUp(ctx, ReasonCode.PROTOCOL);
+    } else {
+      log.debug("data.lost cause={}", Sockets.describe(cause));
+      giveUp(ctx, ReasonCode.AGENT_LOST);
+    }
   }
 
   private void giveUp(ChannelHandlerContext ctx, ReasonCode reason) {

@@ -24,7 +24,8 @@ import org.slf4j.LoggerFactory;
 public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     implements DataConnection {
   private static final Logger log = LoggerFactory.getLogger(DataConnectionHandler.class);
-  private static final LogThrottle THROTTLE = LogThrottle.of(log, "data.refused", 10);
+  private static final LogThrottle REFUSED = LogThrottle.of(log, "data.refused", 10);
+  private static final LogThrottle ABORTED = LogThrottle.of(log, "connection.aborted", 10);
 
   private static final long PING_EVERY_SECONDS = 15;
   private static final long PONG_WITHIN_SECONDS = 5;
@@ -141,7 +142,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
             return;
           }
           if (reason == ReasonCode.TOKEN) {
-            if (THROTTLE.allows()) {
+            if (REFUSED.allows()) {
               log.info(
                   "data.refused from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
             }
@@ -207,7 +208,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
 
   private void abort(ReasonCode reason, @Nullable String detail) {
     boolean stranger = state == State.NEW || state == State.REDEEMING;
-    if (!stranger || THROTTLE.allows()) {
+    if (!stranger || ABORTED.allows()) {
       log.warn(
           "connection.aborted from={} kind=data reason={} detail={}",
           Sockets.text(channel.remoteAddress()),
