@@ -79,13 +79,6 @@ final class Accounts implements Behaviour {
     return new User(TcpEnd.connect(port).timeout(TIMEOUT_MILLIS), session);
   }
 
-  /** Brings one short-lived user after the other until one is served. */
-  void awaitServed(int port, Duration timeout) {
-    Awaitility.await("a user is served")
-        .atMost(timeout)
-        .until(() -> connect(Kind.SHORT, port).settle(timeout) == Ending.FIN);
-  }
-
   // ---- the target
 
   @Override
