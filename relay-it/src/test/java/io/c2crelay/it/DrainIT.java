@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Behaviour;
+import io.c2crelay.it.support.CountingEcho;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.Launch;
@@ -115,11 +116,10 @@ class DrainIT {
 
   @Test
   void agentDrainsOnSigtermAndNewUsersGoToAnother() {
-    Target one = echo();
-    Target two = echo();
-    Pair pair = Pair.start(harness, one);
+    CountingEcho two = new CountingEcho();
+    Pair pair = Pair.start(harness, echo());
     TcpEnd user = user(pair.port()).echo("before");
-    harness.agent(pair.key(), two.port(), pair.port()).awaitReady();
+    harness.agent(pair.key(), harness.keep(Target.start(two)).port(), pair.port()).awaitReady();
     int relayMark = pair.relay().mark();
     pair.agent().terminate();
     user.echo("in session while it drains");
@@ -129,16 +129,16 @@ class DrainIT {
         .atMost(SOON)
         .until(
             () -> {
-              int before = two.accepted();
+              int before = two.heard();
               try (TcpEnd next = TcpEnd.connect(pair.port())) {
                 next.echo("next");
               }
-              return two.accepted() > before;
+              return two.heard() > before;
             });
     for (int i = 0; i < 5; i++) {
-      int before = two.accepted();
+      int before = two.heard();
       user(pair.port()).echo("user " + i);
-      assertThat(two.accepted()).isEqualTo(before + 1);
+      assertThat(two.heard()).isEqualTo(before + 1);
     }
     user.echo("the last").finish();
     assertThat(user.receiveAll()).isEmpty();

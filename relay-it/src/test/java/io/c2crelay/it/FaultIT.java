@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Behaviour;
+import io.c2crelay.it.support.CountingEcho;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.FaultProxy;
 import io.c2crelay.it.support.Harness;
@@ -43,8 +44,12 @@ class FaultIT {
 
   private final String key = Harness.newKey();
 
+  private Target target(Behaviour behaviour) {
+    return harness.keep(Target.start(behaviour));
+  }
+
   private Target echo() {
-    return harness.keep(Target.start(Behaviour.ECHO));
+    return target(Behaviour.ECHO);
   }
 
   private TcpEnd user(int port) {
@@ -333,29 +338,29 @@ class FaultIT {
 
   @Test
   void twoAgentsShareTheUsers() {
-    Target one = echo();
-    Target two = echo();
-    Pair pair = Pair.start(harness, one);
-    harness.agent(pair.key(), two.port(), pair.port()).awaitReady();
+    CountingEcho one = new CountingEcho();
+    CountingEcho two = new CountingEcho();
+    Pair pair = Pair.start(harness, target(one));
+    harness.agent(pair.key(), target(two).port(), pair.port()).awaitReady();
     for (int i = 0; i < 20; i++) {
       user(pair.port()).echo("user " + i);
     }
-    assertThat(one.accepted() + two.accepted()).isEqualTo(20);
-    assertThat(one.accepted()).as("users of the first agent").isBetween(5, 15);
+    assertThat(one.heard() + two.heard()).isEqualTo(20);
+    assertThat(one.heard()).as("users of the first agent").isBetween(5, 15);
   }
 
   @Test
   void usersOfAnAgentThatDiesGoToTheOther() {
-    Target one = echo();
-    Target two = echo();
-    Pair pair = Pair.start(harness, one);
-    harness.agent(pair.key(), two.port(), pair.port()).awaitReady();
+    CountingEcho one = new CountingEcho();
+    CountingEcho two = new CountingEcho();
+    Pair pair = Pair.start(harness, target(one));
+    harness.agent(pair.key(), target(two).port(), pair.port()).awaitReady();
     pair.agent().kill();
     pair.relay().awaitLog("agent\\.detached ", SOON);
     for (int i = 0; i < 10; i++) {
       user(pair.port()).echo("user " + i);
     }
-    assertThat(two.accepted()).isEqualTo(10);
+    assertThat(two.heard()).isEqualTo(10);
   }
 
   // ---- names

@@ -63,16 +63,22 @@ final class PlacedPairs {
     counts.forEach(count -> count.get(END.plusSeconds(1)));
   }
 
-  /** Fails unless the relay has begun so many sessions since the mark, all users being served. */
+  /**
+   * Fails unless the relay has begun so many sessions of users since the mark, all users being
+   * served. An agent's connection whose preamble is late may have one, too, for a while.
+   */
   static void expectSessions(Pair pair, int mark, int count) {
     await("sessions in the relay's log")
         .atMost(END)
-        .until(() -> sessionsSince(pair, mark) >= count);
-    assertThat(sessionsSince(pair, mark)).as("sessions").isEqualTo(count);
+        .untilAsserted(() -> assertThat(begun(pair, mark) - misread(pair, mark)).isEqualTo(count));
   }
 
-  private static int sessionsSince(Pair pair, int mark) {
+  private static int begun(Pair pair, int mark) {
     return pair.relay().lines(mark, "session\\.open ").size();
+  }
+
+  private static int misread(Pair pair, int mark) {
+    return pair.relay().lines(mark, "session\\.close .*reason=RECLASSIFIED").size();
   }
 
   private static void check(Pair pair, String event, String key, String host) {
