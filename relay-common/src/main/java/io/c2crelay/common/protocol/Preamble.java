@@ -24,7 +24,7 @@ public final class Preamble {
     CONTROL(0),
     /** A data connection under TLS. */
     DATA(1),
-    /** A data connection without TLS; accepted only where both ends chose it. */
+    /** A data connection without TLS: reserved, refused by this version. */
     PLAIN_DATA(2);
 
     private final int code;
