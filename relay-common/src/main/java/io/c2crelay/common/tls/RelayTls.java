@@ -1,6 +1,8 @@
 package io.c2crelay.common.tls;
 
+import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.handler.ssl.OpenSsl;
 import io.netty.handler.ssl.OpenSslSessionContext;
 import io.netty.handler.ssl.SslContext;
@@ -21,6 +23,7 @@ import javax.net.ssl.X509ExtendedTrustManager;
  */
 public final class RelayTls {
   private static final String TLS_1_3 = "TLSv1.3";
+  private static final int SMALL = 1024;
 
   static {
     // Read once, when Netty's classes and the JDK's load: without tickets there is nothing to
@@ -84,9 +87,7 @@ public final class RelayTls {
 
   /** Which implementation is in use, for a log line: {@code boringssl} or {@code jdk}. */
   public String providerName() {
-    return OpenSsl.isAvailable() && !(context instanceof io.netty.handler.ssl.JdkSslContext)
-        ? "boringssl"
-        : "jdk";
+    return isBoringSsl() ? "boringssl" : "jdk";
   }
 
   /**
@@ -94,7 +95,28 @@ public final class RelayTls {
    * session by them.
    */
   public SslHandler newHandler(ByteBufAllocator allocator) {
-    return context.newHandler(allocator);
+    SslHandler handler = context.newHandler(allocator);
+    if (isBoringSsl()) {
+      handler.setCumulator(RelayTls::cumulate);
+    }
+    return handler;
+  }
+
+  /**
+   * For BoringSSL, Netty strings together the pieces in which a record arrives. Small ones are
+   * copied instead: a stranger who sends byte by byte would fill the memory with the buffers that
+   * they came in.
+   */
+  private static ByteBuf cumulate(ByteBufAllocator allocator, ByteBuf before, ByteBuf piece) {
+    ByteToMessageDecoder.Cumulator cumulator =
+        piece.readableBytes() < SMALL
+            ? ByteToMessageDecoder.MERGE_CUMULATOR
+            : ByteToMessageDecoder.COMPOSITE_CUMULATOR;
+    return cumulator.cumulate(allocator, before, piece);
+  }
+
+  private boolean isBoringSsl() {
+    return context.sessionContext() instanceof OpenSslSessionContext;
   }
 
   /**

@@ -3,10 +3,15 @@ package io.c2crelay.common.tls;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.ssl.OpenSsl;
 import java.io.File;
 import java.net.URL;
 import java.net.URLClassLoader;
+import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -14,6 +19,9 @@ import org.junit.jupiter.api.Test;
 
 class RelayTlsTest {
   private static final String WITHOUT_BORINGSSL = "io.netty.handler.ssl.noOpenSsl";
+
+  /** Lives as long as the program, as it does there. */
+  private static RelayTls kept;
 
   @Test
   void boringSslIsUsedWhereItLoads() throws Exception {
@@ -38,5 +46,31 @@ class RelayTlsTest {
     } finally {
       System.clearProperty(WITHOUT_BORINGSSL);
     }
+  }
+
+  /** A stranger pays for what it makes the other end keep, however small the pieces it sends. */
+  @Test
+  void aRecordThatComesByteByByteTakesNoMoreThanItsBytes() throws Exception {
+    UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(true, true);
+    kept = RelayTls.ofRelay(Identity.create(new SecureRandom()));
+    EmbeddedChannel channel = new EmbeddedChannel();
+    channel.config().setAllocator(allocator);
+    channel.pipeline().addLast(kept.newHandler(allocator));
+    long before = allocator.metric().usedDirectMemory();
+    channel.writeInbound(received(allocator, 22, 3, 1, 0x40, 0)); // a record of 16 KiB
+    for (int i = 0; i < 8 * 1024; i++) {
+      channel.writeInbound(received(allocator, 0));
+    }
+    assertThat(allocator.metric().usedDirectMemory() - before).isLessThan(64 * 1024);
+    channel.finishAndReleaseAll();
+  }
+
+  /** As a channel reads them: into a buffer that has room for more. */
+  private static ByteBuf received(ByteBufAllocator allocator, int... bytes) {
+    ByteBuf buffer = allocator.directBuffer(512);
+    for (int b : bytes) {
+      buffer.writeByte(b);
+    }
+    return buffer;
   }
 }
