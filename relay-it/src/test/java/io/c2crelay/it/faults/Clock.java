@@ -12,9 +12,12 @@ import java.util.stream.Stream;
 
 /**
  * A wall clock that some processes have of their own, and that can be set while they run: by
- * libfaketime, which leaves their monotonic clock alone. They see it within a second.
+ * libfaketime, which leaves their monotonic clock alone.
  */
 final class Clock {
+
+  /** After this long at most, a process sees that its clock was set: as it was measured. */
+  static final long SEEN_MILLIS = 2_000;
 
   private static final List<Path> DIRECTORIES =
       List.of(Path.of("/usr/lib"), Path.of("/usr/lib64"), Path.of("/usr/local/lib"));

@@ -13,7 +13,6 @@ import io.c2crelay.it.support.Target;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -22,7 +21,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A process stands still for 2 s, as a machine that is suspended or out of memory does. */
-@Disabled("green alone, not yet tried beside all others")
 @Tag("full")
 @Timeout(120)
 class FrozenIT {
