@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.c2crelay.it.faults.Accounts.Kind;
 import io.c2crelay.it.support.Async;
+import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.JarProcess;
 import io.c2crelay.it.support.Launch;
@@ -53,7 +54,10 @@ class FullDiskIT {
         harness.command(
             redirected(
                 Launch.agent("" + target.port(), "127.0.0.1", "" + port), redirections, "agent"));
-    accounts.awaitServed(port, SOON); // nobody tells when the agent is there
+    // nobody tells when the agent is there
+    await("a user is served")
+        .atMost(SOON)
+        .until(() -> accounts.connect(Kind.SHORT, port).settle(SOON) == Ending.FIN);
   }
 
   private Launch redirected(Launch launch, String redirections, String name) {
