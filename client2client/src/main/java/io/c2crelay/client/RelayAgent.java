@@ -47,10 +47,7 @@ public final class RelayAgent {
       tls = RelayTls.ofAgent();
       tls.warmUp();
       loops = config.transport().newEventLoops(config.threads());
-    } catch (GeneralSecurityException e) {
-      throw new StartupException(
-          e.getMessage() == null ? "TLS 1.3 does not start" : e.getMessage(), e);
-    } catch (ChannelException e) {
+    } catch (GeneralSecurityException | ChannelException e) {
       throw new StartupException(String.valueOf(e.getMessage()), e);
     }
     BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory());

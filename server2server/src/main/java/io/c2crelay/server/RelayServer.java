@@ -103,10 +103,7 @@ public final class RelayServer {
           tls.providerName(),
           config.maxSessions());
       CountsLog.start(log, "relay.counts", brokerLoop, this::counts);
-    } catch (GeneralSecurityException e) {
-      throw new StartupException(
-          e.getMessage() == null ? "TLS 1.3 does not start" : e.getMessage(), e);
-    } catch (ChannelException e) {
+    } catch (GeneralSecurityException | ChannelException e) {
       throw new StartupException(String.valueOf(e.getMessage()), e);
     }
     long descriptors = DescriptorLimit.get();
