@@ -60,6 +60,7 @@ class DrainIT {
     pair.relay().awaitLog("relay\\.stopped", SOON);
     assertThat(pair.agent().isAlive()).as("the agent goes on trying").isTrue();
     assertThat(pair.relay().lines("session\\.close .*reason=DONE")).hasSize(2);
+    pair.relay().awaitLog("agent\\.detached .*reason=DRAINING", SOON);
   }
 
   private static boolean refused(int port) {

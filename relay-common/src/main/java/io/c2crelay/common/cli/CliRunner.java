@@ -10,8 +10,10 @@ import io.netty.util.concurrent.Future;
 import java.io.OutputStreamWriter;
 import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -33,6 +35,9 @@ public final class CliRunner {
 
   /** The command line is wrong. */
   public static final int USAGE = 2;
+
+  /** Beyond the drain limit, for what follows it. */
+  private static final Duration FAREWELL = Duration.ofSeconds(10);
 
   private static final Logger LOG = LoggerFactory.getLogger(CliRunner.class);
 
@@ -102,8 +107,9 @@ public final class CliRunner {
     CountDownLatch drained = new CountDownLatch(1);
     Future<Void> drain = running.drain();
     drain.addListener(done -> drained.countDown());
-    drained.await();
-    if (!drain.isSuccess()) {
+    boolean inTime =
+        drained.await(command.shared().drain().plus(FAREWELL).toMillis(), TimeUnit.MILLISECONDS);
+    if (!inTime || !drain.isSuccess()) {
       LOG.error("drain.failed", drain.cause());
       return REFUSED;
     }

@@ -49,8 +49,8 @@ public final class Logging extends ContextAwareBase implements Configurator {
   }
 
   /**
-   * Sets how much is logged from now on; Netty's own loggers speak up only for warnings, unless
-   * debugging.
+   * Sets how much is logged from now on; Netty's own loggers speak up only for warnings, unless all
+   * is traced.
    */
   public static void level(LogLevel level) {
     ILoggerFactory factory = LoggerFactory.getILoggerFactory();
@@ -95,8 +95,7 @@ public final class Logging extends ContextAwareBase implements Configurator {
   }
 
   static void level(LoggerContext context, LogLevel level) {
-    boolean debugging = level.compareTo(LogLevel.DEBUG) >= 0;
-    LogLevel netty = debugging || level == LogLevel.ERROR ? level : LogLevel.WARN;
+    LogLevel netty = level == LogLevel.INFO || level == LogLevel.DEBUG ? LogLevel.WARN : level;
     context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.valueOf(level.name()));
     context.getLogger("io.netty").setLevel(Level.valueOf(netty.name()));
   }

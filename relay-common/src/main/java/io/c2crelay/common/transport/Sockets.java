@@ -154,8 +154,9 @@ public final class Sockets {
       return "-";
     }
     // Netty's own subclasses of the JDK's exceptions say no more than those
-    String name = systemsOwn(cause).getClass().getSimpleName().replaceFirst("^Annotated", "");
-    return LogText.safe(name + ": " + wordsOf(cause));
+    Throwable own = systemsOwn(cause);
+    String name = own.getClass().getSimpleName().replaceFirst("^Annotated", "");
+    return LogText.safe(own.getMessage() == null ? name : name + ": " + wordsOf(cause));
   }
 
   /**

@@ -3,7 +3,6 @@ package io.c2crelay.common.transport;
 import io.netty.channel.ChannelException;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
@@ -16,7 +15,6 @@ import io.netty.channel.socket.ServerSocketChannel;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.netty.channel.socket.nio.NioSocketChannel;
-import io.netty.util.concurrent.DefaultThreadFactory;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
@@ -70,14 +68,14 @@ public enum Transport {
   }
 
   /**
-   * Event loops of this transport, on daemon threads.
+   * Event loops of this transport, on daemon threads. One that ends before they are shut down ends
+   * the process.
    *
    * @throws ChannelException if the system does not give them what they need, descriptors that is
    */
   public EventLoopGroup newEventLoops(int threads) {
     try {
-      return new MultiThreadIoEventLoopGroup(
-          threads, new DefaultThreadFactory("loop", true), handlerFactory.get());
+      return VitalEventLoops.of(threads, handlerFactory.get());
     } catch (IllegalStateException e) {
       throw new ChannelException("event loops do not start: " + Sockets.wordsOf(e), e);
     }

@@ -117,10 +117,10 @@ class LoggingTest {
     "ERROR, ERROR, ERROR",
     "WARN, WARN, WARN",
     "INFO, INFO, WARN",
-    "DEBUG, DEBUG, DEBUG",
+    "DEBUG, DEBUG, WARN",
     "TRACE, TRACE, TRACE"
   })
-  void nettySpeaksUpOnlyForWarningsUnlessDebugging(LogLevel level, String ours, String nettys) {
+  void nettySpeaksUpOnlyForWarningsUnlessAllIsTraced(LogLevel level, String ours, String nettys) {
     Logger logger = logger("io.c2crelay.X");
     Logging.level(context, level);
     assertThat(logger.getEffectiveLevel()).isEqualTo(Level.valueOf(ours));

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
+import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -33,6 +34,7 @@ class SocketsTest {
             new ConnectException("connect(..) failed with error(-111): Connection refused"),
             "ConnectException: Connection refused"),
         Arguments.of(new ChannelException("alone"), "ChannelException: alone"),
+        Arguments.of(new ClosedChannelException(), "ClosedChannelException"),
         Arguments.of(
             new ChannelException("wrapped", new InvocationTargetException(NONE_LEFT)),
             "IOException: Too many open files"),

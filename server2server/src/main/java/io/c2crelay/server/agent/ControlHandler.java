@@ -144,7 +144,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
 
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
-    end(leaving ? ReasonCode.DRAINING : ReasonCode.AGENT_LOST, true);
+    lost();
   }
 
   @Override
@@ -153,8 +153,12 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
       abort(cause.getMessage());
     } else {
       log.debug("control.failed agent={} cause={}", name, Sockets.describe(cause));
-      end(ReasonCode.AGENT_LOST, true);
+      lost();
     }
+  }
+
+  private void lost() {
+    end(leaving ? ReasonCode.DRAINING : ReasonCode.AGENT_LOST, true);
   }
 
   private void abort(@Nullable String detail) {

@@ -1,0 +1,78 @@
+package io.c2crelay.common.transport;
+
+import io.c2crelay.common.logging.Logging;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Event loops that the process does not outlive: one that ends by itself, as it does at an {@code
+ * Error}, would leave its connections hanging and the process looking well.
+ */
+final class VitalEventLoops extends MultiThreadIoEventLoopGroup {
+  private static final Logger log = LoggerFactory.getLogger(VitalEventLoops.class);
+
+  private final AtomicBoolean ending;
+
+  private VitalEventLoops(
+      int threads, IoHandlerFactory handlers, Runnable lost, AtomicBoolean ending) {
+    super(threads, new Threads(lost, ending), handlers);
+    this.ending = ending;
+  }
+
+  static VitalEventLoops of(int threads, IoHandlerFactory handlers) {
+    return of(threads, handlers, VitalEventLoops::halt);
+  }
+
+  /**
+   * @param lost run on the thread of a loop that ended without being told to
+   */
+  static VitalEventLoops of(int threads, IoHandlerFactory handlers, Runnable lost) {
+    return new VitalEventLoops(threads, handlers, lost, new AtomicBoolean());
+  }
+
+  @Override
+  public Future<?> shutdownGracefully(long quietPeriod, long timeout, TimeUnit unit) {
+    ending.set(true);
+    return super.shutdownGracefully(quietPeriod, timeout, unit);
+  }
+
+  private static void halt() {
+    try {
+      log.error("loop.lost note=\"a fault, or the jar was changed under the running program\"");
+      Logging.flush();
+    } finally {
+      Runtime.getRuntime().halt(1); // hooks would drain, on loops that are not there
+    }
+  }
+
+  private static final class Threads extends DefaultThreadFactory {
+    private final Runnable lost;
+    private final AtomicBoolean ending;
+
+    Threads(Runnable lost, AtomicBoolean ending) {
+      super("loop", true);
+      this.lost = lost;
+      this.ending = ending;
+    }
+
+    @Override
+    public Thread newThread(Runnable loop) {
+      return super.newThread(
+          () -> {
+            try {
+              loop.run();
+            } finally {
+              if (!ending.get()) {
+                lost.run();
+              }
+            }
+          });
+    }
+  }
+}

@@ -1,0 +1,53 @@
+package io.c2crelay.common.transport;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.IoHandler;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.util.concurrent.ThreadAwareExecutor;
+import java.lang.reflect.Proxy;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(30)
+class VitalEventLoopsTest {
+  private final CountDownLatch lost = new CountDownLatch(1);
+
+  @Test
+  void loopsThatAreToldToEndAreNotLost() throws Exception {
+    EventLoopGroup loops = VitalEventLoops.of(2, NioIoHandler.newFactory(), lost::countDown);
+    loops.submit(() -> {}).get();
+    loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).get();
+    assertThat(lost.await(200, TimeUnit.MILLISECONDS)).isFalse();
+  }
+
+  @Test
+  void loopThatEndsByItselfIsLost() throws Exception {
+    EventLoopGroup loops = VitalEventLoops.of(1, brokenHandlers(), lost::countDown);
+    loops.execute(() -> {}); // starts its thread
+    assertThat(lost.await(10, TimeUnit.SECONDS)).isTrue();
+    loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).get();
+  }
+
+  /** As if a class were missing. */
+  private static IoHandlerFactory brokenHandlers() {
+    IoHandlerFactory factory = NioIoHandler.newFactory();
+    return (ThreadAwareExecutor executor) -> {
+      IoHandler sound = factory.newHandler(executor);
+      return (IoHandler)
+          Proxy.newProxyInstance(
+              IoHandler.class.getClassLoader(),
+              new Class<?>[] {IoHandler.class},
+              (proxy, method, arguments) -> {
+                if (method.getName().equals("run")) {
+                  throw new NoClassDefFoundError("io/netty/Example");
+                }
+                return method.invoke(sound, arguments);
+              });
+    };
+  }
+}
