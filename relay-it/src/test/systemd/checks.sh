@@ -143,7 +143,8 @@ prepare
 group 'Installed as README.md says'
 mark
 check 'the commands for the relay' readme_run 'install -m 644 server2server'
-check 'the commands for the agent' readme_run 'install -m 644 client2client' < /etc/$relay.key
+check 'the key for the agent' readme_run 'read -rp' < /etc/$relay.key
+check 'the commands for the agent' readme_run 'install -m 644 client2client'
 check 'systemd-analyze verify says nothing' unit_files_are_right
 check 'the relay will start with the machine' is $relay UnitFileState enabled
 check 'the agent will start with the machine' is $agent UnitFileState enabled
