@@ -78,7 +78,8 @@ public final class Namespaces implements AutoCloseable {
 
     /** Programs started there from now on ask this name server. */
     public void nameServer(String address) {
-      etc("resolv.conf", "nameserver " + address + "\n");
+      // asks again every 2 s and gives up after 10, so that who waits is soon answered if at all
+      etc("resolv.conf", "nameserver " + address + "\noptions timeout:2 attempts:5\n");
       // and nobody else, such as a resolver behind a local socket
       etc("nsswitch.conf", "hosts: files dns\n");
     }
