@@ -2,11 +2,11 @@ package io.c2crelay.it.sizes;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.c2crelay.it.support.Answering;
 import io.c2crelay.it.support.Async;
 import io.c2crelay.it.support.Bulk;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.Ledger;
 import io.c2crelay.it.support.Measured;
 import io.c2crelay.it.support.TalkingUser;
 import io.c2crelay.it.support.Target;
@@ -50,23 +50,24 @@ class SizesIT {
   private static Target target;
   private static UnitPair pair;
 
-  private final Answering answering = new Answering();
+  private final Ledger ledger = Ledger.answering();
 
   @BeforeAll
   static void startPair() throws IOException {
-    target = SHARED.keep(Target.start(new Answering()));
+    target = SHARED.keep(Target.start(Ledger.answering()));
     pair = UnitPair.start(SHARED, target.port());
     pair.warmUp();
   }
 
   @BeforeEach
-  void becomeAnswering() {
-    target.become(answering);
+  void answer() {
+    target.become(ledger);
   }
 
   @AfterEach
   void targetSawNothingWrong() {
-    assertThat(answering.failures()).isEmpty();
+    ledger.check();
+    assertThat(ledger.silent()).isZero();
   }
 
   private static void assertNothingIsLeftOf(String what) {
@@ -120,7 +121,7 @@ class SizesIT {
   void gibibyteWaitsForAReaderThatStops() throws Exception {
     Ends down = session();
     Ends up = session();
-    target.become(answering);
+    target.become(ledger);
     AtomicLong sentByTarget = new AtomicLong();
     AtomicLong sentByUser = new AtomicLong();
     Async<Bulk.Sum> targetSends = send(down.target(), 3, sentByTarget);
@@ -172,11 +173,11 @@ class SizesIT {
     }
     Measured.say("1000 sessions at once", "%s", watch);
     assertNothingIsLeftOf("1000 sessions at once");
-    assertThat(answering.seen())
+    assertThat(ledger.seen())
         .containsExactlyInAnyOrderElementsOf(
             IntStream.range(0, count)
                 .mapToObj(
-                    session -> new Answering.Seen(session, rounds * (piece + session), Ending.FIN))
+                    session -> new Ledger.Seen(session, rounds * (piece + session), Ending.FIN))
                 .collect(Collectors.toList()));
   }
 
@@ -192,10 +193,10 @@ class SizesIT {
     work.forEach(worker -> worker.get(LONG));
     Measured.say("10000 short sessions", "%.0f a second, %s", count / watch.seconds(), watch);
     assertNothingIsLeftOf("10000 short sessions");
-    assertThat(answering.seen())
+    assertThat(ledger.seen())
         .containsExactlyInAnyOrderElementsOf(
             IntStream.range(0, count)
-                .mapToObj(session -> new Answering.Seen(session, length(session), Ending.FIN))
+                .mapToObj(session -> new Ledger.Seen(session, length(session), Ending.FIN))
                 .collect(Collectors.toList()));
   }
 
@@ -233,7 +234,7 @@ class SizesIT {
         watch);
     pair.assertHold(count * 8 * 1024L);
 
-    target.become(answering);
+    target.become(ledger);
     pair.shortSession(count + 1, 10_000);
     stalled.readAgain();
     flow.close();

@@ -107,7 +107,7 @@ final class UnitPair {
     return relay.address();
   }
 
-  /** The target must be {@code Answering}. */
+  /** The target must be a {@code Ledger}. */
   void shortSession(int session, int length) throws IOException {
     try (TalkingUser user = TalkingUser.connect(address(), session)) {
       user.send(length);
@@ -116,7 +116,7 @@ final class UnitPair {
     }
   }
 
-  /** Sessions of several sizes with an answering target, then {@link #rest}. */
+  /** Sessions of several sizes with such a target, then {@link #rest}. */
   void warmUp() throws IOException {
     for (int session = 0; session < WARM_UP; session++) {
       shortSession(session, 100 + session * 1_000);

@@ -8,8 +8,10 @@ import java.io.PushbackInputStream;
 import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.Map;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -21,9 +23,12 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 public final class Ledger implements Behaviour {
 
+  /** A session that ended: so many bytes came, all of them right. */
+  public record Seen(int session, long bytes, Ending ending) {}
+
   private final boolean greets;
-  private final Map<Integer, AtomicInteger> connections = new ConcurrentHashMap<>();
-  private final Map<Integer, Ending> endings = new ConcurrentHashMap<>();
+  private final Set<Integer> begun = ConcurrentHashMap.newKeySet();
+  private final Map<Integer, Seen> seen = new ConcurrentHashMap<>();
   private final AtomicInteger silent = new AtomicInteger();
   private final Queue<Throwable> faults = new ConcurrentLinkedQueue<>();
 
@@ -43,45 +48,48 @@ public final class Ledger implements Behaviour {
 
   @Override
   public void serve(TcpEnd connection) {
+    Sequence fromUser = null;
     try (connection) {
-      account(connection);
+      fromUser = begin(connection);
+      if (fromUser == null) {
+        silent.incrementAndGet();
+        return;
+      }
+      int session = fromUser.session();
+      if (!begun.add(session)) {
+        throw new AssertionError("a second connection");
+      }
+      Ending ending = answer(fromUser, connection);
+      seen.put(session, new Seen(session, fromUser.position(), ending));
     } catch (IOException | AssertionError e) {
-      faults.add(e);
+      faults.add(new AssertionError("at the target: " + fromUser + ": " + e, e));
     }
   }
 
-  private void account(TcpEnd connection) throws IOException {
+  /** Whose it is; null if it ends before it says so. */
+  private Sequence begin(TcpEnd connection) throws IOException {
     PushbackInputStream in = new PushbackInputStream(connection.in());
-    Sequence fromUser;
     try {
       if (greets) {
         connection.out().write(HELLO.getBytes(StandardCharsets.US_ASCII));
       }
       int first = in.read();
       if (first < 0) {
-        silent.incrementAndGet();
-        return;
+        return null;
       }
       in.unread(first);
-      fromUser = Sequence.toTarget(in);
+      return Sequence.toTarget(in);
     } catch (SocketException reset) {
-      silent.incrementAndGet();
-      return;
+      return null;
     }
-    connections.computeIfAbsent(fromUser.session(), s -> new AtomicInteger()).incrementAndGet();
-    endings.put(fromUser.session(), answer(fromUser, connection));
   }
 
   private static Ending answer(Sequence fromUser, TcpEnd connection) throws IOException {
     Sequence toUser = Sequence.toUser(fromUser.session());
-    byte[] buffer = new byte[16 * 1024];
     try {
       toUser.write(connection.out(), fromUser.position());
-      for (int n = connection.in().read(buffer); n >= 0; n = connection.in().read(buffer)) {
-        fromUser.verify(buffer, 0, n);
-        toUser.write(connection.out(), n);
-      }
-      connection.finish();
+      fromUser.readToFin(connection.in(), n -> toUser.write(connection.out(), n));
+      connection.socket().shutdownOutput();
       return Ending.FIN;
     } catch (SocketException reset) {
       return Ending.RESET;
@@ -92,13 +100,13 @@ public final class Ledger implements Behaviour {
   public Ending awaitEnd(int session, Duration timeout) {
     await("session " + session + " ends at the target")
         .atMost(timeout)
-        .until(() -> endings.containsKey(session));
-    return endings.get(session);
+        .until(() -> seen.containsKey(session));
+    return seen.get(session).ending();
   }
 
-  /** Whether it had a connection of this session. */
-  public boolean knows(int session) {
-    return connections.containsKey(session);
+  /** All that ended. */
+  public Collection<Seen> seen() {
+    return seen.values();
   }
 
   /** Connections that ended before they said whose they are. */
@@ -109,7 +117,5 @@ public final class Ledger implements Behaviour {
   /** Fails if a byte was not where it belongs, or a session came twice. */
   public void check() {
     assertThat(faults).as("what does not belong at the target").isEmpty();
-    connections.forEach(
-        (session, count) -> assertThat(count).as("session %d", session).hasValue(1));
   }
 }
