@@ -23,7 +23,6 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -49,6 +48,7 @@ class FrameFloodIT {
   private AgentProcess real;
   private TcpEnd bystander;
   private RawAgent agent;
+  private RawControl control;
   private Watch watch;
 
   @BeforeEach
@@ -65,17 +65,20 @@ class FrameFloodIT {
     real.awaitReady();
     bystander = TcpEnd.connect(relay.port()).echo("in session\n");
     agent = RawAgent.of(relay, key);
+    control = harness.keep(agent.attach());
     watch = harness.keep(Watch.over(relay));
   }
 
   @AfterEach
   void othersAreNotAffected() {
     bystander.echo("still in session\n").close();
+    control.close(); // and with it what it has warm
     real.close();
+    // 14 and 4 MiB were seen, of up to 68 that were sent
     watch.assertFlat(
         "floods of frames",
-        48,
         32,
+        16,
         "handshakes=0",
         "agents=0",
         "warm=0",
@@ -112,10 +115,8 @@ class FrameFloodIT {
     relay.awaitLog("handshake\\.dropped .*reason=BYTES", SOON);
   }
 
-  @Disabled("its agent is still attached when it counts: to be mended")
   @Test
   void onControlAreReadAndAnsweredOnlyAsFastAsTheyAreTaken() {
-    RawControl control = harness.keep(agent.attach());
     RawConnection connection = control.connection();
     connection.sendBytes(many(4 * MEBIBYTE, RawFrame.of(Wire.PING, new byte[8]))); // none is read
     connection.sendBytes(many(16 * MEBIBYTE, RawFrame.of(0x80, new byte[4096])));
@@ -135,20 +136,16 @@ class FrameFloodIT {
     assertThat(relay.lines("agent\\.leaving ")).as("farewells heard").hasSize(1);
   }
 
-  @Disabled("its agent is still attached when it counts: to be mended")
   @Test
   void onAWarmConnectionAreDropped() {
-    RawControl control = harness.keep(agent.attach());
     RawConnection data = harness.keep(agent.warm(control));
     data.sendBytes(many(32 * MEBIBYTE, RawFrame.of(0xFE, new byte[16_000])));
     data.send(Wire.PONG, new byte[8]); // unasked: the end of it
     assertThat(data.awaitEnd(SOON).frames()).isEmpty();
   }
 
-  @Disabled("its agent is still attached when it counts: to be mended")
   @Test
   void toAUserThatDoesNotReadWaitInTheAgent() throws Exception {
-    RawControl control = harness.keep(agent.attach());
     RawConnection data = harness.keep(agent.warm(control));
     TcpEnd user = harness.keep(TcpEnd.connect(relay.port())).send("hello");
     data.expect(Wire.START);
