@@ -21,6 +21,7 @@ final class Echoing implements AutoCloseable {
   private final TcpEnd user;
   private final Thread thread;
   private final List<Long> micros = new ArrayList<>(); // guarded by itself
+  private long lapNanos = System.nanoTime();
   private volatile boolean over;
   private volatile Throwable failure;
 
@@ -50,30 +51,39 @@ final class Echoing implements AutoCloseable {
     }
   }
 
-  /** Messages a second, and the slowest, since the last call. */
-  record Speed(double perSecond, long slowestMillis) {}
+  /** How long messages took to come back, half of them and all but one in a hundred. */
+  record Times(long medianMicros, long p99Micros) {}
 
-  /** Of the time from the call before, or the beginning, until now. */
-  Speed lap(String what, long beganNanos) {
+  /** Forgets the times until now. */
+  void begin() {
+    synchronized (micros) {
+      micros.clear();
+    }
+    lapNanos = System.nanoTime();
+  }
+
+  /** Of the time since {@link #begin}, or since the lap before. */
+  Times lap(String what) {
     if (failure != null) {
       throw new AssertionError("the user in session failed", failure);
     }
     List<Long> lap;
     synchronized (micros) {
       lap = new ArrayList<>(micros);
-      micros.clear();
     }
+    double seconds = (System.nanoTime() - lapNanos) / 1e9;
+    begin();
     assertThat(lap).as("messages echoed").isNotEmpty();
-    double seconds = (System.nanoTime() - beganNanos) / 1e9;
     Collections.sort(lap);
-    long slowest = lap.get(lap.size() - 1);
+    Times times = new Times(lap.get(lap.size() / 2), lap.get(lap.size() * 99 / 100));
     Measured.say(
         what,
-        "echoes=%.0f/s median=%dus slowest=%dus",
+        "echoes=%.0f/s median=%dus p99=%dus slowest=%dus",
         lap.size() / seconds,
-        lap.get(lap.size() / 2),
-        slowest);
-    return new Speed(lap.size() / seconds, TimeUnit.MICROSECONDS.toMillis(slowest));
+        times.medianMicros,
+        times.p99Micros,
+        lap.get(lap.size() - 1));
+    return times;
   }
 
   /** Ends the session. */
