@@ -131,6 +131,7 @@ class DataConnectionFuzzTest {
     boolean dialledEarly;
     boolean dialledAgain;
     boolean connected;
+    boolean targetFinished;
     int sent;
     boolean tlsDone;
     boolean secure;
@@ -295,6 +296,9 @@ class DataConnectionFuzzTest {
         assertThat(eofSent).as("the end was the relay's").isTrue();
         assertThat(atTarget.size()).as("bytes before the end").isEqualTo(dataSent.size());
       }
+      if (connected && !data.isOpen() && !targetFinished) {
+        assertThat(target.isOpen()).as("the target's end is open, the relay's is not").isFalse();
+      }
       if (eofHeard) {
         assertThat(dataHeard.size()).as("bytes before EOF").isEqualTo(targetSent.size());
       }
@@ -358,6 +362,7 @@ class DataConnectionFuzzTest {
         case TARGET_DOES -> {
           int what = script.number();
           if (agent.connected) {
+            agent.targetFinished |= what % 4 == 0;
             Agent.does(agent.target, what);
           }
         }
