@@ -42,7 +42,8 @@ class SlowLinkIT {
     for (int oneWayMillis : new int[] {25, 50}) {
       wan.delay(oneWayMillis);
       Thread.sleep(500); // what was pinged or dialled before has come
-      assertThat(roundTripsToTheFirstByte(rig, oneWayMillis, 1.5)).isBetween(0.95, 1.5);
+      // 1.56 was seen at a load of ten; whoever waited for one answer more would take 2
+      assertThat(roundTripsToTheFirstByte(rig, oneWayMillis, 1.9)).isBetween(0.95, 1.9);
       moveBulk(rig, oneWayMillis);
     }
     rig.awaitCalm(SOON);
