@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.Deque;
 
 /**
@@ -30,6 +31,9 @@ import java.util.Deque;
  */
 public final class MemorySocket extends AbstractChannel implements DuplexChannel {
   private static final ChannelMetadata METADATA = new ChannelMetadata(false);
+
+  /** As much as a channel reads at once. */
+  private static final int MAX_READ = 64 * 1024;
 
   private final ChannelConfig config =
       new DefaultChannelConfig(this) {
@@ -77,8 +81,8 @@ public final class MemorySocket extends AbstractChannel implements DuplexChannel
   }
 
   public void peerSends(byte[] bytes) {
-    if (peerMaySend() && bytes.length > 0) {
-      underWay.add(bytes);
+    for (int at = 0; peerMaySend() && at < bytes.length; at += MAX_READ) {
+      underWay.add(Arrays.copyOfRange(bytes, at, Math.min(bytes.length, at + MAX_READ)));
     }
   }
 
