@@ -12,12 +12,14 @@ import io.c2crelay.it.support.Measured;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
 import java.time.Duration;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** SIGKILL of the agent, again and again, at moments that a seed decides. */
+@Order(5)
 @Tag("full")
 @Timeout(900) // enough for 100 kills
 class KilledAgentIT {

@@ -13,12 +13,14 @@ import io.c2crelay.it.support.Ports;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
 import java.time.Duration;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** SIGKILL of the relay, again and again, at moments that a seed decides. */
+@Order(4)
 @Tag("full")
 @Timeout(900) // enough for 100 kills
 class KilledRelayIT {

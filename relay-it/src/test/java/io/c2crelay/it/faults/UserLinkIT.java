@@ -25,6 +25,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
  * Links are cut for a moment, and users' links for long, without a FIN or a reset. A silent user's
  * is cut first and looked at last, since it takes TCP 90 s to notice.
  */
+@Order(3)
 @Tag("full")
 @Timeout(120)
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
