@@ -40,6 +40,7 @@ public final class LeakGate implements AfterAllCallback {
       return;
     }
     collectGarbage();
+    collectGarbage(); // what one collection found is queued in any order, but before the next's
     RECORDERS.forEach(Recorder::report);
     synchronized (LEAKS) {
       if (!LEAKS.isEmpty()) {
@@ -50,7 +51,7 @@ public final class LeakGate implements AfterAllCallback {
     }
   }
 
-  /** Returns when what was unreachable has been queued: the collector does that after its work. */
+  /** Returns when something that was unreachable has been queued, which follows a collection. */
   private static void collectGarbage() throws InterruptedException {
     ReferenceQueue<Object> queue = new ReferenceQueue<>();
     WeakReference<Object> last = new WeakReference<>(new Object(), queue);
