@@ -170,6 +170,9 @@ class ControlHandshakeFuzzTest {
 
     boolean outOfOrder;
 
+    /** What was sent so far is whole frames, so that what follows is seen as what it is. */
+    boolean whole = true;
+
     /** Since when it is certain that it is not let in. */
     long refusedNanos = Long.MAX_VALUE;
 
@@ -210,12 +213,13 @@ class ControlHandshakeFuzzTest {
     }
 
     void bytes(byte[] bytes) {
+      whole = false;
       guess(false);
       receive(bytes);
     }
 
     void frame(int type, byte[] payload) {
-      outOfOrder |= authWaits && type < 0x80 && !relay.key.isDone();
+      mayBeOutOfOrder(type < 0x80);
       guess(type < 0x80);
       receive(Script.frame(type, payload));
     }
@@ -228,17 +232,22 @@ class ControlHandshakeFuzzTest {
           Frame.Auth.of(new byte[32], relay.agents[agent], epoch, "l".repeat(labelLength));
       Frame.Auth auth = KEY.prove(transcript(unproven), unproven);
       byte[] bytes = Script.frame(auth);
-      outOfOrder |= authWaits && !relay.key.isDone();
+      int changed = at % bytes.length;
+      mayBeOutOfOrder(by == 0 || changed >= 4);
       if (by == 0) {
         authWaits |= !sentAnything;
         proven.add(auth);
         welcomeDue = !sentAnything && (relay.known.contains(auth.instance()) || relay.mayGuess());
       } else {
-        int changed = at % bytes.length;
         bytes[changed] ^= (byte) by;
+        whole &= changed >= 4;
         guess(changed >= 4);
       }
       receive(bytes);
+    }
+
+    private void mayBeOutOfOrder(boolean known) {
+      outOfOrder |= known && whole && authWaits && !relay.key.isDone();
     }
 
     /** What is about to be sent may be a wrong proof, or is certainly refused. */
