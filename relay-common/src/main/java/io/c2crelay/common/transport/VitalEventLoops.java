@@ -17,12 +17,14 @@ import org.slf4j.LoggerFactory;
 final class VitalEventLoops extends MultiThreadIoEventLoopGroup {
   private static final Logger log = LoggerFactory.getLogger(VitalEventLoops.class);
 
-  private final AtomicBoolean ending;
+  /** All loops are there, none is lost, and they are not told to end. */
+  private final AtomicBoolean vital;
 
   private VitalEventLoops(
-      int threads, IoHandlerFactory handlers, Runnable lost, AtomicBoolean ending) {
-    super(threads, new Threads(lost, ending), handlers);
-    this.ending = ending;
+      int threads, IoHandlerFactory handlers, Runnable lost, AtomicBoolean vital) {
+    super(threads, new Threads(lost, vital), handlers); // ends those it has if one cannot be made
+    this.vital = vital;
+    vital.set(true);
   }
 
   static VitalEventLoops of(int threads, IoHandlerFactory handlers) {
@@ -30,7 +32,7 @@ final class VitalEventLoops extends MultiThreadIoEventLoopGroup {
   }
 
   /**
-   * @param lost run on the thread of a loop that ended without being told to
+   * @param lost run once, on the thread of the first loop that ended without being told to
    */
   static VitalEventLoops of(int threads, IoHandlerFactory handlers, Runnable lost) {
     return new VitalEventLoops(threads, handlers, lost, new AtomicBoolean());
@@ -38,7 +40,7 @@ final class VitalEventLoops extends MultiThreadIoEventLoopGroup {
 
   @Override
   public Future<?> shutdownGracefully(long quietPeriod, long timeout, TimeUnit unit) {
-    ending.set(true);
+    vital.set(false);
     return super.shutdownGracefully(quietPeriod, timeout, unit);
   }
 
@@ -53,12 +55,12 @@ final class VitalEventLoops extends MultiThreadIoEventLoopGroup {
 
   private static final class Threads extends DefaultThreadFactory {
     private final Runnable lost;
-    private final AtomicBoolean ending;
+    private final AtomicBoolean vital;
 
-    Threads(Runnable lost, AtomicBoolean ending) {
+    Threads(Runnable lost, AtomicBoolean vital) {
       super("loop", true);
       this.lost = lost;
-      this.ending = ending;
+      this.vital = vital;
     }
 
     @Override
@@ -68,7 +70,7 @@ final class VitalEventLoops extends MultiThreadIoEventLoopGroup {
             try {
               loop.run();
             } finally {
-              if (!ending.get()) {
+              if (vital.getAndSet(false)) {
                 lost.run();
               }
             }

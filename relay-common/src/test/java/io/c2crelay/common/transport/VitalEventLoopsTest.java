@@ -1,7 +1,9 @@
 package io.c2crelay.common.transport;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netty.channel.ChannelException;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandler;
 import io.netty.channel.IoHandlerFactory;
@@ -10,6 +12,7 @@ import io.netty.util.concurrent.ThreadAwareExecutor;
 import java.lang.reflect.Proxy;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -31,6 +34,25 @@ class VitalEventLoopsTest {
     loops.execute(() -> {}); // starts its thread
     assertThat(lost.await(10, TimeUnit.SECONDS)).isTrue();
     loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).get();
+  }
+
+  @Test
+  void loopsOfWhichOneCannotBeMadeAreNotLost() throws Exception {
+    IoHandlerFactory factory = NioIoHandler.newFactory();
+    AtomicInteger made = new AtomicInteger();
+    assertThatThrownBy(
+            () ->
+                VitalEventLoops.of(
+                    2,
+                    executor -> {
+                      if (made.getAndIncrement() > 0) {
+                        throw new ChannelException("Too many open files");
+                      }
+                      return factory.newHandler(executor);
+                    },
+                    lost::countDown))
+        .hasRootCauseMessage("Too many open files");
+    assertThat(lost.await(200, TimeUnit.MILLISECONDS)).isFalse();
   }
 
   /** As if a class were missing. */
