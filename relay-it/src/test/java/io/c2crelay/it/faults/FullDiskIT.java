@@ -109,7 +109,7 @@ class FullDiskIT {
   @Test
   void aPipeThatNobodyReadsStopsNeitherSessionsNorTheEnd() throws Exception {
     start("mkfifo $log && exec 2<>$log");
-    serve(2_400);
+    serve(3_200); // two lines each at the agent
     List<Async<Boolean>> readers = new ArrayList<>();
     for (String name : List.of("relay", "agent")) {
       readers.add(Async.run(() -> says(log(name), " WARN  Logging log.lost lines=")));

@@ -13,8 +13,8 @@ import java.util.Random;
 /** When a process is killed: in which phase, and how long after its beginning. Seeded. */
 final class KillRounds {
 
-  /** Of each process: each phase three times. A hundred take minutes. */
-  static final int KILLS = Integer.getInteger("it.kills", 18);
+  /** Of each process: each phase twice. A hundred take minutes. */
+  static final int KILLS = Integer.getInteger("it.kills", 12);
 
   /** What is going on at that moment. */
   enum Phase {
