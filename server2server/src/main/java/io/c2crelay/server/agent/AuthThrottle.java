@@ -39,9 +39,8 @@ final class AuthThrottle {
   /** A wrong proof came from there. */
   synchronized void wrong(Source source, long nowNanos) {
     Long paidAt = paidAtNanos.get(source);
-    long from = paidAt == null || paidAt - nowNanos < 0 ? nowNanos : paidAt;
-    long most = nowNanos + BURST * REFILL_NANOS;
-    paidAtNanos.put(source, from - most + REFILL_NANOS > 0 ? most : from + REFILL_NANOS);
+    long debt = paidAt == null ? 0 : Math.max(0, paidAt - nowNanos);
+    paidAtNanos.put(source, nowNanos + Math.min(debt + REFILL_NANOS, BURST * REFILL_NANOS));
   }
 
   /** An agent process authenticated. */

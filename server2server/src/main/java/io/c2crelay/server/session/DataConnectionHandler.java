@@ -141,11 +141,9 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
           if (state == State.OVER) {
             return;
           }
-          if (reason == ReasonCode.TOKEN) {
-            if (REFUSED.allows()) {
-              log.info(
-                  "data.refused from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
-            }
+          if (reason == ReasonCode.TOKEN && REFUSED.allows()) {
+            log.info(
+                "data.refused from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
           }
           end();
           channel.close();
