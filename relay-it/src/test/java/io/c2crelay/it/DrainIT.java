@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Behaviour;
-import io.c2crelay.it.support.CountingEcho;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.KeepingEcho;
 import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.Pair;
 import io.c2crelay.it.support.RelayProcess;
@@ -117,7 +117,7 @@ class DrainIT {
 
   @Test
   void agentDrainsOnSigtermAndNewUsersGoToAnother() {
-    CountingEcho two = new CountingEcho();
+    KeepingEcho two = new KeepingEcho();
     Pair pair = Pair.start(harness, echo());
     TcpEnd user = user(pair.port()).echo("before");
     harness.agent(pair.key(), harness.keep(Target.start(two)).port(), pair.port()).awaitReady();
@@ -130,16 +130,16 @@ class DrainIT {
         .atMost(SOON)
         .until(
             () -> {
-              int before = two.heard();
+              int before = two.heard().size();
               try (TcpEnd next = TcpEnd.connect(pair.port())) {
                 next.echo("next");
               }
-              return two.heard() > before;
+              return two.heard().size() > before;
             });
     for (int i = 0; i < 5; i++) {
-      int before = two.heard();
+      int before = two.heard().size();
       user(pair.port()).echo("user " + i);
-      assertThat(two.heard()).isEqualTo(before + 1);
+      assertThat(two.heard().size()).isEqualTo(before + 1);
     }
     user.echo("the last").finish();
     assertThat(user.receiveAll()).isEmpty();

@@ -1,7 +1,6 @@
 package io.c2crelay.it.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import io.c2crelay.it.faults.Accounts.Kind;
 import io.c2crelay.it.faults.Accounts.User;
@@ -90,10 +89,7 @@ class ExhaustionIT {
     accounts.connect(Kind.SHORT, relay.port()).settleInOrder(SOON);
     relay.awaitCounts(
         SOON, "agents=1", "warm=4", "tokens=0", "waiting=0", "sessions=0", "buffered=0");
-    await()
-        .atMost(SOON)
-        .untilAsserted(
-            () -> assertThat(Footprint.of(relay).descriptors()).isLessThanOrEqualTo(descriptors));
+    Footprint.awaitDescriptors(relay, descriptors, SOON);
     assertThat(relay.lines("accept\\.paused ")).hasSize(1);
     assertThat(agent.lines("control\\.lost ")).isEmpty();
   }
@@ -127,10 +123,7 @@ class ExhaustionIT {
     accounts.connect(Kind.SHORT, relay.port()).settleInOrder(SOON);
     relay.awaitCounts(SOON, "agents=1", "warm=4", "tokens=0", "waiting=0", "sessions=0");
     agent.awaitCounts(SOON, "sessions=0", "buffered=0");
-    await()
-        .atMost(SOON)
-        .untilAsserted(
-            () -> assertThat(Footprint.of(agent).descriptors()).isLessThanOrEqualTo(descriptors));
+    Footprint.awaitDescriptors(agent, descriptors, SOON);
     assertThat(agent.lines("sockets\\.exhausted ")).hasSize(1);
     assertThat(agent.lines("control\\.lost ")).isEmpty();
   }

@@ -1,7 +1,6 @@
 package io.c2crelay.it.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import io.c2crelay.it.faults.KillRounds.Phase;
 import io.c2crelay.it.support.AgentProcess;
@@ -75,9 +74,6 @@ class KilledAgentIT {
         "buffered=0");
     Measured.say("kills of the agent", "%s", rounds);
     assertThat(rounds.resets()).as(rounds.toString()).isGreaterThanOrEqualTo(KillRounds.KILLS);
-    await()
-        .atMost(SOON)
-        .untilAsserted(
-            () -> assertThat(Footprint.of(relay).descriptors()).isLessThanOrEqualTo(descriptors));
+    Footprint.awaitDescriptors(relay, descriptors, SOON);
   }
 }

@@ -1,7 +1,6 @@
 package io.c2crelay.it.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
 import io.c2crelay.it.faults.KillRounds.Phase;
 import io.c2crelay.it.support.AgentProcess;
@@ -68,9 +67,6 @@ class KilledRelayIT {
     agent.awaitCounts(SOON, "sessions=0", "buffered=0");
     Measured.say("kills of the relay", "%s", rounds);
     assertThat(rounds.resets()).as(rounds.toString()).isGreaterThanOrEqualTo(KillRounds.KILLS);
-    await()
-        .atMost(SOON)
-        .untilAsserted(
-            () -> assertThat(Footprint.of(agent).descriptors()).isLessThanOrEqualTo(descriptors));
+    Footprint.awaitDescriptors(agent, descriptors, SOON);
   }
 }

@@ -88,18 +88,9 @@ class FrameFloodIT {
         "buffered=0");
   }
 
-  private static byte[] many(int bytes, RawFrame frame) {
-    byte[] one = frame.bytes();
-    byte[] all = new byte[bytes / one.length * one.length];
-    for (int at = 0; at < all.length; at += one.length) {
-      System.arraycopy(one, 0, all, at, one.length);
-    }
-    return all;
-  }
-
   @Test
   void ofStrangersEndAt16KiB() {
-    byte[] flood = many(MEBIBYTE, RawFrame.of(0x80, new byte[1000]));
+    byte[] flood = RawFrame.of(0x80, new byte[1000]).fill(MEBIBYTE);
     List<Async<RawConnection.End>> ends = new ArrayList<>();
     for (int i = 0; i < 40; i++) {
       ends.add(
@@ -118,10 +109,10 @@ class FrameFloodIT {
   @Test
   void onControlAreReadAndAnsweredOnlyAsFastAsTheyAreTaken() {
     RawConnection connection = control.connection();
-    connection.sendBytes(many(4 * MEBIBYTE, RawFrame.of(Wire.PING, new byte[8]))); // none is read
-    connection.sendBytes(many(16 * MEBIBYTE, RawFrame.of(0x80, new byte[4096])));
-    connection.sendBytes(many(4 * MEBIBYTE, RawFrame.of(Wire.DIAL_FAILED, new byte[17])));
-    connection.sendBytes(many(MEBIBYTE / 4, RawFrame.of(Wire.GOAWAY, new byte[] {9})));
+    connection.sendBytes(RawFrame.of(Wire.PING, new byte[8]).fill(4 * MEBIBYTE)); // none is read
+    connection.sendBytes(RawFrame.of(0x80, new byte[4096]).fill(16 * MEBIBYTE));
+    connection.sendBytes(RawFrame.of(Wire.DIAL_FAILED, new byte[17]).fill(4 * MEBIBYTE));
+    connection.sendBytes(RawFrame.of(Wire.GOAWAY, new byte[] {9}).fill(MEBIBYTE / 4));
     byte[] last = Wire.random(8);
     Async<Boolean> answered =
         Async.run(
@@ -139,7 +130,7 @@ class FrameFloodIT {
   @Test
   void onAWarmConnectionAreDropped() {
     RawConnection data = harness.keep(agent.warm(control));
-    data.sendBytes(many(32 * MEBIBYTE, RawFrame.of(0xFE, new byte[16_000])));
+    data.sendBytes(RawFrame.of(0xFE, new byte[16_000]).fill(32 * MEBIBYTE));
     data.send(Wire.PONG, new byte[8]); // unasked: the end of it
     assertThat(data.awaitEnd(SOON).frames()).isEmpty();
   }
@@ -150,10 +141,10 @@ class FrameFloodIT {
     TcpEnd user = harness.keep(TcpEnd.connect(relay.port())).send("hello");
     data.expect(Wire.START);
     data.send(Wire.STARTED);
-    data.sendBytes(many(4 * MEBIBYTE, RawFrame.of(Wire.DATA))); // no bytes at all, a million times
+    data.sendBytes(RawFrame.of(Wire.DATA).fill(4 * MEBIBYTE)); // no bytes at all, a million times
     Async<RawConnection> sending =
         Async.run(
-            () -> data.sendBytes(many(64 * MEBIBYTE, RawFrame.of(Wire.DATA, new byte[16_000]))));
+            () -> data.sendBytes(RawFrame.of(Wire.DATA, new byte[16_000]).fill(64 * MEBIBYTE)));
     TimeUnit.SECONDS.sleep(3);
     assertThat(sending.isDone()).as("all is taken").isFalse();
     assertThat(watch.most("buffered")).as("buffered").isLessThan(MEBIBYTE);

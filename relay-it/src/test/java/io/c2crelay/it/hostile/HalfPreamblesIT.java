@@ -4,19 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.c2crelay.it.support.AgentProcess;
-import io.c2crelay.it.support.Behaviour;
 import io.c2crelay.it.support.Footprint;
 import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.KeepingEcho;
 import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
 import io.c2crelay.it.support.TcpEnd;
 import io.c2crelay.it.support.Wire;
-import java.io.IOException;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.Queue;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -52,25 +49,13 @@ class HalfPreamblesIT {
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
-  private final Queue<byte[]> atTarget = new ConcurrentLinkedQueue<>();
-
-  /** Echoes, and keeps what came first. */
-  private void echoAndKeep(TcpEnd connection) throws IOException {
-    byte[] first = new byte[32];
-    int length = connection.in().read(first);
-    if (length > 0) {
-      byte[] kept = Arrays.copyOf(first, length);
-      atTarget.add(kept);
-      connection.send(kept);
-    }
-    Behaviour.ECHO.serve(connection);
-  }
+  private final KeepingEcho atTarget = new KeepingEcho();
 
   @Test
   void leaveAUserInSessionGoingOnAndNothingBehind() throws Exception {
     Footprint.assumeKnown();
     String key = Harness.newKey();
-    Target target = harness.keep(Target.start(this::echoAndKeep));
+    Target target = harness.keep(Target.start(atTarget));
     RelayProcess relay =
         harness.relay(
             Launch.relay("--log-level", "debug", "--wait", "60s", "0")
@@ -117,7 +102,7 @@ class HalfPreamblesIT {
         agentWatch.assertFlat("half preambles, agent", 48, 48, "sessions=0", "buffered=0");
       }
     }
-    assertThat(atTarget)
+    assertThat(atTarget.heard())
         .as("what came first at the target")
         .allMatch(first -> first.length < MAGIC || first[0] != Wire.magic()[0]);
   }

@@ -70,7 +70,7 @@ class HostileRelayIT {
       RawConnection stranger = harness.keep(relay.accept(Wire.KIND_CONTROL));
       stranger.trySendBytes(Bulk.bytes(3, 1 << 20)).awaitEnd(SOON);
       RawConnection skips = harness.keep(relay.accept(Wire.KIND_CONTROL));
-      skips.trySendBytes(many(64 << 20, RawFrame.of(0x80, new byte[4096])));
+      skips.trySendBytes(RawFrame.of(0x80, new byte[4096]).fill(64 << 20));
       skips.sendBytes(RawFrame.header(Wire.CHALLENGE, 33)).finish(); // without the rest
       assertThat(skips.awaitEnd(SOON).frames()).as("an AUTH").isEmpty();
       harness.keep(relay.attach());
@@ -138,8 +138,8 @@ class HostileRelayIT {
       assertThat(told[16]).as("reason: PROTOCOL").isEqualTo((byte) 10);
 
       RawConnection warm = harness.keep(relay.warm(control));
-      warm.trySendBytes(many(64 << 20, RawFrame.of(0x90, new byte[16_000])));
-      warm.trySendBytes(many(4 << 20, RawFrame.of(Wire.PING, new byte[8])));
+      warm.trySendBytes(RawFrame.of(0x90, new byte[16_000]).fill(64 << 20));
+      warm.trySendBytes(RawFrame.of(Wire.PING, new byte[8]).fill(4 << 20));
       warm.trySendBytes(RawFrame.of(Wire.READY, new byte[16]).bytes());
       warm.awaitEnd(SOON);
 
@@ -148,14 +148,5 @@ class HostileRelayIT {
       control.expect(Wire.PONG);
       watch.assertFlat("floods to the agent", 32, 16, "sessions=0", "buffered=0");
     }
-  }
-
-  private static byte[] many(int bytes, RawFrame frame) {
-    byte[] one = frame.bytes();
-    byte[] all = new byte[bytes / one.length * one.length];
-    for (int at = 0; at < all.length; at += one.length) {
-      System.arraycopy(one, 0, all, at, one.length);
-    }
-    return all;
   }
 }

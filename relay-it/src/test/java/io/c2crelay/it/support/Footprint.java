@@ -1,10 +1,13 @@
 package io.c2crelay.it.support;
 
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
@@ -52,6 +55,13 @@ public record Footprint(
     } catch (IOException e) {
       throw new AssertionError("cannot reset the peak of " + process.name() + ": " + e, e);
     }
+  }
+
+  /** Returns when a process has no more descriptors than so many; fails if it has, in this time. */
+  public static void awaitDescriptors(JarProcess process, int atMost, Duration timeout) {
+    await()
+        .atMost(timeout)
+        .untilAsserted(() -> assertThat(of(process).descriptors()).isLessThanOrEqualTo(atMost));
   }
 
   private static long kilobytes(String status, String field) {

@@ -1,29 +1,34 @@
 package io.c2crelay.it.support;
 
 import java.io.IOException;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
- * A {@link Behaviour#ECHO} that counts the connections that brought a byte. Without one there may
- * be more than users: an agent's connection whose preamble is late costs the target one, as
- * docs/protocol.md says in section 1.
+ * A {@link Behaviour#ECHO} that keeps what came first on each connection that brought a byte.
+ * Without one there may be more than users: an agent's connection whose preamble is late costs the
+ * target one, as docs/protocol.md says in section 1.
  */
-public final class CountingEcho implements Behaviour {
+public final class KeepingEcho implements Behaviour {
 
-  private final AtomicInteger heard = new AtomicInteger();
+  private final Queue<byte[]> heard = new ConcurrentLinkedQueue<>();
 
   @Override
   public void serve(TcpEnd connection) throws IOException {
-    byte[] first = connection.in().readNBytes(1);
-    if (first.length > 0) {
-      heard.incrementAndGet();
+    byte[] first = new byte[32];
+    int length = connection.in().read(first);
+    if (length > 0) {
+      byte[] kept = Arrays.copyOf(first, length);
+      heard.add(kept);
+      connection.send(kept);
     }
-    connection.send(first);
     ECHO.serve(connection);
   }
 
-  /** How many so far; one is counted before its first byte is sent back. */
-  public int heard() {
-    return heard.get();
+  /** At most 32 bytes of each connection so far; kept before they are sent back. */
+  public Collection<byte[]> heard() {
+    return heard;
   }
 }

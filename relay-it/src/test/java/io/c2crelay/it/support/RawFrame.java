@@ -30,6 +30,16 @@ public record RawFrame(int type, byte[] payload) {
     return Wire.concat(header(type, payload.length), payload);
   }
 
+  /** Again and again, as often as it fits into so many bytes. */
+  public byte[] fill(int bytes) {
+    byte[] one = bytes();
+    byte[] all = new byte[bytes / one.length * one.length];
+    for (int at = 0; at < all.length; at += one.length) {
+      System.arraycopy(one, 0, all, at, one.length);
+    }
+    return all;
+  }
+
   /** A header alone, to lie about the length. */
   public static byte[] header(int type, int length) {
     return new byte[] {(byte) type, (byte) (length >>> 16), (byte) (length >>> 8), (byte) length};
