@@ -1,10 +1,15 @@
 package io.c2crelay.common.transport;
 
 import io.c2crelay.common.logging.Logging;
+import io.netty.channel.IoEventLoop;
+import io.netty.channel.IoEventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.SingleThreadIoEventLoop;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.Future;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
@@ -39,6 +44,11 @@ final class VitalEventLoops extends MultiThreadIoEventLoopGroup {
   }
 
   @Override
+  protected IoEventLoop newChild(Executor executor, IoHandlerFactory handlers, Object... none) {
+    return new Loop(this, executor, handlers); // from the superclass's constructor
+  }
+
+  @Override
   public Future<?> shutdownGracefully(long quietPeriod, long timeout, TimeUnit unit) {
     vital.set(false);
     return super.shutdownGracefully(quietPeriod, timeout, unit);
@@ -50,6 +60,27 @@ final class VitalEventLoops extends MultiThreadIoEventLoopGroup {
       Logging.flush();
     } finally {
       Runtime.getRuntime().halt(1); // hooks would drain, on loops that are not there
+    }
+  }
+
+  /**
+   * What it is told after its end is dropped: loops end one after the other, and what a task would
+   * have changed is gone.
+   */
+  private static final class Loop extends SingleThreadIoEventLoop {
+    Loop(IoEventLoopGroup parent, Executor executor, IoHandlerFactory handlers) {
+      super(parent, executor, handlers);
+    }
+
+    @Override
+    public void execute(Runnable task) {
+      try {
+        super.execute(task);
+      } catch (RejectedExecutionException e) {
+        if (!isShutdown()) {
+          throw e;
+        }
+      }
     }
   }
 

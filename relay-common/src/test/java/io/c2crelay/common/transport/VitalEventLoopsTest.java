@@ -8,10 +8,12 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandler;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.nio.NioIoHandler;
+import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.ThreadAwareExecutor;
 import java.lang.reflect.Proxy;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -26,6 +28,18 @@ class VitalEventLoopsTest {
     loops.submit(() -> {}).get();
     loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).get();
     assertThat(lost.await(200, TimeUnit.MILLISECONDS)).isFalse();
+  }
+
+  @Test
+  void whatALoopIsToldAfterItsEndIsDropped() throws Exception {
+    EventLoopGroup loops = VitalEventLoops.of(2, NioIoHandler.newFactory(), lost::countDown);
+    EventExecutor loop = loops.next();
+    loop.submit(() -> {}).get();
+    loops.shutdownGracefully(0, 1, TimeUnit.SECONDS).get();
+    AtomicBoolean ran = new AtomicBoolean();
+    loop.execute(() -> ran.set(true));
+    loop.<Void>newPromise().setSuccess(null).addListener(told -> ran.set(true));
+    assertThat(ran).isFalse();
   }
 
   @Test
