@@ -72,23 +72,27 @@ public final class Cable implements AutoCloseable {
 
   /** All is lost on the way, and neither end is told: what is sent goes to a card of nobody. */
   public void swallow() {
-    neighbours("replace", "lladdr", NOBODY, "nud", "permanent");
+    swallowFrom(a.host());
+    swallowFrom(b.host());
+  }
+
+  /** The same for what this host sends only. */
+  public void swallowFrom(Host host) {
+    neighbour(host, "replace", "lladdr", NOBODY, "nud", "permanent");
   }
 
   public void pass() {
-    neighbours("del");
+    neighbour(a.host(), "del");
+    neighbour(b.host(), "del");
   }
 
-  private void neighbours(String change, String... to) {
-    neighbour(a, b, change, to);
-    neighbour(b, a, change, to);
-  }
-
-  private static void neighbour(End end, End other, String change, String... to) {
+  private void neighbour(Host host, String change, String... to) {
+    End end = a.host().equals(host) ? a : b;
+    End other = end == a ? b : a;
     List<String> command =
         new ArrayList<>(List.of("neigh", change, other.address(), "dev", end.card()));
     command.addAll(List.of(to));
-    end.host().ip(command.toArray(new String[0]));
+    host.ip(command.toArray(new String[0]));
   }
 
   @Override
