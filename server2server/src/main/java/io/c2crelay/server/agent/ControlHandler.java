@@ -93,6 +93,9 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
 
   @Override
   public void dial(List<Frame.Dial.Ticket> tickets) {
+    if (!channel.isActive()) {
+      return; // and about to be detached: it stalls nothing
+    }
     if (channel.isWritable()) {
       channel.writeAndFlush(Frame.Dial.of(tickets));
     } else {
