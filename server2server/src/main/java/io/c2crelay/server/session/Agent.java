@@ -105,16 +105,23 @@ final class Agent {
 
   /** Warm connections missing from a pool of this size, dials under way not counted. */
   int missing(int pool, long nowNanos) {
-    boolean wait = refillDelayed && nowNanos - refillAtNanos < 0;
-    return leaving || wait ? 0 : Math.max(0, pool - warm.size() - unreplaced);
+    return leaving || isRefillDelayed(nowNanos) ? 0 : Math.max(0, pool - warm.size() - unreplaced);
+  }
+
+  private boolean isRefillDelayed(long nowNanos) {
+    return refillDelayed && nowNanos - refillAtNanos < 0;
   }
 
   /**
-   * A dial went wrong, so the pool is refilled later: after 1 s, doubling to 30 s.
+   * A dial went wrong, so the pool is refilled later: after 1 s, doubling to 30 s. What else goes
+   * wrong until then has the same cause, most likely.
    *
-   * @return the delay in nanoseconds
+   * @return the delay in nanoseconds; 0 if there is one already
    */
   long delayRefill(long nowNanos) {
+    if (isRefillDelayed(nowNanos)) {
+      return 0;
+    }
     refillDelayNanos =
         Math.min(MAX_REFILL_DELAY_NANOS, Math.max(MIN_REFILL_DELAY_NANOS, refillDelayNanos * 2));
     refillAtNanos = nowNanos + refillDelayNanos;

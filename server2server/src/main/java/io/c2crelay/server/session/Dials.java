@@ -264,7 +264,10 @@ final class Dials {
   }
 
   void delayRefill(Agent agent) {
-    loop.schedule(this::replenish, agent.delayRefill(now()), TimeUnit.NANOSECONDS);
+    long delayNanos = agent.delayRefill(now());
+    if (delayNanos > 0) {
+      loop.schedule(this::replenish, delayNanos, TimeUnit.NANOSECONDS);
+    }
   }
 
   private long now() {

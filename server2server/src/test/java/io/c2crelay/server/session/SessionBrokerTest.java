@@ -186,6 +186,19 @@ class SessionBrokerTest {
   }
 
   @Test
+  void whatFailsTogetherDelaysTheRefillOnce() {
+    broker = broker(4, 400);
+    FakeAgent agent = attach();
+    for (int i = 0; i < 4; i++) {
+      agent.fail();
+    }
+    pass(999);
+    assertThat(agent.asked).isEmpty();
+    pass(1);
+    assertThat(agent.asked).hasSize(4);
+  }
+
+  @Test
   void connectionThatNobodyNeedsAnyMoreIsClosed() {
     broker = broker(0, 400);
     FakeAgent agent = attach();
