@@ -33,7 +33,7 @@ public final class Logging extends ContextAwareBase implements Configurator {
 
   private static final String TIME = "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} ";
 
-  private static final String APPENDER = "stderr";
+  static final String APPENDER = "stderr";
 
   private static final long FLUSH_MILLIS = 1000;
 

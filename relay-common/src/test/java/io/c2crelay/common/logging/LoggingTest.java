@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
+import ch.qos.logback.core.Appender;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -85,7 +86,11 @@ class LoggingTest {
       assertTimeoutPreemptively(
           Duration.ofSeconds(30),
           () -> {
-            for (int i = 0; i < lines; i++) {
+            logger.info("line 0");
+            while (!sink.stuck.hasQueuedThreads()) {
+              Thread.sleep(1);
+            }
+            for (int i = 1; i < lines; i++) {
               logger.info("line {}", i);
             }
           });
@@ -138,7 +143,8 @@ class LoggingTest {
   }
 
   private String text() {
-    Logging.flush(context);
+    Appender<?> appender = context.getLogger(Logger.ROOT_LOGGER_NAME).getAppender(Logging.APPENDER);
+    ((LogWriter) appender).flush(30_000);
     return sink.text();
   }
 
