@@ -60,7 +60,8 @@ class BadInputIT {
   @BeforeAll
   static void startPair() {
     target = SHARED.keep(Target.start(Behaviour.ECHO));
-    pair = Pair.start(SHARED, target);
+    // nobody is silent on purpose, and a slow stranger is not to be taken for a user
+    pair = Pair.of(SHARED, target).relayOptions("--grace", "5s").start();
     bystander = SHARED.keep(pair.user()).echo("in session\n");
   }
 
@@ -285,6 +286,7 @@ class BadInputIT {
     RawConnection data = harness.keep(rawAgent().openData());
     data.send(Wire.DATA, new byte[10]);
     assertThat(data.awaitEnd(SOON).frames()).isEmpty();
+    assertAbortedOnce();
   }
 
   // ---- limits before authentication, on a relay of their own

@@ -65,7 +65,7 @@ class AgentLinkIT {
     Sequence.toTarget(2).write(early.out(), 1_000);
     assertThat(early.awaitEnd(SOON)).isEqualTo(Ending.RESET);
     // waits, as the agent was not heard for 12 s
-    Thread.sleep(Math.max(0, 14_000 - millisSince(cut)));
+    Thread.sleep(Math.max(0, 18_000 - millisSince(cut)));
     TcpEnd late = user();
     Sequence.toTarget(3).write(late.out(), 1_000);
     awaitControlDead(cut, relayMark, agentMark);

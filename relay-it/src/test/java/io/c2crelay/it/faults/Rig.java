@@ -21,7 +21,8 @@ final class Rig {
   /** The same in 12.6 s, so that a test can see it. */
   static final int FEW_RETRIES = 5;
 
-  static final Duration FEW_RETRIES_TAKE = Duration.ofSeconds(20);
+  /** It is looked at when a retry is due, and those double: the next one may be due at 25 s. */
+  static final Duration FEW_RETRIES_TAKE = Duration.ofSeconds(30);
 
   final Ledger ledger;
   final Target target;

@@ -3,6 +3,7 @@ package io.c2crelay.it.support;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
@@ -19,6 +20,7 @@ public final class RawControl implements AutoCloseable {
   private byte[] transcript = new byte[0];
   private byte[] relayProof = new byte[0];
   private int dataMode = -1;
+  private long authNanos;
 
   RawControl(RawConnection connection, byte[] key) {
     this.connection = connection;
@@ -39,6 +41,11 @@ public final class RawControl implements AutoCloseable {
   /** Of WELCOME. */
   public byte[] relayProof() {
     return relayProof.clone();
+  }
+
+  /** The time since AUTH was about to be sent. */
+  public Duration sinceAuth() {
+    return Duration.ofNanos(System.nanoTime() - authNanos);
   }
 
   /** Of WELCOME: 0 is TLS, 1 is plain. */
@@ -84,6 +91,7 @@ public final class RawControl implements AutoCloseable {
   }
 
   public RawControl sendAuth(byte[] claim, byte[] proof) {
+    authNanos = System.nanoTime();
     connection.send(Wire.AUTH, claim, proof);
     return this;
   }
