@@ -298,7 +298,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   private void dialFailed(Channel control, Token token, ReasonCode reason) {
     if (control.isWritable()) {
       control.writeAndFlush(Frame.DialFailed.of(token, reason));
-    } else if (control == channel && control.isActive()) {
+    } else if (control == channel && control.isActive()) { // what is closed is not writable either
       log.warn(
           "control.stalled relay={}:{} note=\"it does not read its control connection\"",
           relayHost,

@@ -93,12 +93,9 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
 
   @Override
   public void dial(List<Frame.Dial.Ticket> tickets) {
-    if (!channel.isActive()) {
-      return; // and about to be detached: it stalls nothing
-    }
     if (channel.isWritable()) {
       channel.writeAndFlush(Frame.Dial.of(tickets));
-    } else {
+    } else if (channel.isActive()) { // what is closed is not writable either
       log.warn("agent.stalled agent={} note=\"it does not read its control connection\"", name);
       Sockets.run(channel, () -> end(ReasonCode.AGENT_LOST, true));
     }

@@ -38,7 +38,6 @@ final class Agent {
 
   private long refillDelayNanos;
   private long refillAtNanos;
-  private boolean refillDelayed;
   private long dialFailedNanos;
   private boolean hasFailed;
   private long sessionFailedNanos;
@@ -109,7 +108,7 @@ final class Agent {
   }
 
   private boolean isRefillDelayed(long nowNanos) {
-    return refillDelayed && nowNanos - refillAtNanos < 0;
+    return refillDelayNanos > 0 && nowNanos - refillAtNanos < 0;
   }
 
   /**
@@ -125,13 +124,11 @@ final class Agent {
     refillDelayNanos =
         Math.min(MAX_REFILL_DELAY_NANOS, Math.max(MIN_REFILL_DELAY_NANOS, refillDelayNanos * 2));
     refillAtNanos = nowNanos + refillDelayNanos;
-    refillDelayed = true;
     return refillDelayNanos;
   }
 
   void dialWorked() {
     refillDelayNanos = 0;
-    refillDelayed = false;
     hasFailed = false;
   }
 }
