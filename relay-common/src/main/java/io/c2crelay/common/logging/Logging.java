@@ -33,7 +33,7 @@ public final class Logging extends ContextAwareBase implements Configurator {
 
   private static final String TIME = "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} ";
 
-  static final String APPENDER = "stderr";
+  private static final String APPENDER = "stderr";
 
   private static final long FLUSH_MILLIS = 1000;
 
@@ -68,10 +68,14 @@ public final class Logging extends ContextAwareBase implements Configurator {
   }
 
   static void flush(LoggerContext context) {
+    flush(context, FLUSH_MILLIS);
+  }
+
+  static void flush(LoggerContext context, long timeoutMillis) {
     Appender<ILoggingEvent> appender =
         context.getLogger(Logger.ROOT_LOGGER_NAME).getAppender(APPENDER);
     if (appender instanceof LogWriter) {
-      ((LogWriter) appender).flush(FLUSH_MILLIS);
+      ((LogWriter) appender).flush(timeoutMillis);
     }
   }
 

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
-import ch.qos.logback.core.Appender;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -143,8 +142,7 @@ class LoggingTest {
   }
 
   private String text() {
-    Appender<?> appender = context.getLogger(Logger.ROOT_LOGGER_NAME).getAppender(Logging.APPENDER);
-    ((LogWriter) appender).flush(30_000);
+    Logging.flush(context, 30_000);
     return sink.text();
   }
 
