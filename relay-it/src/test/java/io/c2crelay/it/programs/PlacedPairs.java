@@ -1,5 +1,6 @@
 package io.c2crelay.it.programs;
 
+import static java.util.stream.Collectors.toSet;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -15,11 +16,15 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** One pair for each {@link Placement}, side by side. */
 final class PlacedPairs {
 
   private static final Duration END = Duration.ofSeconds(10);
+
+  /** The end of what was no user's. */
+  private static final String MISREAD = "session\\.close .*reason=RECLASSIFIED";
 
   private final Map<Placement, Pair> pairs;
 
@@ -53,8 +58,8 @@ final class PlacedPairs {
     List<Async<LogLine>> counts = new ArrayList<>();
     pairs.forEach(
         (placement, pair) -> {
-          check(pair, "agent\\.attached ", "address", placement.agent());
-          check(pair, "session\\.open ", "user", Placement.USERS);
+          check(pair.relay().lines("agent\\.attached "), "address", placement.agent());
+          check(sessionsOfUsers(pair), "user", Placement.USERS);
           counts.add(
               Async.run(
                   () -> pair.relay().awaitCounts(END, "sessions=0", "waiting=0", "buffered=0")));
@@ -78,16 +83,19 @@ final class PlacedPairs {
   }
 
   private static int misread(Pair pair, int mark) {
-    return pair.relay().lines(mark, "session\\.close .*reason=RECLASSIFIED").size();
+    return pair.relay().lines(mark, MISREAD).size();
   }
 
-  private static void check(Pair pair, String event, String key, String host) {
-    List<LogLine> lines = new ArrayList<>(pair.relay().lines(event));
-    // an agent's connection whose preamble was late
-    for (LogLine misread : pair.relay().lines("session\\.close .*reason=RECLASSIFIED")) {
-      lines.removeIf(line -> misread.value("user").equals(line.value(key)));
-    }
-    assertThat(lines).as(event).isNotEmpty();
+  private static List<LogLine> sessionsOfUsers(Pair pair) {
+    Set<String> misread =
+        pair.relay().lines(MISREAD).stream().map(line -> line.value("id")).collect(toSet());
+    return pair.relay().lines("session\\.open ").stream()
+        .filter(line -> !misread.contains(line.value("id")))
+        .toList();
+  }
+
+  private static void check(List<LogLine> lines, String key, String host) {
+    assertThat(lines).as("lines with " + key + "=").isNotEmpty();
     assertThat(lines)
         .allSatisfy(line -> assertThat(hostOf(line.value(key))).isEqualTo(address(host)));
   }

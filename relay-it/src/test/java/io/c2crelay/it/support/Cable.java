@@ -47,7 +47,11 @@ public final class Cable implements AutoCloseable {
 
   /** Where the host at the other end finds this one. */
   public String address(Host host) {
-    return a.host().equals(host) ? a.address() : b.address();
+    return end(host).address();
+  }
+
+  private End end(Host host) {
+    return a.host().equals(host) ? a : b;
   }
 
   /**
@@ -87,7 +91,7 @@ public final class Cable implements AutoCloseable {
   }
 
   private void neighbour(Host host, String change, String... to) {
-    End end = a.host().equals(host) ? a : b;
+    End end = end(host);
     End other = end == a ? b : a;
     List<String> command =
         new ArrayList<>(List.of("neigh", change, other.address(), "dev", end.card()));
