@@ -44,13 +44,14 @@ public final class Sockets {
   private Sockets() {}
 
   /**
-   * Options of every connection: no Nagle delay, a bound on what the kernel holds, and TCP's own
-   * keep-alive, tuned where the transport can (tcp(7)).
+   * Options of every connection: no Nagle delay, urgent data in its place, a bound on what the
+   * kernel holds, and TCP's own keep-alive, tuned where the transport can (tcp(7)).
    */
   public static void tune(Channel channel) {
     channel.config().setOption(ChannelOption.TCP_NODELAY, true);
     channel.config().setOption(ChannelOption.SO_KEEPALIVE, true);
     channel.config().setOption(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK);
+    UrgentData.keepInline(channel);
     if (channel instanceof EpollSocketChannel) {
       channel.config().setOption(EpollChannelOption.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS);
       channel.config().setOption(EpollChannelOption.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS);
@@ -175,6 +176,18 @@ public final class Sockets {
             || cause instanceof IllegalStateException
             || cause instanceof InvocationTargetException;
     return wraps && inner != null ? systemsOwn(inner) : cause;
+  }
+
+  /**
+   * Whether a write failed because the connection was closed for writing before (EPIPE), and not by
+   * the reset that it met (ECONNRESET): Linux says EPIPE if the reset came behind a FIN.
+   */
+  public static boolean isBrokenPipe(@Nullable Throwable cause) {
+    Throwable inner = cause;
+    while (inner != null && inner.getCause() != null) {
+      inner = inner.getCause();
+    }
+    return inner != null && String.valueOf(inner.getMessage()).contains("Broken pipe");
   }
 
   /** What a codec's exception wraps, if anything. */
