@@ -6,10 +6,11 @@ import io.c2crelay.common.protocol.FrameEncoder;
 import io.c2crelay.common.tls.Identity;
 import io.c2crelay.common.tls.RelayTls;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.security.GeneralSecurityException;
 import java.util.List;
@@ -44,12 +45,23 @@ public final class RelayEnd implements AutoCloseable {
   private static RelayEnd of(
       Identity identity, ChannelHandler owner, FrameDecoder agents, FrameDecoder relays)
       throws Exception {
+    RelayTls agentTls = agentTls();
     EmbeddedChannel agent =
-        new EmbeddedChannel(new Freezer(), tls(agentTls()), agents, FrameEncoder.INSTANCE, owner);
+        new EmbeddedChannel(
+            new ChannelInitializer<Channel>() {
+              @Override
+              protected void initChannel(Channel channel) {
+                channel
+                    .pipeline()
+                    .addLast(new Freezer(), agentTls.newHandler(channel), agents)
+                    .addLast(FrameEncoder.INSTANCE, owner);
+              }
+            });
     RelayEnd end = new RelayEnd(agent);
     end.relay
         .pipeline()
-        .addLast(tls(keep(RelayTls.ofRelay(identity))), relays, FrameEncoder.INSTANCE);
+        .addLast(
+            keep(RelayTls.ofRelay(identity)).newHandler(end.relay), relays, FrameEncoder.INSTANCE);
     end.carry();
     return end;
   }
@@ -62,10 +74,6 @@ public final class RelayEnd implements AutoCloseable {
   private static RelayTls keep(RelayTls tls) {
     KEPT.add(tls);
     return tls;
-  }
-
-  private static ChannelHandler tls(RelayTls tls) {
-    return tls.newHandler(ByteBufAllocator.DEFAULT);
   }
 
   /** First in the pipeline: no handler's timer was set before. */

@@ -72,7 +72,7 @@ public final class RelayConnector {
                     channel
                         .pipeline()
                         .addLast("preamble", new PreambleHandler(Preamble.of(kind)))
-                        .addLast("tls", tls.newHandler(channel.alloc()))
+                        .addLast("tls", tls.newHandler(channel))
                         .addLast(
                             "decoder", control ? FrameDecoder.ofControl() : FrameDecoder.ofData())
                         .addLast("encoder", FrameEncoder.INSTANCE)

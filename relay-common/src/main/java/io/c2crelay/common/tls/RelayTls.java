@@ -2,6 +2,7 @@ package io.c2crelay.common.tls;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.channel.Channel;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.handler.ssl.OpenSsl;
 import io.netty.handler.ssl.OpenSslSessionContext;
@@ -91,11 +92,20 @@ public final class RelayTls {
   }
 
   /**
-   * A handler for one connection. Without the peer's host and port: engines must not find an old
-   * session by them.
+   * A handler for one connection, which is closed when the peer's close_notify has come: it sends
+   * nothing more, whatever its TCP connection does. Without the peer's host and port: engines must
+   * not find an old session by them.
    */
-  public SslHandler newHandler(ByteBufAllocator allocator) {
-    SslHandler handler = context.newHandler(allocator);
+  public SslHandler newHandler(Channel channel) {
+    SslHandler handler = context.newHandler(channel.alloc());
+    handler
+        .sslCloseFuture()
+        .addListener(
+            peerClosed -> {
+              if (peerClosed.isSuccess()) {
+                channel.close();
+              }
+            });
     if (isBoringSsl()) {
       handler.setCumulator(RelayTls::cumulate);
     }

@@ -55,7 +55,7 @@ class RelayTlsTest {
     kept = RelayTls.ofRelay(Identity.create(new SecureRandom()));
     EmbeddedChannel channel = new EmbeddedChannel();
     channel.config().setAllocator(allocator);
-    channel.pipeline().addLast(kept.newHandler(allocator));
+    channel.pipeline().addLast(kept.newHandler(channel));
     long before = allocator.metric().usedDirectMemory();
     channel.writeInbound(received(allocator, 22, 3, 1, 0x40, 0)); // a record of 16 KiB
     for (int i = 0; i < 8 * 1024; i++) {

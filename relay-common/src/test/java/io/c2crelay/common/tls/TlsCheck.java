@@ -94,7 +94,7 @@ public final class TlsCheck implements Callable<String> {
     EmbeddedChannel server = new EmbeddedChannel();
     server.pipeline().addLast(old.newHandler(server.alloc()));
     EmbeddedChannel client = new EmbeddedChannel();
-    client.pipeline().addLast(agent.newHandler(client.alloc()));
+    client.pipeline().addLast(agent.newHandler(client));
     SslHandler handshake = server.pipeline().get(SslHandler.class);
     assertThatThrownBy(() -> server.writeInbound(client.<ByteBuf>readOutbound()))
         .hasMessageContaining("protocol");

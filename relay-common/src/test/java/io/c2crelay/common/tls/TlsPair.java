@@ -18,9 +18,9 @@ final class TlsPair implements AutoCloseable {
 
   TlsPair(RelayTls relaySide, RelayTls agentSide) {
     relay = new EmbeddedChannel();
-    relay.pipeline().addLast(relaySide.newHandler(relay.alloc()));
+    relay.pipeline().addLast(relaySide.newHandler(relay));
     agent = new EmbeddedChannel();
-    agent.pipeline().addLast(agentSide.newHandler(agent.alloc()));
+    agent.pipeline().addLast(agentSide.newHandler(agent));
     carry();
     handshaking = false;
   }

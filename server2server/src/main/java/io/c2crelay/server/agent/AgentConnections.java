@@ -117,7 +117,7 @@ public final class AgentConnections {
     HandshakeGuard guard = pipeline.get(HandshakeGuard.class);
     boolean control = preamble.kind() == Preamble.Kind.CONTROL;
     pipeline
-        .addLast("tls", tls.newHandler(channel.alloc()))
+        .addLast("tls", tls.newHandler(channel))
         .addLast("decoder", control ? FrameDecoder.ofControl() : FrameDecoder.ofData())
         .addLast("encoder", FrameEncoder.INSTANCE);
     if (control) {
