@@ -97,9 +97,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
       ctx.fireChannelRead(held.remove());
     }
     ctx.fireChannelReadComplete();
-    if (!splice.isEnded()) {
-      splice.begin();
-    }
+    splice.begin();
     ctx.pipeline().remove(this);
   }
 
@@ -113,14 +111,17 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
     if (frame instanceof Frame.Ping) {
       return; // a sign of life; no answer is due
     }
+    if (frame instanceof Frame.Reset && heldBytes == 0) {
+      giveUp(ctx, ((Frame.Reset) frame).reason()); // else the target is to have the bytes first
+      return;
+    }
     held.add(frame);
-    heldBytes += frame.payloadLength();
     boolean expected =
-        (frame instanceof Frame.Data || frame instanceof Frame.Eof)
-            && held.size() <= MAX_HELD_FRAMES;
-    if (frame instanceof Frame.Reset) {
-      giveUp(ctx, ((Frame.Reset) frame).reason());
-    } else if (!expected || heldBytes > RelayProtocol.MAX_EARLY_BYTES) {
+        frame instanceof Frame.Data || frame instanceof Frame.Eof || frame instanceof Frame.Reset;
+    if (frame instanceof Frame.Data) {
+      heldBytes += frame.payloadLength();
+    }
+    if (held.size() > MAX_HELD_FRAMES || !expected || heldBytes > RelayProtocol.MAX_EARLY_BYTES) {
       giveUp(ctx, ReasonCode.PROTOCOL);
     }
   }
@@ -168,7 +169,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
         "session.close id={} reason={} up={} down={}",
         start.sessionId(),
         reason,
-        splice.framedBytes(),
+        splice.deliveredBytes(),
         splice.rawBytes());
     tracker.maybeOver(requireNonNull(context).channel());
   }

@@ -1,5 +1,6 @@
 package io.c2crelay.common.splice;
 
+import io.c2crelay.common.transport.SendQueue;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
@@ -21,6 +22,7 @@ final class FlowGate implements ChannelFutureListener {
   private long counted;
   private boolean settling;
   private boolean rechecking;
+  private boolean sourceEnded;
   private boolean closed;
 
   FlowGate(Channel source, Channel sink, BufferBudget budget, Consumer<Throwable> writeFailed) {
@@ -35,9 +37,12 @@ final class FlowGate implements ChannelFutureListener {
     if (closed) {
       return;
     }
-    long pending = pendingBytes(sink);
+    long pending = SendQueue.pendingBytes(sink);
     budget.add(pending - counted);
     counted = pending;
+    if (sourceEnded) {
+      return;
+    }
     // a sink that holds nothing is always served: however many others have stalled, it will let go
     boolean open = sink.isWritable() && (pending == 0 || pending <= budget.share());
     if (source.config().isAutoRead() != open) {
@@ -74,6 +79,11 @@ final class FlowGate implements ChannelFutureListener {
     update();
   }
 
+  /** Nothing more comes from the source: only what the sink still holds is counted from now on. */
+  void sourceEnded() {
+    sourceEnded = true;
+  }
+
   /** The sink has its last byte: what the source still has to say is no bytes, and always heard. */
   void sinkDone() {
     if (!closed) {
@@ -87,20 +97,5 @@ final class FlowGate implements ChannelFutureListener {
     closed = true;
     budget.add(-counted);
     counted = 0;
-  }
-
-  /**
-   * What a channel still has to write, through its public figures: each is 1 more than the distance
-   * to its mark. Nothing, if its output is shut down or closed.
-   */
-  private static long pendingBytes(Channel channel) {
-    if (channel.isWritable()) {
-      return Math.max(
-          0, channel.config().getWriteBufferHighWaterMark() + 1L - channel.bytesBeforeUnwritable());
-    }
-    long beforeWritable = channel.bytesBeforeWritable();
-    return beforeWritable == Long.MAX_VALUE
-        ? 0
-        : channel.config().getWriteBufferLowWaterMark() - 1L + beforeWritable;
   }
 }

@@ -3,6 +3,7 @@ package io.c2crelay.common.splice;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.transport.ConnectionError;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 
@@ -30,6 +31,13 @@ final class FramedLeg extends ChannelInboundHandlerAdapter {
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext ctx) {
     splice.updateFlow();
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+    if (event instanceof ConnectionError) {
+      splice.framedError();
+    }
   }
 
   @Override

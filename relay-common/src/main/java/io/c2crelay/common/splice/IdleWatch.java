@@ -9,27 +9,33 @@ import org.jspecify.annotations.Nullable;
 /**
  * The clock of one session, one timer for all: a PING after 30 s without a write to the data
  * connection, an abort after the idle time-out, and after the half-close time-out of a session that
- * only one direction is left of. On the session's loop.
+ * only one direction is left of; with NIO, every 15 s a look whether the raw leg was reset. On the
+ * session's loop.
  */
 final class IdleWatch implements Runnable {
   private static final long PING_NANOS = TimeUnit.SECONDS.toNanos(30);
+  private static final long PROBE_NANOS = TimeUnit.SECONDS.toNanos(15);
 
   private final Splice splice;
   private final SpliceSettings settings;
+  private final boolean probes;
   private @Nullable EventLoop loop;
   private @Nullable Future<?> timer;
   private long lastTraffic;
   private long lastFramedWrite;
+  private long lastProbe;
 
-  IdleWatch(Splice splice, SpliceSettings settings) {
+  IdleWatch(Splice splice, SpliceSettings settings, boolean probes) {
     this.splice = splice;
     this.settings = settings;
+    this.probes = probes;
   }
 
   void start(EventLoop eventLoop) {
     loop = eventLoop;
     lastTraffic = now();
     lastFramedWrite = lastTraffic;
+    lastProbe = lastTraffic;
     arm();
   }
 
@@ -66,6 +72,10 @@ final class IdleWatch implements Runnable {
       splice.abort(ReasonCode.IDLE);
       return;
     }
+    if (probes && now() - lastProbe >= PROBE_NANOS) {
+      lastProbe = now();
+      splice.probe();
+    }
     if (now() - lastFramedWrite >= PING_NANOS) {
       lastFramedWrite = now();
       splice.ping();
@@ -74,10 +84,13 @@ final class IdleWatch implements Runnable {
   }
 
   private void arm() {
-    if (loop == null || splice.isEnded()) {
+    if (loop == null || splice.isOver()) {
       return;
     }
     long wait = lastFramedWrite + PING_NANOS - now();
+    if (probes) {
+      wait = Math.min(wait, lastProbe + PROBE_NANOS - now());
+    }
     if (settings.idleNanos() > 0) {
       wait = Math.min(wait, lastTraffic + settings.idleNanos() - now());
     }

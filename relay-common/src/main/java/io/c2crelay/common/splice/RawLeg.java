@@ -1,5 +1,6 @@
 package io.c2crelay.common.splice;
 
+import io.c2crelay.common.transport.ConnectionError;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -27,6 +28,8 @@ final class RawLeg extends ChannelInboundHandlerAdapter {
   public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
     if (event instanceof ChannelInputShutdownEvent) {
       splice.rawInputEnded();
+    } else if (event instanceof ConnectionError) {
+      splice.rawError();
     }
   }
 

@@ -3,23 +3,40 @@ package io.c2crelay.common.splice;
 import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.FrameType;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.transport.NioProbe;
 import io.c2crelay.common.transport.ReceiveBuffer;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.socket.DuplexChannel;
+import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One session: a raw leg (user or target) and a framed leg (the data connection), joined on one
  * event loop. Bytes of the raw leg go out as DATA, its FIN as EOF; DATA comes back as bytes, EOF as
- * a FIN. The session is done when both directions are; any other end is an abort: RESET to the peer
- * if it can be written, and a TCP reset of both legs.
+ * a FIN. The session is done when both directions are; any other end is an abort.
+ *
+ * <p>Where a leg ends first, what was read from it is delivered before the other leg is reset:
+ *
+ * <ul>
+ *   <li>The raw leg was reset: RESET goes out behind its last DATA; what comes back is dropped
+ *       until the peer closes the framed leg, as it does at RESET, or for 30 s.
+ *   <li>A write to the raw leg failed: it was reset, but what the kernel has received from it is
+ *       read first.
+ *   <li>RESET was read, or the framed leg was lost: the raw leg is reset once its peer has all the
+ *       bytes ({@link DelayedReset}).
+ * </ul>
+ *
+ * <p>An {@link #abort} from this side ends both legs at once.
  *
  * <p>All methods run on that loop.
  */
@@ -67,9 +84,23 @@ public final class Splice {
   /** The peer closed the framed leg in order: what is left is for the raw leg. */
   private boolean framedGone;
 
+  /**
+   * A write to the raw leg failed, so it was reset; what it sent before is read, and DATA dropped.
+   */
+  private boolean rawOutputLost;
+
+  /** That reset came behind a FIN, or its place is still to be read: an end of input is a FIN. */
+  private boolean rawFinIsCertain = true;
+
+  /** Why the session is being aborted; null as long as it is not. */
+  private @Nullable ReasonCode abortReason;
+
+  /** The abort waits for one of the legs, and no longer than this. */
+  private @Nullable Future<?> abortLimit;
+
   private boolean ended;
   private long rawBytes;
-  private long framedBytes;
+  private long deliveredBytes;
 
   private Splice(DuplexChannel raw, Channel framed, SpliceSettings settings, Listener listener) {
     this.raw = raw;
@@ -78,9 +109,9 @@ public final class Splice {
     this.listener = listener;
     rawLeg = new RawLeg(this);
     framedLeg = new FramedLeg(this);
-    toFramed = new FlowGate(raw, framed, settings.budget(), cause -> abort(ReasonCode.AGENT_LOST));
-    toRaw = new FlowGate(framed, raw, settings.budget(), cause -> abort(settings.side().rawGone()));
-    idleWatch = new IdleWatch(this, settings);
+    toFramed = new FlowGate(raw, framed, settings.budget(), cause -> framedFailed());
+    toRaw = new FlowGate(framed, raw, settings.budget(), this::rawWriteFailed);
+    idleWatch = new IdleWatch(this, settings, NioProbe.isNio(raw));
   }
 
   /**
@@ -91,13 +122,36 @@ public final class Splice {
       DuplexChannel raw, Channel framed, SpliceSettings settings, Listener listener) {
     Splice splice = new Splice(raw, framed, settings, requireNonNull(listener, "listener"));
     Sockets.resetOnClose(raw, true); // until it is done, whatever ends this process
+    raw.config().setAutoClose(false); // a failed write must not end the reading
     raw.pipeline().addLast("raw-leg", splice.rawLeg);
     framed.pipeline().addLast("framed-leg", splice.framedLeg);
     return splice;
   }
 
+  /**
+   * Delivers what a user has sent who was reset before the session began; takes over {@code bytes}.
+   */
+  public static Splice deliver(
+      ByteBuf bytes,
+      DuplexChannel gone,
+      Channel framed,
+      SpliceSettings settings,
+      Listener listener) {
+    Splice splice = new Splice(gone, framed, settings, requireNonNull(listener, "listener"));
+    framed.pipeline().addLast("framed-leg", splice.framedLeg);
+    ReceiveBuffer.widen(framed, settings.budget()::share);
+    splice.idleWatch.start(framed.eventLoop());
+    splice.toFramed.sourceEnded();
+    splice.rawRead(bytes);
+    splice.rawGone();
+    return splice;
+  }
+
   /** Begins to read both legs. */
   public void begin() {
+    if (abortReason != null) {
+      return;
+    }
     ReceiveBuffer.widen(raw, settings.budget()::share);
     ReceiveBuffer.widen(framed, settings.budget()::share);
     idleWatch.start(framed.eventLoop());
@@ -109,12 +163,12 @@ public final class Splice {
     return rawBytes;
   }
 
-  /** Bytes received in DATA so far. */
-  public long framedBytes() {
-    return framedBytes;
+  /** Bytes delivered to the raw leg so far: as far as is known, its peer has them. */
+  public long deliveredBytes() {
+    return deliveredBytes;
   }
 
-  /** Whether the session has ended. */
+  /** Whether the session has ended: nothing of it is under way any more. */
   public boolean isEnded() {
     return ended;
   }
@@ -122,7 +176,7 @@ public final class Splice {
   // --- raw leg to framed leg ---
 
   void rawRead(ByteBuf bytes) {
-    if (ended || rawEof) {
+    if (isOver() || rawEof) {
       bytes.release();
       return;
     }
@@ -135,14 +189,19 @@ public final class Splice {
   }
 
   void rawReadComplete() {
-    if (!ended) {
+    if (!isOver()) {
       framed.flush();
       toFramed.update();
+      abandonIfUnwatched();
     }
   }
 
   void rawInputEnded() {
-    if (ended || rawEof) {
+    if (isOver() || rawEof) {
+      return;
+    }
+    if (!rawFinIsCertain) {
+      rawGone();
       return;
     }
     rawEof = true;
@@ -154,6 +213,9 @@ public final class Splice {
               eofSent = write.isSuccess();
               endIfDone();
             });
+    if (rawOutputLost) {
+      rawGone();
+    }
   }
 
   private void writeFrame(Frame frame) {
@@ -175,6 +237,10 @@ public final class Splice {
   // --- framed leg to raw leg ---
 
   void framedRead(Frame frame) {
+    if (isOver()) {
+      dropFrame(frame);
+      return;
+    }
     switch (frame.type()) {
       case DATA:
         dataRead(((Frame.Data) frame).content());
@@ -183,7 +249,7 @@ public final class Splice {
         eofRead();
         break;
       case RESET:
-        end(((Frame.Reset) frame).reason(), false);
+        framedLost(((Frame.Reset) frame).reason());
         break;
       case PING: // a sign of life; no answer is due
         if (framedEof) {
@@ -195,16 +261,45 @@ public final class Splice {
     }
   }
 
+  /** What the peer had under way when the raw leg ended, until it closes. */
+  private void dropFrame(Frame frame) {
+    ReferenceCountUtil.release(frame);
+    if (frame.type() == FrameType.RESET) {
+      Sockets.reset(framed); // it has aborted too: nothing of ours is read any more
+    }
+  }
+
   /** Takes over {@code bytes}. */
   private void dataRead(ByteBuf bytes) {
-    if (ended || framedEof) {
+    if (framedEof) {
       bytes.release();
       abort(ReasonCode.PROTOCOL);
       return;
     }
-    framedBytes += bytes.readableBytes();
+    if (rawOutputLost) {
+      bytes.release();
+      return;
+    }
     idleWatch.traffic();
-    raw.write(compact(bytes)).addListener(toRaw);
+    int length = bytes.readableBytes();
+    raw.write(compact(bytes)).addListener(new Delivery(length));
+  }
+
+  /** Counts bytes once the kernel has them. */
+  private final class Delivery implements ChannelFutureListener {
+    private final int bytes;
+
+    Delivery(int bytes) {
+      this.bytes = bytes;
+    }
+
+    @Override
+    public void operationComplete(ChannelFuture write) {
+      if (write.isSuccess()) {
+        deliveredBytes += bytes;
+      }
+      toRaw.operationComplete(write);
+    }
   }
 
   /** A few bytes must not hold on to the large buffer they were received in. */
@@ -218,33 +313,43 @@ public final class Splice {
   }
 
   void framedReadComplete() {
-    if (!ended) {
+    if (!isOver()) {
       raw.flush();
       toRaw.update();
     }
   }
 
   private void eofRead() {
-    if (ended || framedEof) {
+    if (framedEof) {
       abort(ReasonCode.PROTOCOL);
       return;
     }
     framedEof = true;
     idleWatch.halfClosed();
+    if (rawOutputLost) {
+      return;
+    }
     // shutdownOutput fails what is still queued, so it waits behind the last byte
     raw.writeAndFlush(Unpooled.EMPTY_BUFFER)
         .addListener(
             (ChannelFuture write) -> {
+              if (isOver()) {
+                return;
+              }
               if (!write.isSuccess()) {
-                abort(settings.side().rawGone());
+                rawWriteFailed(write.cause());
                 return;
               }
               toRaw.sinkDone(); // before: a channel without output has no figures to go by
               raw.shutdownOutput()
                   .addListener(
                       shut -> {
-                        outputShut = true; // or failed: then the leg's own end is on its way
-                        endIfDone();
+                        if (shut.isSuccess()) {
+                          outputShut = true;
+                          endIfDone();
+                        } else {
+                          rawWriteFailed(shut.cause());
+                        }
                       });
             });
   }
@@ -255,6 +360,7 @@ public final class Splice {
     if (!ended) {
       toFramed.update();
       toRaw.update();
+      abandonIfUnwatched();
     }
   }
 
@@ -266,13 +372,104 @@ public final class Splice {
     return settings.side() == SpliceSettings.Side.RELAY ? rawEof || framedEof : framedGone;
   }
 
+  /** A write to the raw leg failed: it was reset, but may have sent something before. */
+  private void rawWriteFailed(Throwable cause) {
+    if (isOver() || rawOutputLost) {
+      return;
+    }
+    rawOutputLost = true;
+    rawFinIsCertain = Sockets.isBrokenPipe(cause);
+    toRaw.sinkDone();
+    if (rawEof) {
+      rawGone();
+    } else {
+      readToTheEnd(settings.side().rawGone());
+      abandonIfUnwatched();
+    }
+  }
+
+  /**
+   * Looks whether the raw leg was reset, where its transport does not say so: behind its FIN, or
+   * while it is not read.
+   */
+  void probe() {
+    boolean unwatched = rawEof ? !outputShut : !raw.config().isAutoRead();
+    if (unwatched && NioProbe.isReset(raw)) {
+      rawError();
+    }
+  }
+
+  /** The kernel reports an error of the raw leg; what it has received from it can still be read. */
+  void rawError() {
+    if (isOver()) {
+      return;
+    }
+    if (rawEof) {
+      rawGone();
+    } else {
+      readToTheEnd(settings.side().rawGone());
+    }
+  }
+
+  /** The same of the framed leg. */
+  void framedError() {
+    if (!isOver()) {
+      readToTheEnd(ReasonCode.AGENT_LOST);
+    }
+  }
+
+  /** A leg was reset while it holds unread bytes: the other one may take them, but not for ever. */
+  private void readToTheEnd(ReasonCode reason) {
+    if (abortLimit == null) {
+      abortLimit = limit(() -> abort(reason));
+    }
+  }
+
+  private Future<?> limit(Runnable end) {
+    return framed.eventLoop().schedule(end, DelayedReset.LIMIT_SECONDS, TimeUnit.SECONDS);
+  }
+
+  /**
+   * NIO keeps asking for a failed leg's output, which costs a core while nothing is read from it.
+   */
+  private void abandonIfUnwatched() {
+    if (rawOutputLost && !raw.config().isAutoRead() && NioProbe.isNio(raw)) {
+      abort(settings.side().rawGone());
+    }
+  }
+
   void rawClosed() {
-    abort(settings.side().rawGone());
+    if (abortReason == null) {
+      rawGone();
+    } else if (!framed.isOpen()) {
+      finish(abortReason);
+    }
+  }
+
+  /** The raw leg ended without a FIN: the peer hears of it behind the last byte. */
+  private void rawGone() {
+    if (!beginAbort(settings.side().rawGone())) {
+      return;
+    }
+    toRaw.close();
+    toFramed.sourceEnded();
+    Sockets.reset(raw);
+    if (!framed.isActive()) {
+      finish(settings.side().rawGone());
+      return;
+    }
+    framed.writeAndFlush(Frame.Reset.of(settings.side().rawGone())).addListener(toFramed);
+    framed.config().setAutoRead(true); // what comes is dropped, until the peer has closed
+    abortLimit = limit(() -> Sockets.reset(framed));
   }
 
   /** The framed leg's connection ended in order. */
   void framedClosed() {
-    if (framedEof && eofSent) {
+    if (abortReason != null) {
+      if (!raw.isOpen()) {
+        finish(abortReason);
+      }
+    } else if (framedEof && eofSent) {
       framedGone = true; // a slow raw leg may still have bytes to take
       toFramed.close();
       idleWatch.halfClosed();
@@ -282,11 +479,28 @@ public final class Splice {
   }
 
   void framedFailed() {
-    abort(ReasonCode.AGENT_LOST);
+    framedLost(ReasonCode.AGENT_LOST);
+  }
+
+  /** The framed leg said its last, or is lost: the raw leg is reset behind the last byte. */
+  private void framedLost(ReasonCode reason) {
+    if (!beginAbort(reason)) {
+      return;
+    }
+    toFramed.close();
+    toRaw.sourceEnded();
+    toRaw.update();
+    Sockets.reset(framed);
+    if (raw.isActive()) {
+      raw.config().setAutoRead(false);
+      DelayedReset.of(raw, lost -> deliveredBytes -= lost);
+    } else {
+      finish(reason);
+    }
   }
 
   private void endIfDone() {
-    if (eofSent && outputShut && !ended) {
+    if (eofSent && outputShut && !isOver()) {
       finish(ReasonCode.DONE);
       Sockets.resetOnClose(raw, false);
       raw.close();
@@ -301,17 +515,21 @@ public final class Splice {
     }
   }
 
-  /** Ends the session with a reset of both legs; the peer is told why if it can be written to. */
+  /**
+   * Ends the session with a reset of both legs at once; the peer is told why if it listens. On any
+   * thread.
+   */
   public void abort(ReasonCode reason) {
-    end(reason, true);
-  }
-
-  private void end(ReasonCode reason, boolean tellPeer) {
+    if (!framed.eventLoop().inEventLoop()) {
+      framed.eventLoop().execute(() -> abort(reason));
+      return;
+    }
     if (ended) {
       return;
     }
-    finish(reason);
-    if (tellPeer) {
+    boolean first = beginAbort(reason);
+    finish(requireNonNull(abortReason));
+    if (first) {
       tellPeer(reason);
     }
     Sockets.reset(framed);
@@ -323,14 +541,40 @@ public final class Splice {
    * no user, or another data connection may have it.
    */
   public void release(ReasonCode reason) {
-    if (ended) {
+    if (isOver()) {
       return;
     }
     finish(reason);
     tellPeer(reason);
     Sockets.reset(framed);
     raw.pipeline().remove(rawLeg);
+    raw.config().setAutoClose(true);
     raw.config().setAutoRead(true);
+  }
+
+  /** Whether the session is being aborted, or has ended. */
+  public boolean isOver() {
+    return ended || abortReason != null;
+  }
+
+  /**
+   * @return whether it is not over already
+   */
+  private boolean beginAbort(ReasonCode reason) {
+    if (isOver()) {
+      return false;
+    }
+    abortReason = reason;
+    idleWatch.stop();
+    cancelLimit();
+    return true;
+  }
+
+  private void cancelLimit() {
+    if (abortLimit != null) {
+      abortLimit.cancel(false);
+      abortLimit = null;
+    }
   }
 
   private void tellPeer(ReasonCode reason) {
@@ -340,7 +584,11 @@ public final class Splice {
   }
 
   private void finish(ReasonCode reason) {
+    if (ended) {
+      return;
+    }
     ended = true;
+    cancelLimit();
     toFramed.close();
     toRaw.close();
     idleWatch.stop();

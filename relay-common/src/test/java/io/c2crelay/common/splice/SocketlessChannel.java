@@ -1,5 +1,6 @@
 package io.c2crelay.common.splice;
 
+import io.c2crelay.common.transport.ConnectionError;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.channel.ChannelConfig;
@@ -21,6 +22,7 @@ import java.util.concurrent.TimeUnit;
 final class SocketlessChannel extends EmbeddedChannel implements DuplexChannel {
   private AbstractUnsafe realUnsafe; // set while the superclass is built: no initializer
   private boolean stalled;
+  private IOException fault;
   private boolean outputShutdown;
   private boolean inputShutdown;
   private boolean lingersNot;
@@ -67,6 +69,9 @@ final class SocketlessChannel extends EmbeddedChannel implements DuplexChannel {
 
   @Override
   protected void doWrite(ChannelOutboundBuffer in) throws Exception {
+    if (fault != null && in.current() != null) {
+      throw fault;
+    }
     if (!stalled) {
       super.doWrite(in);
     }
@@ -82,6 +87,11 @@ final class SocketlessChannel extends EmbeddedChannel implements DuplexChannel {
     stalled = true;
   }
 
+  /** From now on a write fails, in the kernel's words. */
+  void failWrites(String words) {
+    fault = new IOException("write(..) failed with error(-1): " + words);
+  }
+
   /** The peer takes what is queued. */
   void goOn() {
     stalled = false;
@@ -93,6 +103,12 @@ final class SocketlessChannel extends EmbeddedChannel implements DuplexChannel {
   void receiveFin() {
     inputShutdown = true;
     pipeline().fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
+    runPendingTasks();
+  }
+
+  /** The transport reports an error, before what was received is read. */
+  void reportError() {
+    pipeline().fireUserEventTriggered(ConnectionError.INSTANCE);
     runPendingTasks();
   }
 

@@ -109,7 +109,7 @@ class SpliceTest {
       assertThat(toFramed).hasToString(up.replace("r", DATA_UP) + EOF);
       assertThat(toRaw).hasToString(down.replace("d", BYTES_DOWN));
       assertThat(session.splice.rawBytes()).isEqualTo(up.length() * 2L);
-      assertThat(session.splice.framedBytes()).isEqualTo(down.length() * 4L);
+      assertThat(session.splice.deliveredBytes()).isEqualTo(down.length() * 4L);
       assertThat(session.raw.isClosed()).as("raw closed in order").isTrue();
       assertThat(session.framed.isClosed()).as("closed first").isEqualTo(side == Side.RELAY);
       assertThat(session.framed.isReset()).isFalse();
@@ -197,8 +197,13 @@ class SpliceTest {
     raw.stall();
     happen("dfe");
     framed.receiveReset();
-    assertThat(ends).containsExactly(ReasonCode.AGENT_LOST);
+    assertThat(framed.isReset()).isTrue();
+    assertThat(ends).as("bytes are queued").isEmpty();
+    raw.goOn();
+    raw.pass(64, TimeUnit.MILLISECONDS);
+    assertThat(raw.written()).isEqualTo(BYTES_DOWN);
     assertThat(raw.isReset()).isTrue();
+    assertThat(ends).containsExactly(ReasonCode.AGENT_LOST);
   }
 
   @Test
@@ -276,12 +281,46 @@ class SpliceTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"", "r", "d", "rd", "rf", "de", "rfd", "der"})
-  void aResetOfTheRawLegIsPassedOn(String before) {
+  void aResetOfTheRawLegIsToldAndThePeerCloses(String before) {
     for (Side side : Side.values()) {
       ReasonCode gone = side == Side.RELAY ? ReasonCode.USER_GONE : ReasonCode.TARGET_GONE;
-      assertAborted(side, before, session -> session.raw.receiveReset(), gone, true);
-      assertAborted(side, before, session -> session.raw.close(), gone, true);
+      for (Event reset : List.<Event>of(s -> s.raw.receiveReset(), s -> s.raw.close())) {
+        SpliceTest session = new SpliceTest();
+        session.begin(side);
+        session.happen(before);
+        session.framed.written();
+        reset.happen(session);
+        assertThat(session.framed.written()).isEqualTo(reset(gone));
+        assertThat(session.raw.isReset()).isTrue();
+        session.happen(
+            before.contains("e") ? "" : "pdpde"); // under way before the peer reads RESET
+        assertThat(session.ends).as("the peer has not closed").isEmpty();
+        session.framed.close();
+        assertThat(session.ends).containsExactly(gone);
+        assertThat(session.framed.written()).isEmpty();
+        session.nothingIsLeft();
+      }
     }
+  }
+
+  @Test
+  void aPeerThatDoesNotCloseAtResetIsResetAfter30Seconds() {
+    begin(Side.RELAY);
+    raw.receiveReset();
+    framed.pass(29_999, TimeUnit.MILLISECONDS);
+    assertThat(framed.isOpen()).isTrue();
+    framed.pass(1, TimeUnit.MILLISECONDS);
+    assertThat(framed.isReset()).isTrue();
+    assertThat(ends).containsExactly(ReasonCode.USER_GONE);
+  }
+
+  @Test
+  void twoResetsMayCross() {
+    begin(Side.AGENT);
+    raw.receiveReset();
+    receive(framed, reset(ReasonCode.USER_GONE));
+    assertThat(framed.isReset()).isTrue();
+    assertThat(ends).containsExactly(ReasonCode.TARGET_GONE);
   }
 
   @ParameterizedTest
@@ -289,7 +328,7 @@ class SpliceTest {
   void anEndOfTheFramedLegWithoutBothEofsIsAnAbort(String before) {
     for (Side side : Side.values()) {
       assertAborted(side, before, s -> s.framed.close(), ReasonCode.AGENT_LOST, false);
-      assertAborted(side, before, s -> s.framed.receiveReset(), ReasonCode.AGENT_LOST, true);
+      assertAborted(side, before, s -> s.framed.receiveReset(), ReasonCode.AGENT_LOST, false);
     }
   }
 
@@ -341,20 +380,24 @@ class SpliceTest {
     receive(framed, "15000004aabb");
     framed.close();
     // Netty tells of the end before the decoder's complaint
+    raw.runPendingTasks();
     assertThat(ends).containsExactly(ReasonCode.AGENT_LOST);
     assertThat(raw.isReset()).isTrue();
   }
 
   @Test
-  void aResetFrameBehindAStalledStreamIsNotSent() {
+  void aResetFrameWaitsBehindAStalledStream() {
     begin(Side.RELAY);
     framed.stall();
-    receive(raw, "aa".repeat(100_000));
-    assertThat(framed.isWritable()).isFalse();
+    receive(raw, "aa".repeat(16_380) + "aa".repeat(16_380));
     raw.receiveReset();
+    assertThat(budget.usedBytes()).isPositive();
+    framed.pass(29, TimeUnit.SECONDS);
+    framed.goOn();
+    String full = "15003ffc" + "aa".repeat(16_380);
+    assertThat(framed.written()).isEqualTo(full + full + reset(ReasonCode.USER_GONE));
+    framed.close();
     assertThat(ends).containsExactly(ReasonCode.USER_GONE);
-    assertThat(framed.isReset()).isTrue();
-    assertThat(framed.written()).isEmpty();
   }
 
   @Test
@@ -363,11 +406,137 @@ class SpliceTest {
     raw.stall();
     framed.stall();
     happen("rddr");
-    assertThat(budget.usedBytes()).isPositive();
     raw.close();
+    framed.pass(30, TimeUnit.SECONDS);
     assertThat(ends).containsExactly(ReasonCode.USER_GONE);
+    assertThat(splice.deliveredBytes()).isZero();
     assertThat(budget.usedBytes()).isZero();
     assertThat(given).allSatisfy(bytes -> assertThat(bytes.refCnt()).isZero());
+  }
+
+  // --- bytes before a reset ---
+
+  /** Events at the raw leg after a write to it failed, and what they are to the peer. */
+  @ParameterizedTest
+  @CsvSource({
+    "a reset, Connection reset by peer, rrx, rr",
+    "a reset that reads as an end, Connection reset by peer, rf, r",
+    "a reset alone, Connection reset by peer, x, ''",
+    "a reset behind a FIN, Broken pipe, rrf, rrf",
+    "a reset behind a FIN alone, Broken pipe, f, f"
+  })
+  void whatTheRawLegSentBeforeAWriteFailedIsPassedOn(
+      String name, String words, String events, String passedOn) {
+    for (Side side : Side.values()) {
+      SpliceTest session = new SpliceTest();
+      session.begin(side);
+      session.happen("d");
+      session.raw.failWrites(words);
+      session.happen("dd");
+      assertThat(session.ends).isEmpty();
+      assertThat(session.raw.isOpen()).isTrue();
+      session.happen("d" + events);
+      ReasonCode gone = side == Side.RELAY ? ReasonCode.USER_GONE : ReasonCode.TARGET_GONE;
+      assertThat(session.framed.written())
+          .isEqualTo(passedOn.replace("r", DATA_UP).replace("f", EOF) + reset(gone));
+      assertThat(session.raw.isReset()).isTrue();
+      session.framed.close();
+      assertThat(session.ends).containsExactly(gone);
+      assertThat(session.splice.deliveredBytes()).isEqualTo(4);
+      session.nothingIsLeft();
+    }
+  }
+
+  @Test
+  void aFailedWriteAfterTheRawLegsFinIsTheEnd() {
+    begin(Side.AGENT);
+    happen("f");
+    framed.written();
+    raw.failWrites("Broken pipe");
+    happen("d");
+    assertThat(framed.written()).isEqualTo(reset(ReasonCode.TARGET_GONE));
+    framed.close();
+    assertThat(ends).containsExactly(ReasonCode.TARGET_GONE);
+  }
+
+  @Test
+  void aRawLegThatIsNotReadToItsEndIsGivenUpAfter30Seconds() {
+    begin(Side.RELAY);
+    framed.stall();
+    receive(raw, "aa".repeat(70_000));
+    assertThat(raw.config().isAutoRead()).isFalse();
+    raw.reportError();
+    framed.pass(29_999, TimeUnit.MILLISECONDS);
+    assertThat(ends).isEmpty();
+    framed.pass(1, TimeUnit.MILLISECONDS);
+    assertThat(ends).containsExactly(ReasonCode.USER_GONE);
+    assertThat(raw.isReset() && framed.isReset()).isTrue();
+  }
+
+  @Test
+  void aFramedLegThatIsNotReadToItsEndIsGivenUpAfter30Seconds() {
+    begin(Side.RELAY);
+    raw.stall();
+    receive(framed, ("15003000" + "aa".repeat(0x3000)).repeat(6));
+    assertThat(framed.config().isAutoRead()).isFalse();
+    framed.reportError();
+    framed.pass(29_999, TimeUnit.MILLISECONDS);
+    assertThat(ends).isEmpty();
+    framed.pass(1, TimeUnit.MILLISECONDS);
+    assertThat(ends).containsExactly(ReasonCode.AGENT_LOST);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Side.class)
+  void aResetBehindAFinIsNoticed(Side side) {
+    begin(side);
+    happen("rf");
+    raw.reportError();
+    assertThat(raw.isReset()).isTrue();
+    ReasonCode gone = side == Side.RELAY ? ReasonCode.USER_GONE : ReasonCode.TARGET_GONE;
+    assertThat(framed.written()).isEqualTo(DATA_UP + EOF + reset(gone));
+    framed.close();
+    assertThat(ends).containsExactly(gone);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"true, 4", "false, 0"})
+  void aResetFrameWaitsUntilTheRawLegHasItsBytes(boolean reads, long delivered) {
+    begin(Side.RELAY);
+    raw.stall();
+    receive(framed, DATA_DOWN + reset(ReasonCode.TARGET_GONE));
+    assertThat(framed.isReset()).isTrue();
+    assertThat(raw.isOpen()).isTrue();
+    assertThat(ends).isEmpty();
+    assertThat(budget.usedBytes()).isPositive();
+    if (reads) {
+      raw.goOn();
+      raw.pass(64, TimeUnit.MILLISECONDS);
+    } else {
+      raw.pass(31, TimeUnit.SECONDS);
+    }
+    assertThat(raw.written()).isEqualTo(reads ? BYTES_DOWN : "");
+    assertThat(raw.isReset()).isTrue();
+    assertThat(ends).containsExactly(ReasonCode.TARGET_GONE);
+    assertThat(splice.deliveredBytes()).isEqualTo(delivered);
+  }
+
+  @Test
+  void theLastBytesOfAUserThatIsGoneAreDelivered() {
+    framed.pipeline().addLast(FrameDecoder.ofData(), FrameEncoder.INSTANCE);
+    raw.close();
+    splice =
+        Splice.deliver(
+            Unpooled.wrappedBuffer(ByteBufUtil.decodeHexDump(BYTES_UP)),
+            raw,
+            framed,
+            SpliceSettings.of(Side.RELAY, budget, idleTimeout, halfCloseTimeout),
+            (ended, reason) -> ends.add(reason));
+    assertThat(framed.written()).isEqualTo(DATA_UP + reset(ReasonCode.USER_GONE));
+    assertThat(ends).isEmpty();
+    framed.close();
+    assertThat(ends).containsExactly(ReasonCode.USER_GONE);
+    assertThat(splice.rawBytes()).isEqualTo(2);
   }
 
   @Test
@@ -399,8 +568,6 @@ class SpliceTest {
     assertThat(session.raw.written()).isEmpty();
     assertThat(session.raw.isOpen() || session.framed.isOpen()).isFalse();
     assertThat(session.raw.isReset()).isTrue();
-    boolean framedEndedByItself = reason == ReasonCode.AGENT_LOST && !told;
-    assertThat(session.framed.isReset()).isEqualTo(!framedEndedByItself);
     session.happen("rdfe"); // nothing moves it any more
     session.nothingIsLeft();
     assertThat(session.ends).hasSize(1);

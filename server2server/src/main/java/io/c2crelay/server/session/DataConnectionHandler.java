@@ -7,6 +7,7 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.splice.SpliceSettings;
 import io.c2crelay.common.transport.Sockets;
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -104,7 +105,26 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     if (state != State.CLAIMED) {
       user.resume();
       broker.unserved(user);
-    } else if (!user.isServable()) {
+    } else if (user.isServable()) {
+      newSession(user, sessionId).begin(spliceSettings);
+      channel.pipeline().remove(this);
+    } else {
+      user.settle(channel.eventLoop(), () -> beginWithout(user, sessionId));
+    }
+  }
+
+  /**
+   * The user has gone: what it sent before is delivered, or the connection is as warm as before.
+   */
+  private void beginWithout(User user, long sessionId) {
+    ByteBuf bytes = user.takeLastBytes();
+    if (state != State.CLAIMED) {
+      ReferenceCountUtil.release(bytes);
+      broker.unserved(user);
+    } else if (bytes != null) {
+      newSession(user, sessionId).deliver(bytes, spliceSettings);
+      channel.pipeline().remove(this);
+    } else {
       state = State.WARM;
       if (pingSentNanos == NO_PING) {
         pingLater();
@@ -112,13 +132,13 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
         awaitPong();
       }
       broker.returned(this, user);
-    } else {
-      state = State.OVER;
-      boolean pongDue = pingSentNanos != NO_PING;
-      Session session = new Session(sessionId, user, agentName, channel, broker);
-      session.begin(spliceSettings, pongDue);
-      channel.pipeline().remove(this);
     }
+  }
+
+  private Session newSession(User user, long sessionId) {
+    state = State.OVER;
+    boolean pongDue = pingSentNanos != NO_PING;
+    return new Session(sessionId, user, agentName, channel, pongDue, broker);
   }
 
   @Override

@@ -4,6 +4,7 @@ import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.splice.Splice;
 import io.c2crelay.common.splice.SpliceSettings;
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -21,33 +22,47 @@ final class Session implements StartGate.Owner, Splice.Listener {
   private final User user;
   private final String agentName;
   private final Channel data;
+  private final boolean pongDue;
   private final SessionBroker broker;
   private final long beganNanos;
   private @Nullable Splice splice;
   private boolean userKept;
 
-  Session(long id, User user, String agentName, Channel data, SessionBroker broker) {
+  /**
+   * @param pongDue a PING on the data connection is not answered yet
+   */
+  Session(
+      long id, User user, String agentName, Channel data, boolean pongDue, SessionBroker broker) {
     this.id = id;
     this.user = user;
     this.agentName = agentName;
     this.data = data;
+    this.pongDue = pongDue;
     this.broker = broker;
     beganNanos = data.eventLoop().ticker().nanoTime();
   }
 
-  /**
-   * Starts the session.
-   *
-   * @param pongDue a PING on the data connection is not answered yet
-   */
-  void begin(SpliceSettings settings, boolean pongDue) {
-    log.info("session.open id={} user={} agent={}", id, user, agentName);
-    data.writeAndFlush(Frame.Start.of(id, user.remoteAddress(), user.localAddress()));
-    data.pipeline().addLast("start-gate", new StartGate(this, pongDue));
+  /** Starts the session. */
+  void begin(SpliceSettings settings) {
+    start();
     Splice joined = Splice.join(user.channel(), data, settings, this);
     splice = joined;
     joined.begin();
     user.begin(joined);
+  }
+
+  /** Starts the session of a user that was reset, for the bytes that it sent before. */
+  void deliver(ByteBuf bytes, SpliceSettings settings) {
+    start();
+    Splice delivering = Splice.deliver(bytes, user.channel(), data, settings, this);
+    splice = delivering;
+    user.delivering(delivering);
+  }
+
+  private void start() {
+    log.info("session.open id={} user={} agent={}", id, user, agentName);
+    data.writeAndFlush(Frame.Start.of(id, user.remoteAddress(), user.localAddress()));
+    data.pipeline().addLast("start-gate", new StartGate(this, pongDue));
   }
 
   @Override
@@ -82,7 +97,7 @@ final class Session implements StartGate.Owner, Splice.Listener {
 
   /** Nothing of the user's went into the data connection, so the user can have another. */
   private void tryAnother(ReasonCode reason) {
-    if (splice == null || splice.isEnded()) {
+    if (splice == null || splice.isOver()) {
       return;
     }
     userKept = true;
@@ -101,7 +116,7 @@ final class Session implements StartGate.Owner, Splice.Listener {
         agentName,
         reason,
         ended.rawBytes(),
-        ended.framedBytes(),
+        ended.deliveredBytes(),
         TimeUnit.NANOSECONDS.toMillis(data.eventLoop().ticker().nanoTime() - beganNanos));
     if (!userKept) {
       broker.left(user, reason);

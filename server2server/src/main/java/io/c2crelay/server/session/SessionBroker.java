@@ -175,6 +175,23 @@ public final class SessionBroker {
         });
   }
 
+  /**
+   * A user was reset, or closed, before it had a session: it waits no more. One that was given to a
+   * data connection may have sent bytes, which its session delivers.
+   */
+  void gone(User user) {
+    loop.execute(
+        () -> {
+          user.gone = true;
+          if (user.place != User.Place.SERVED) {
+            user.discard();
+          }
+          if (user.place == User.Place.WAITING) {
+            leave(user);
+          }
+        });
+  }
+
   private void leave(User user) {
     unseat(user);
     user.place = User.Place.GONE;
@@ -367,8 +384,8 @@ public final class SessionBroker {
             return;
           }
           unseat(user);
-          if (draining) {
-            user.reset(ReasonCode.DRAINING);
+          if (draining || user.gone) {
+            user.reset(draining ? ReasonCode.DRAINING : ReasonCode.USER_GONE);
             leave(user);
           } else {
             requeue(user);
@@ -393,7 +410,7 @@ public final class SessionBroker {
           }
           failedBy.failedASession(now());
           user.failedBy.add(failedBy);
-          if (agents.values().stream().anyMatch(agent -> canTake(agent, user))) {
+          if (!user.gone && agents.values().stream().anyMatch(agent -> canTake(agent, user))) {
             requeue(user);
           } else {
             user.reset(reason);

@@ -122,8 +122,8 @@ final class StartGate extends ChannelDuplexHandler {
     if (!reset) {
       untouched = false;
     }
-    int length = msg instanceof Frame ? ((Frame) msg).payloadLength() : 0;
-    if (over || reset || (held == null && written + length <= RelayProtocol.MAX_EARLY_BYTES)) {
+    int length = msg instanceof Frame && !reset ? ((Frame) msg).payloadLength() : 0;
+    if (over || (held == null && written + length <= RelayProtocol.MAX_EARLY_BYTES)) {
       written += length;
       ctx.write(msg, promise);
       return;

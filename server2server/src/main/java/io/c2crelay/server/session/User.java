@@ -4,9 +4,11 @@ import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.splice.Splice;
 import io.c2crelay.common.transport.Sockets;
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.EventLoop;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.AttributeKey;
+import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
 import java.util.HashSet;
@@ -62,19 +64,27 @@ public final class User {
 
   @Nullable Future<?> waitTimer;
 
+  /** It was reset, or closed without a byte: it waits no more. */
+  boolean gone;
+
   // --- on the channel's loop ---
 
   private final DuplexChannel channel;
   private final Source source;
+  private final InetSocketAddress localAddress;
   private final SessionBroker broker;
   private @Nullable WaitingHandler waiting;
-  private @Nullable Splice splice;
+  private volatile @Nullable Splice splice;
   private boolean withdrawn;
+
+  /** What it sent before it was reset without a session. */
+  private @Nullable ByteBuf lastBytes;
 
   private User(DuplexChannel channel, SessionBroker broker) {
     this.channel = channel;
     this.broker = broker;
     source = Source.of(remoteAddress());
+    localAddress = (InetSocketAddress) channel.localAddress(); // not to be had once it is closed
   }
 
   /**
@@ -119,8 +129,9 @@ public final class User {
     withdrawn = true;
     channel.attr(KEY).set(null);
     Sockets.resetOnClose(channel, false);
-    if (splice != null) {
-      splice.release(ReasonCode.RECLASSIFIED);
+    Splice session = splice;
+    if (session != null) {
+      session.release(ReasonCode.RECLASSIFIED);
       return;
     }
     leaveWaiting();
@@ -176,9 +187,50 @@ public final class User {
     }
   }
 
-  /** The user closed before it had a session. */
-  void gone() {
-    broker.left(this, ReasonCode.USER_GONE);
+  /**
+   * The user's connection ended before it had a session.
+   *
+   * @param bytes what it sent before; taken over
+   */
+  void gone(@Nullable ByteBuf bytes) {
+    lastBytes = bytes;
+    waiting = null;
+    broker.gone(this);
+  }
+
+  /** The user's connection was reset, and may hold bytes that are not read yet. */
+  void wasReset() {
+    broker.gone(this);
+  }
+
+  /**
+   * Calls back on a loop, when all that has happened to the channel is told: ask {@link
+   * #takeLastBytes} there.
+   */
+  void settle(EventLoop loop, Runnable then) {
+    Sockets.run(channel, () -> loop.execute(then));
+  }
+
+  /** What the user sent before it was reset, to be delivered; null if there is none. */
+  @Nullable ByteBuf takeLastBytes() {
+    ByteBuf bytes = lastBytes;
+    lastBytes = null;
+    return bytes;
+  }
+
+  /** It was reset, and no data connection was there for it: drops what it sent. On any thread. */
+  void discard() {
+    Sockets.run(
+        channel,
+        () -> {
+          ReferenceCountUtil.release(takeLastBytes());
+          channel.close();
+        });
+  }
+
+  /** A session delivers the last bytes of this user. */
+  void delivering(Splice session) {
+    splice = session;
   }
 
   /** Resets a user that has no session. On any thread. */
@@ -200,8 +252,9 @@ public final class User {
     Sockets.run(
         channel,
         () -> {
-          if (splice != null) {
-            splice.abort(reason);
+          Splice session = splice;
+          if (session != null) {
+            session.abort(reason);
           } else {
             reset(reason);
           }
@@ -229,7 +282,7 @@ public final class User {
   }
 
   InetSocketAddress localAddress() {
-    return (InetSocketAddress) channel.localAddress();
+    return localAddress;
   }
 
   /** The user's address and port. */

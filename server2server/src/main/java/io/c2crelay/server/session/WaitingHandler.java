@@ -1,6 +1,7 @@
 package io.c2crelay.server.session;
 
 import io.c2crelay.common.splice.BufferBudget;
+import io.c2crelay.common.transport.ConnectionError;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -64,6 +65,9 @@ final class WaitingHandler extends ChannelInboundHandlerAdapter {
 
   @Override
   public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+    if (event instanceof ConnectionError) {
+      user.wasReset();
+    }
     if (!(event instanceof ChannelInputShutdownEvent)) {
       return;
     }
@@ -77,7 +81,9 @@ final class WaitingHandler extends ChannelInboundHandlerAdapter {
 
   @Override
   public void channelInactive(ChannelHandlerContext ctx) {
-    user.gone();
+    ByteBuf bytes = held;
+    held = null;
+    user.gone(bytes);
     ctx.pipeline().remove(this);
   }
 
