@@ -201,8 +201,47 @@ class WireIT {
       data.send(Wire.STARTED);
       data.expectData(5);
       user.reset();
-      RawConnection.End end = data.awaitEnd(SOON);
-      assertThat(end.frames()).allMatch(frame -> frame.type() == Wire.RESET);
+      assertThat(data.expect(Wire.RESET).code()).isEqualTo(Wire.USER_GONE);
+      data.send(RawFrame.data("under way")).send(Wire.EOF); // dropped
+      data.close();
+      relay.awaitLog("session\\.close .*reason=USER_GONE up=5 down=0 ", SOON);
+    }
+
+    @Test
+    void bytesOfAUserComeBeforeItsReset() {
+      RawConnection data = warm();
+      TcpEnd user = user().send("hello");
+      data.expect(Wire.START);
+      user.send(" and bye").reset();
+      data.send(Wire.STARTED);
+      assertThat(new String(data.expectData(13), UTF_8)).isEqualTo("hello and bye");
+      data.expect(Wire.RESET);
+    }
+
+    @Test
+    void bytesBeforeAResetFrameReachTheUser() {
+      RawConnection data = warm();
+      TcpEnd user = user().send("hello");
+      data.expect(Wire.START);
+      data.send(Wire.STARTED)
+          .send(RawFrame.data("bye"))
+          .send(Wire.RESET, new byte[] {Wire.TARGET_GONE});
+      assertThat(user.receiveText(3)).isEqualTo("bye");
+      assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+      assertThat(data.awaitEnd(SOON).after()).isLessThan(SOON);
+      relay.awaitLog("session\\.close .*reason=TARGET_GONE up=5 down=3 ", SOON);
+    }
+
+    @Test
+    void closeNotifyWithoutEofsIsAnAbort() {
+      RawConnection data = warm();
+      TcpEnd user = user().send("hello");
+      data.expect(Wire.START);
+      data.send(Wire.STARTED).send(RawFrame.data("bye"));
+      data.closeNotify();
+      assertThat(user.receiveText(3)).isEqualTo("bye");
+      assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+      relay.awaitLog("session\\.close .*reason=AGENT_LOST ", SOON);
     }
 
     @Test
@@ -309,9 +348,7 @@ class WireIT {
       assertThat(late.receiveText(9)).isEqualTo("220 hello");
       late.send(Wire.preamble(Wire.KIND_CONTROL));
       assertThat(late.awaitEnd(SOON)).isEqualTo(Ending.RESET);
-      assertThat(data.awaitEnd(SOON).frames())
-          .as("the magic is nobody's data")
-          .allMatch(f -> f.type() == Wire.RESET);
+      data.expect(Wire.RESET); // and no DATA: the magic is nobody's
     }
 
     @Test
@@ -508,8 +545,36 @@ class WireIT {
       RawConnection data = warm(attached(target.port()));
       data.send(Wire.START, start(1));
       data.expect(Wire.STARTED);
-      target.next().reset();
-      assertThat(data.awaitEnd(SOON).frames()).allMatch(frame -> frame.type() == Wire.RESET);
+      target.next().send("bye").reset();
+      assertThat(new String(data.expectData(3), UTF_8)).isEqualTo("bye");
+      assertThat(data.expect(Wire.RESET).code()).isEqualTo(Wire.TARGET_GONE);
+    }
+
+    @Test
+    void bytesBeforeAResetFrameReachTheTarget() {
+      target.becomeManual();
+      RawConnection data = warm(attached(target.port()));
+      // before the target is dialled
+      data.sendBytes(
+          Wire.concat(
+              RawFrame.of(Wire.START, start(1)).bytes(),
+              RawFrame.data("last words").bytes(),
+              RawFrame.of(Wire.RESET, new byte[] {Wire.USER_GONE}).bytes()));
+      TcpEnd atTarget = target.next();
+      assertThat(atTarget.receiveText(10)).isEqualTo("last words");
+      assertThat(atTarget.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    }
+
+    @Test
+    void closeNotifyWithoutEofsIsAnAbortForTheTarget() {
+      target.becomeManual();
+      RawConnection data = warm(attached(target.port()));
+      data.send(Wire.START, start(1)).send(RawFrame.data("hello"));
+      data.expect(Wire.STARTED);
+      TcpEnd atTarget = target.next();
+      data.closeNotify();
+      assertThat(atTarget.receiveText(5)).isEqualTo("hello");
+      assertThat(atTarget.awaitEnd(SOON)).isEqualTo(Ending.RESET);
     }
 
     @Test

@@ -3,6 +3,7 @@ package io.c2crelay.server;
 import io.c2crelay.common.cli.DescriptorLimit;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.logging.CountsLog;
+import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.splice.BufferBudget;
@@ -18,6 +19,7 @@ import io.c2crelay.server.accept.ConnectionSink;
 import io.c2crelay.server.agent.AgentConnections;
 import io.c2crelay.server.session.AgentAddresses;
 import io.c2crelay.server.session.BrokerSettings;
+import io.c2crelay.server.session.ConnectionLimit;
 import io.c2crelay.server.session.SessionBroker;
 import io.c2crelay.server.session.Source;
 import io.c2crelay.server.session.User;
@@ -28,8 +30,6 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.group.ChannelGroup;
-import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
@@ -50,21 +50,27 @@ import org.slf4j.LoggerFactory;
  */
 public final class RelayServer {
   private static final Logger log = LoggerFactory.getLogger(RelayServer.class);
+  private static final LogThrottle DROPPED = LogThrottle.of(log, "connection.refused", 10);
 
   /** The grace time where an agent is expected, in nanoseconds: it must not be taken for a user. */
   private static final long AGENT_GRACE_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
+
+  /** Connections not yet identified: a quarter of the sessions, but at least so many. */
+  private static final int MIN_UNIDENTIFIED = 64;
 
   private final ServerConfig config;
   private final EventLoopGroup loops;
   private final SessionBroker broker;
   private final AgentAddresses addresses = new AgentAddresses();
   private final AgentConnections agents;
-  private final ChannelGroup unclassified = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+  private final ConnectionLimit<SocketChannel> unidentified;
   private final Channel listener;
   private volatile boolean draining;
 
   private RelayServer(ServerConfig config) throws StartupException {
     this.config = config;
+    int maxUnidentified = Math.max(MIN_UNIDENTIFIED, config.maxSessions() / 4);
+    unidentified = ConnectionLimit.of(maxUnidentified, maxUnidentified);
     SecureRandom random = new SecureRandom();
     try {
       Identity identity = Identity.create(random);
@@ -129,7 +135,7 @@ public final class RelayServer {
   }
 
   private String counts() {
-    return "unclassified=" + unclassified.size() + " " + agents.counts() + " " + broker.counts();
+    return "unidentified=" + unidentified.size() + " " + agents.counts() + " " + broker.counts();
   }
 
   private Channel listen() throws StartupException {
@@ -177,19 +183,34 @@ public final class RelayServer {
     Sockets.tune(channel);
     channel.config().setAllowHalfClosure(true);
     channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
-    unclassified.add(channel);
+    Source source = Source.of(channel.remoteAddress());
+    SocketChannel oldest = unidentified.enter(source, channel);
+    if (oldest != null) {
+      drop(oldest);
+    }
+    channel.closeFuture().addListener(closed -> unidentified.leave(source, channel));
     channel
         .pipeline()
         .addLast(
-            "classifier", new ConnectionClassifier(() -> graceNanos(channel), new Router(channel)));
+            "classifier",
+            new ConnectionClassifier(
+                () -> graceNanos(channel, source), new Router(channel, source)));
   }
 
-  private long graceNanos(SocketChannel channel) {
+  private static void drop(SocketChannel channel) {
+    if (DROPPED.allows()) {
+      log.info(
+          "connection.refused from={} reason={}",
+          Sockets.text(channel.remoteAddress()),
+          ReasonCode.LIMIT);
+    }
+    Sockets.reset(channel);
+  }
+
+  private long graceNanos(SocketChannel channel, Source source) {
     long now = channel.eventLoop().ticker().nanoTime();
     long grace = config.grace().toNanos();
-    return addresses.isExpected(Source.of(channel.remoteAddress()), now)
-        ? Math.max(grace, AGENT_GRACE_NANOS)
-        : grace;
+    return addresses.isExpected(source, now) ? Math.max(grace, AGENT_GRACE_NANOS) : grace;
   }
 
   /** The port listened on, also where the command line says 0. */
@@ -214,7 +235,7 @@ public final class RelayServer {
         .close()
         .addListener(
             noMoreAccepted -> {
-              unclassified.forEach(Sockets::reset);
+              unidentified.all().forEach(Sockets::reset);
               broker.drain().addListener(noneLeft -> end(done));
               // here and not by the caller, for whom the loops may have ended already
               loops.schedule(
@@ -237,14 +258,16 @@ public final class RelayServer {
   /** From the classifier to the rooms behind it. */
   private final class Router implements ConnectionSink {
     private final SocketChannel channel;
+    private final Source source;
 
-    Router(SocketChannel channel) {
+    Router(SocketChannel channel, Source source) {
       this.channel = channel;
+      this.source = source;
     }
 
     @Override
     public void user(boolean silent) {
-      unclassified.remove(channel);
+      unidentified.leave(source, channel);
       if (draining) {
         Sockets.reset(channel);
       } else {
@@ -264,7 +287,7 @@ public final class RelayServer {
 
     @Override
     public void magic() {
-      unclassified.remove(channel);
+      unidentified.leave(source, channel);
       agents.guard(channel);
     }
 

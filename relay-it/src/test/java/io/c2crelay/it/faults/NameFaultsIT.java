@@ -85,7 +85,7 @@ class NameFaultsIT {
 
     void awaitCalm() {
       ledger.check();
-      process.awaitCounts(SOON, "waiting=0", "sessions=0", "unclassified=0", "buffered=0");
+      process.awaitCounts(SOON, "waiting=0", "sessions=0", "unidentified=0", "buffered=0");
     }
   }
 

@@ -94,7 +94,7 @@ final class Rig {
         "waiting=0",
         "sessions=0",
         "handshakes=0",
-        "unclassified=0",
+        "unidentified=0",
         "buffered=0");
     agent.awaitCounts(timeout, "sessions=0", "buffered=0");
   }

@@ -73,7 +73,7 @@ class HalfPreamblesIT {
       try (Swarm first = halfPreambles(relay, WARM_UP)) {
         first.awaitConnected(SOON);
       }
-      relay.awaitCounts(SOON, "unclassified=0", "handshakes=0", "waiting=0", "sessions=1");
+      relay.awaitCounts(SOON, "unidentified=0", "handshakes=0", "waiting=0", "sessions=1");
       user.begin();
       TimeUnit.SECONDS.sleep(2);
       user.lap("half preambles, before");
@@ -94,7 +94,7 @@ class HalfPreamblesIT {
             "half preambles, relay",
             48,
             48,
-            "unclassified=0",
+            "unidentified=0",
             "handshakes=0",
             "waiting=0",
             "sessions=0",

@@ -109,7 +109,7 @@ class SlowHandshakesIT {
           "slow handshakes",
           64,
           16,
-          "unclassified=0",
+          "unidentified=0",
           "handshakes=0",
           "agents=0",
           "waiting=0",

@@ -29,7 +29,7 @@ final class UnitPair {
   private static final Duration IDLE_THREADS_END = Duration.ofSeconds(60);
   private static final int WARM_UP = 50;
   private static final String[] RELAY_AT_REST = {
-    "unclassified=0",
+    "unidentified=0",
     "handshakes=0",
     "agents=1",
     "warm=4", // the default of --pool

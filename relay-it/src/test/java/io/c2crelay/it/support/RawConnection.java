@@ -274,6 +274,15 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
+  /** TLS's farewell alone: TCP stays open both ways. */
+  public void closeNotify() {
+    try {
+      tls.shutdownOutput();
+    } catch (IOException e) {
+      throw new AssertionError(this + " cannot send close_notify", e);
+    }
+  }
+
   /** RST. */
   public void reset() {
     try {

@@ -43,6 +43,8 @@ public final class Wire {
   public static final int TARGET_REFUSED = 1;
   public static final int STALE_EPOCH = 12;
   public static final int DRAINING = 9;
+  public static final byte USER_GONE = 6;
+  public static final byte TARGET_GONE = 15;
 
   public static final int MAX_CONTROL_PAYLOAD = 4 * 1024;
   public static final int MAX_DATA_PAYLOAD = 16 * 1024 - 4;

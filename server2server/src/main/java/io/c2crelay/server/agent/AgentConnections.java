@@ -13,6 +13,7 @@ import io.c2crelay.common.splice.SpliceSettings;
 import io.c2crelay.common.tls.RelayTls;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.server.session.AgentAddresses;
+import io.c2crelay.server.session.ConnectionLimit;
 import io.c2crelay.server.session.DataConnectionHandler;
 import io.c2crelay.server.session.SessionBroker;
 import io.c2crelay.server.session.Source;
@@ -51,8 +52,8 @@ public final class AgentConnections {
   private final SecureRandom random;
   private final AgentRegistry registry;
   private final AuthThrottle throttle = new AuthThrottle();
-  private final HandshakeLimits strangers = HandshakeLimits.ofStrangers();
-  private final HandshakeLimits neighbours = HandshakeLimits.ofNeighbours();
+  private final ConnectionLimit<HandshakeGuard> strangers = HandshakeGuard.limitOfStrangers();
+  private final ConnectionLimit<HandshakeGuard> neighbours = HandshakeGuard.limitOfNeighbours();
   private final AtomicLong lastName = new AtomicLong();
 
   /**

@@ -2,6 +2,7 @@ package io.c2crelay.server.agent;
 
 import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.server.session.ConnectionLimit;
 import io.c2crelay.server.session.Source;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
@@ -15,7 +16,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Bounds a connection that has shown the magic and nothing more: 10 s, 16 KiB read, and its place
- * among {@link HandshakeLimits}. First in the pipeline until {@link #admitted}.
+ * among those of its kind. First in the pipeline until {@link #admitted}.
  */
 final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   private static final Logger log = LoggerFactory.getLogger(HandshakeGuard.class);
@@ -24,23 +25,36 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   private static final long LIMIT_SECONDS = 10;
   private static final int MAX_BYTES = 16 * 1024;
 
+  /** How many there may be, unless they come from an agent's address. */
+  static ConnectionLimit<HandshakeGuard> limitOfStrangers() {
+    return ConnectionLimit.of(256, 64);
+  }
+
+  /**
+   * From an attached agent's address: some of them are its dials, of which it has at most 64 in
+   * handshake, and which strangers must not crowd out.
+   */
+  static ConnectionLimit<HandshakeGuard> limitOfNeighbours() {
+    return ConnectionLimit.of(1024, 512);
+  }
+
   private final Channel channel;
   private final Source source;
-  private final HandshakeLimits limits;
+  private final ConnectionLimit<HandshakeGuard> limit;
   private @Nullable Future<?> timer;
   private int bytes;
   private boolean over;
 
-  HandshakeGuard(Channel channel, Source source, HandshakeLimits limits) {
+  HandshakeGuard(Channel channel, Source source, ConnectionLimit<HandshakeGuard> limit) {
     this.channel = channel;
     this.source = source;
-    this.limits = limits;
+    this.limit = limit;
   }
 
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
     timer = ctx.executor().schedule(() -> drop("TIME"), LIMIT_SECONDS, TimeUnit.SECONDS);
-    HandshakeGuard oldest = limits.enter(source, this);
+    HandshakeGuard oldest = limit.enter(source, this);
     if (oldest != null) {
       Sockets.run(oldest.channel, () -> oldest.drop("LIMIT"));
     }
@@ -55,10 +69,6 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
     } else {
       ctx.fireChannelRead(msg);
     }
-  }
-
-  Source source() {
-    return source;
   }
 
   /** The connection is authenticated: it is bounded no more. */
@@ -94,6 +104,6 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
     if (timer != null) {
       timer.cancel(false);
     }
-    limits.leave(source, this);
+    limit.leave(source, this);
   }
 }

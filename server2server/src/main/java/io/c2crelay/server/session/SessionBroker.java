@@ -11,12 +11,9 @@ import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.security.SecureRandom;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -34,11 +31,6 @@ public final class SessionBroker {
   private static final Logger log = LoggerFactory.getLogger(SessionBroker.class);
   private static final LogThrottle THROTTLE = LogThrottle.of(log, "dial.failed", 10);
 
-  /** Users that may wait while no agent is attached: in all, and from one source. */
-  private static final int MAX_WAITING_WITHOUT_AGENT = 256;
-
-  private static final int MAX_WAITING_WITHOUT_AGENT_PER_SOURCE = 64;
-
   /** How often a queue that nothing serves is looked at: an agent may have been heard again. */
   private static final long TICK_MILLIS = 1000;
 
@@ -53,8 +45,7 @@ public final class SessionBroker {
   private final Map<DataConnection, Agent> warm = new HashMap<>();
   private final UserQueue queue = new UserQueue();
   private final Dials dials;
-  private final Set<User> users = new HashSet<>();
-  private int tentative;
+  private final UserLimits users;
   private long lastSessionId;
   private boolean draining;
   private boolean ticking;
@@ -75,6 +66,7 @@ public final class SessionBroker {
     this.budget = requireNonNull(budget, "budget");
     this.addresses = requireNonNull(addresses, "addresses");
     drained = loop.newPromise();
+    users = new UserLimits(settings.maxSessions(), settings.maxTentative());
     dials = new Dials(loop, settings.pool(), addresses, random, agents.values(), queue);
   }
 
@@ -102,32 +94,29 @@ public final class SessionBroker {
   }
 
   private void entered(User user) {
-    ReasonCode refusal = refusalOf(user);
-    if (refusal != null) {
-      user.place = User.Place.GONE;
-      user.reset(refusal);
+    if (draining || budget.isExhausted()) {
+      refuse(user, draining ? ReasonCode.DRAINING : ReasonCode.LIMIT);
       return;
     }
-    users.add(user);
+    UserLimits.Verdict verdict = users.judge(user, !agents.isEmpty());
+    if (!verdict.admitted) {
+      refuse(user, ReasonCode.LIMIT);
+      return;
+    }
+    if (verdict.evicted != null) {
+      verdict.evicted.abort(ReasonCode.LIMIT);
+      leave(verdict.evicted);
+    }
     if (!user.confirmed) {
-      tentative++;
       user.suspicious =
           addresses.isAttached(user.source()) || addresses.isExpected(user.source(), now());
     }
     await(user);
   }
 
-  private @Nullable ReasonCode refusalOf(User user) {
-    if (draining) {
-      return ReasonCode.DRAINING;
-    }
-    boolean full = users.size() >= settings.maxSessions() || budget.isExhausted();
-    boolean silentFull = !user.confirmed && tentative >= settings.maxTentative();
-    boolean idleFull =
-        agents.isEmpty()
-            && (queue.size() >= MAX_WAITING_WITHOUT_AGENT
-                || queue.sizeOf(user.source()) >= MAX_WAITING_WITHOUT_AGENT_PER_SOURCE);
-    return full || silentFull || idleFull ? ReasonCode.LIMIT : null;
+  private static void refuse(User user, ReasonCode reason) {
+    user.place = User.Place.GONE;
+    user.reset(reason);
   }
 
   private void giveUp(User user) {
@@ -150,7 +139,7 @@ public final class SessionBroker {
       queue.remove(user);
     }
     user.confirmed = true;
-    tentative--;
+    users.update(user);
     settleReplacement(user);
     if (waits) {
       queue.add(user);
@@ -196,9 +185,6 @@ public final class SessionBroker {
     unseat(user);
     user.place = User.Place.GONE;
     users.remove(user);
-    if (!user.confirmed) {
-      tentative--;
-    }
     dials.replenish();
     endDrainIfDone();
   }
@@ -429,6 +415,7 @@ public final class SessionBroker {
     user.waitTimer =
         loop.schedule(() -> giveUp(user), settings.waitLimit().toNanos(), TimeUnit.NANOSECONDS);
     queue.add(user);
+    users.update(user);
     match();
   }
 
@@ -475,9 +462,10 @@ public final class SessionBroker {
   private void seat(User user, Agent agent) {
     DataConnection connection = requireNonNull(agent.freshest(now()));
     forget(connection);
-    queue.remove(user);
+    queue.served(user);
     stopWaiting(user);
     user.place = User.Place.SERVED;
+    users.update(user);
     user.agent = agent;
     agent.load.sessions++;
     if (user.suspicious && !user.confirmed) {
@@ -527,11 +515,11 @@ public final class SessionBroker {
 
   /** Aborts every session. */
   public void abortAll(ReasonCode reason) {
-    loop.execute(() -> new ArrayList<>(users).forEach(user -> user.abort(reason)));
+    loop.execute(() -> users.all().forEach(user -> user.abort(reason)));
   }
 
   private void endDrainIfDone() {
-    if (draining && users.isEmpty()) {
+    if (draining && users.size() == 0) {
       drained.trySuccess(null);
     }
   }

@@ -17,6 +17,7 @@ import io.c2crelay.common.splice.BufferBudget;
 import io.c2crelay.common.testing.Script;
 import io.c2crelay.server.session.AgentAddresses;
 import io.c2crelay.server.session.BrokerSettings;
+import io.c2crelay.server.session.ConnectionLimit;
 import io.c2crelay.server.session.SessionBroker;
 import io.c2crelay.server.session.Source;
 import io.netty.buffer.ByteBuf;
@@ -98,7 +99,7 @@ class ControlHandshakeFuzzTest {
             random);
     final AgentRegistry registry = new AgentRegistry(brokerLoop.eventLoop(), broker, addresses);
     final AuthThrottle throttle = new AuthThrottle();
-    final HandshakeLimits limits = HandshakeLimits.ofStrangers();
+    final ConnectionLimit<HandshakeGuard> limits = HandshakeGuard.limitOfStrangers();
     final CompletableFuture<MutualAuth> key = new CompletableFuture<>();
     final InstanceId[] agents = {InstanceId.random(random), InstanceId.random(random)};
     final Set<InstanceId> known = new HashSet<>();

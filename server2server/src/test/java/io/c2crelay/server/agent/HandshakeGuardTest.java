@@ -17,7 +17,7 @@ class HandshakeGuardTest {
       new HandshakeGuard(
           channel,
           Source.of(new InetSocketAddress("198.51.100.7", 1)),
-          HandshakeLimits.ofStrangers());
+          HandshakeGuard.limitOfStrangers());
 
   @BeforeEach
   void add() {

@@ -23,6 +23,8 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Pairing, the queue, the warm pool and the dials, in frozen time on one loop. */
 class SessionBrokerTest {
@@ -235,25 +237,125 @@ class SessionBrokerTest {
 
   @Test
   void withoutAnAgentTwoHundredAndFiftySixUsersMayWait() {
-    for (int i = 0; i < 4; i++) {
-      enterMany(64, "198.51.100." + i);
+    enterMany(64, "198.51.100.100");
+    for (int i = 1; i <= 4; i++) {
+      enterMany(48, "198.51.100." + (100 + i));
     }
-    assertThat(enter(USER).isOpen()).isFalse();
+    FakeUser first = users.get(0);
+    assertThat(enter(USER).isOpen()).isTrue();
+    assertThat(first.isOpen()).as("of those that hold most").isFalse();
+    assertThat(open()).isEqualTo(256);
   }
 
   @Test
   void withAnAgentAsManyAsThereMayBeSessions() {
     attach();
-    enterMany(400, USER);
+    enterFromMany(80, 5);
+    assertThat(enter("192.0.2.1").isOpen()).isFalse();
+    assertThat(open()).isEqualTo(400);
+  }
+
+  // --- sources that hold much ---
+
+  @ParameterizedTest
+  @CsvSource({"false, 400, 360", "true, 400, 90", "false, 10, 9", "false, 1, 1", "true, 2, 1"})
+  void oneSourceLeavesATenth(boolean silent, int maxSessions, int most) {
+    broker = broker(0, maxSessions);
+    attach();
+    for (int i = 0; i < most; i++) {
+      assertThat(enter(USER, silent).isOpen()).isTrue();
+    }
+    assertThat(enter(USER, silent).isOpen()).isFalse();
+    assertThat(open()).isEqualTo(most);
+  }
+
+  @Test
+  void theSourceThatHoldsMostGivesWayWhenAllIsTaken() {
+    attach();
+    enterMany(195, "192.0.2.100");
+    enterFromMany(41, 5);
+    assertThat(enter(USER).isOpen()).isTrue();
+    assertThat(users.get(0).isOpen()).isFalse();
+    assertThat(enter("192.0.2.2").isOpen()).as("holds less than the largest").isTrue();
+    assertThat(users.get(1).isOpen()).isFalse();
+    assertThat(enter("192.0.2.100").isOpen()).as("holds most itself").isFalse();
+    assertThat(open()).isEqualTo(400);
+  }
+
+  @Test
+  void silentUsersGiveWayFirstWithTheirSessions() {
+    broker = broker(0, 4);
+    FakeAgent agent = attach();
+    enterSilent("192.0.2.1");
+    agent.answerAll();
+    enterMany(2, "192.0.2.1");
+    enter("192.0.2.2");
+    assertThat(agent.sessions()).isEqualTo(1);
+    assertThat(enter(USER).isOpen()).isTrue();
+    assertThat(users.stream().map(FakeUser::isOpen)).containsExactly(false, true, true, true, true);
+  }
+
+  @Test
+  void runningSessionsNeverGiveWay() {
+    broker = broker(0, 4);
+    FakeAgent agent = attach();
+    enterMany(3, "192.0.2.1");
+    enter("192.0.2.2");
+    agent.answerAll();
+    assertThat(agent.sessions()).isEqualTo(4);
     assertThat(enter(USER).isOpen()).isFalse();
-    assertThat(users.stream().filter(FakeUser::isOpen)).hasSize(400);
+    assertThat(open()).isEqualTo(4);
+  }
+
+  @Test
+  void sourcesThatHoldTheSameDoNotGiveWay() {
+    broker = broker(0, 2);
+    attach();
+    enter("192.0.2.1");
+    enter("192.0.2.2");
+    assertThat(enter(USER).isOpen()).isFalse();
+    assertThat(open()).isEqualTo(2);
+  }
+
+  @Test
+  void sourcesAreServedInTurn() {
+    broker = broker(0, 400);
+    FakeAgent agent = attach();
+    enterMany(100, "192.0.2.1");
+    FakeUser silent = enterSilent("192.0.2.2");
+    FakeUser other = enter("192.0.2.3");
+    List<User> served = new ArrayList<>();
+    for (int i = 0; i < 6; i++) {
+      served.add(agent.answer().served);
+    }
+    assertThat(served)
+        .containsExactly(
+            users.get(0).user(),
+            silent.user(),
+            other.user(),
+            users.get(1).user(),
+            users.get(2).user(),
+            users.get(3).user());
+  }
+
+  @Test
+  void userThatIsResetLeavesTheQueueAtOnce() {
+    broker = broker(0, 400);
+    FakeAgent agent = attach();
+    pass(12_001); // so that no dial is made
+    FakeUser user = enter(USER);
+    user.socket.close();
+    run();
+    agent.heard();
+    pass(1000);
+    assertThat(agent.asked).isEmpty();
   }
 
   @Test
   void aQuarterOfTheSessionsMayBeSilent() {
     attach();
     for (int i = 0; i < 100; i++) {
-      assertThat(enterSilent(USER).isOpen()).isTrue();
+      assertThat(enterSilent("192.0.2." + i).isOpen()).isTrue();
     }
     assertThat(enterSilent(USER).isOpen()).isFalse();
     users.get(0).confirm();
@@ -292,7 +394,7 @@ class SessionBrokerTest {
   @Test
   void agentHasAtMost256TokensOutstanding() {
     FakeAgent agent = attach();
-    enterMany(400, USER);
+    enterMany(300, USER);
     assertThat(agent.asked).hasSize(256);
     agent.answer();
     assertThat(agent.asked).hasSize(256);
@@ -705,6 +807,16 @@ class SessionBrokerTest {
     for (int i = 0; i < count; i++) {
       assertThat(enter(address).isOpen()).isTrue();
     }
+  }
+
+  private void enterFromMany(int sources, int each) {
+    for (int i = 1; i <= sources; i++) {
+      enterMany(each, "192.0.2." + i);
+    }
+  }
+
+  private long open() {
+    return users.stream().filter(FakeUser::isOpen).count();
   }
 
   private List<FakeUser> enterAll(int count) {
