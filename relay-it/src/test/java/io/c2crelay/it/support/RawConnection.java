@@ -75,7 +75,7 @@ public final class RawConnection implements AutoCloseable {
       throws IOException {
     socket.setSoTimeout(TIMEOUT_MILLIS);
     SSLSocket tls =
-        (SSLSocket) trustAll().getSocketFactory().createSocket(socket, "relay.invalid", 0, true);
+        (SSLSocket) trustAll().getSocketFactory().createSocket(socket, "relay.invalid", 0, false);
     tls.setEnabledProtocols(new String[] {version});
     tls.setUseClientMode(true);
     tls.startHandshake();
@@ -94,7 +94,7 @@ public final class RawConnection implements AutoCloseable {
     socket.setSoTimeout(TIMEOUT_MILLIS);
     SSLSocket tls =
         (SSLSocket)
-            identity.context().getSocketFactory().createSocket(socket, (InputStream) null, true);
+            identity.context().getSocketFactory().createSocket(socket, (InputStream) null, false);
     tls.setEnabledProtocols(new String[] {"TLSv1.3"});
     tls.setUseClientMode(false);
     tls.startHandshake();

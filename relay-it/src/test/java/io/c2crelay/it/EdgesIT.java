@@ -1,0 +1,240 @@
+package io.c2crelay.it;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.c2crelay.it.support.Bulk;
+import io.c2crelay.it.support.Ending;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.Pair;
+import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Target;
+import io.c2crelay.it.support.TcpEnd;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Connections that end in disorder: what was sent before the end arrives, and the end is passed on,
+ * as on a direct connection. With each transport.
+ */
+@Timeout(90)
+class EdgesIT {
+
+  private static final Duration SOON = Duration.ofSeconds(10);
+  private static final int ROUNDS = 5;
+
+  /** More than this may be in a sender's kernel at its reset, which drops what is not sent. */
+  private static final int SENT_AT_ONCE = 20_000;
+
+  @RegisterExtension static final Harness SHARED = Harness.perClass();
+  @RegisterExtension final Harness harness = Harness.perTest();
+
+  private static Target target;
+  private static final Map<String, Pair> PAIRS = new HashMap<>();
+
+  @BeforeAll
+  static void startPairs() {
+    target = SHARED.keep(Target.manual());
+    for (String transport : new String[] {"auto", "nio"}) {
+      PAIRS.put(
+          transport,
+          Pair.of(SHARED, target)
+              .relayOptions("--transport", transport)
+              .agentOptions("--transport", transport)
+              .start());
+    }
+  }
+
+  private TcpEnd user(String transport) {
+    return harness.keep(PAIRS.get(transport).user());
+  }
+
+  // --- bytes before a reset ---
+
+  @ParameterizedTest
+  @CsvSource({
+    "auto, 6", "auto, 1000", "auto, 20000", "auto, 200000",
+    "nio, 6", "nio, 1000", "nio, 20000", "nio, 200000"
+  })
+  void bytesOfAUserBeforeItsResetReachTheTarget(String transport, int length) throws Exception {
+    byte[] bytes = Bulk.bytes(length, length);
+    for (int round = 0; round < ROUNDS; round++) {
+      TcpEnd user = user(transport).send("x");
+      TcpEnd atTarget = harness.keep(target.next());
+      atTarget.send("a greeting");
+      await().until(() -> user.in().available() > 0);
+      resetWhenSent(user.send(bytes), length);
+      assertThat(atTarget.receiveText(1)).isEqualTo("x");
+      assertThat(atTarget.receive(length)).isEqualTo(bytes);
+      assertThat(atTarget.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "auto, 6", "auto, 1000", "auto, 20000", "auto, 200000",
+    "nio, 6", "nio, 1000", "nio, 20000", "nio, 200000"
+  })
+  void bytesOfATargetBeforeItsResetReachTheUser(String transport, int length) throws Exception {
+    byte[] bytes = Bulk.bytes(length, length);
+    RelayProcess relay = PAIRS.get(transport).relay();
+    for (int round = 0; round < ROUNDS; round++) {
+      int mark = relay.mark();
+      TcpEnd user = user(transport).send("a request");
+      TcpEnd atTarget = harness.keep(target.next());
+      await().until(() -> atTarget.in().available() > 0);
+      resetWhenSent(atTarget.send(bytes), length);
+      assertThat(user.receive(length)).isEqualTo(bytes);
+      assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+      relay.awaitLog(mark, "session\\.close .*reason=TARGET_GONE up=9 down=" + length + " ", SOON);
+    }
+  }
+
+  /** Its session begins after its end. */
+  @ParameterizedTest
+  @CsvSource({"auto, 6", "auto, 20000", "nio, 6", "nio, 20000"})
+  void bytesOfAUserThatIsResetAtOnceReachTheTarget(String transport, int length) {
+    byte[] bytes = Bulk.bytes(length, length);
+    for (int round = 0; round < ROUNDS; round++) {
+      user(transport).send(bytes).reset();
+      TcpEnd atTarget = harness.keep(target.next());
+      assertThat(atTarget.receive(length)).isEqualTo(bytes);
+      assertThat(atTarget.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    }
+  }
+
+  private static void resetWhenSent(TcpEnd end, int sent) throws InterruptedException {
+    if (sent > SENT_AT_ONCE) {
+      TimeUnit.MILLISECONDS.sleep(100);
+    }
+    end.reset();
+  }
+
+  /** As an HTTP server does that refuses an upload. */
+  @ParameterizedTest
+  @CsvSource({
+    "auto, 3000", "auto, 100000", "auto, 3000000", "auto, 30000000",
+    "nio, 3000", "nio, 100000", "nio, 3000000", "nio, 30000000"
+  })
+  void anAnswerBeforeTheRequestIsWhole(String transport, int request) {
+    byte[] answer = Bulk.bytes(1, 2_000);
+    for (int round = 0; round < ROUNDS; round++) {
+      TcpEnd user = user(transport);
+      CompletableFuture<Void> upload =
+          CompletableFuture.runAsync(
+              () -> {
+                try {
+                  user.send(new byte[request]);
+                } catch (AssertionError reset) {
+                  // The answer came before it was through.
+                }
+              });
+      TcpEnd atTarget = harness.keep(target.next());
+      atTarget.receive(100);
+      atTarget.send(answer).finish();
+      atTarget.close();
+      assertThat(user.receive(answer.length)).isEqualTo(answer);
+      upload.join();
+      user.close();
+    }
+  }
+
+  // --- a reset behind a FIN ---
+
+  @Test
+  void aResetBehindAFinIsNoticedWithinASecond() {
+    assertNoticed("auto", Duration.ofSeconds(1));
+  }
+
+  @Test
+  @Tag("full")
+  void aResetBehindAFinIsNoticedByNioWithinThirtySeconds() {
+    assertNoticed("nio", Duration.ofSeconds(30));
+  }
+
+  private void assertNoticed(String transport, Duration limit) {
+    Pair pair = PAIRS.get(transport);
+    int relayMark = pair.relay().mark();
+    TcpEnd user = user(transport).send("request").finish();
+    TcpEnd atTarget = harness.keep(target.next());
+    assertThat(new String(atTarget.receiveAll(), UTF_8)).isEqualTo("request");
+    user.reset();
+    pair.relay().awaitLog(relayMark, "session\\.close .*reason=USER_GONE ", limit);
+    assertThat(atTarget.awaitEnd(SOON)).as("its FIN was first").isEqualTo(Ending.FIN);
+
+    int agentMark = pair.agent().mark();
+    relayMark = pair.relay().mark();
+    user = user(transport).send("request");
+    atTarget = harness.keep(target.next());
+    atTarget.receive(7);
+    atTarget.send("bye").finish();
+    assertThat(user.receiveText(3)).isEqualTo("bye");
+    atTarget.reset();
+    pair.agent().awaitLog(agentMark, "session\\.close .*reason=TARGET_GONE ", limit);
+    pair.relay().awaitLog(relayMark, "session\\.close .*reason=TARGET_GONE ", SOON);
+  }
+
+  @Test
+  void aUserThatIsResetBehindItsFinWaitsNoMore() {
+    RelayProcess relay = harness.relay(Harness.newKey(), "--log-level", "debug");
+    relay.awaitListening();
+    TcpEnd user = harness.keep(TcpEnd.connect(relay.port())).send("request").finish();
+    relay.awaitLog("relay\\.counts .*waiting=1 ", SOON);
+    int mark = relay.mark();
+    user.reset();
+    relay.awaitLog(mark, "relay\\.counts .*waiting=0 ", Duration.ofSeconds(3));
+  }
+
+  /** Bounded by 30 s at each end. */
+  @ParameterizedTest
+  @ValueSource(strings = {"auto", "nio"})
+  @Tag("full")
+  void anEndThatDoesNotReadIsResetInTheEnd(String transport) throws Exception {
+    Pair pair = PAIRS.get(transport);
+    TcpEnd user = user(transport).small().send("x");
+    TcpEnd atTarget = harness.keep(target.next());
+    CompletableFuture<Void> flood =
+        CompletableFuture.runAsync(
+            () -> {
+              try {
+                atTarget.send(new byte[30_000_000]);
+              } catch (AssertionError closed) {
+                // By the reset below.
+              }
+            });
+    TimeUnit.SECONDS.sleep(2); // everything is full
+    int mark = pair.relay().mark();
+    atTarget.reset();
+    flood.join();
+    pair.relay().awaitLog(mark, "session\\.close ", Duration.ofSeconds(75));
+    assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+  }
+
+  // --- urgent data ---
+
+  @ParameterizedTest
+  @ValueSource(strings = {"auto", "nio"})
+  void anUrgentByteStaysInItsPlace(String transport) throws IOException {
+    TcpEnd user = user(transport).send("a");
+    TcpEnd atTarget = harness.keep(target.next());
+    user.socket().sendUrgentData('!');
+    user.send("b");
+    assertThat(atTarget.receiveText(3)).isEqualTo("a!b");
+    atTarget.send("c").socket().sendUrgentData('!');
+    atTarget.send("d");
+    assertThat(user.receiveText(3)).isEqualTo("c!d");
+  }
+}
