@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The clock of one session, one timer for all: a PING after 30 s without a write to the data
  * connection, an abort after the idle time-out, and after the half-close time-out of a session that
- * only one direction is left of; with NIO, every 15 s a look whether the raw leg was reset. On the
+ * only one direction is left of; with NIO, every 15 s a look whether a leg was reset. On the
  * session's loop.
  */
 final class IdleWatch implements Runnable {

@@ -29,14 +29,15 @@ import org.jspecify.annotations.Nullable;
  *
  * <ul>
  *   <li>The raw leg was reset: RESET goes out behind its last DATA; what comes back is dropped
- *       until the peer closes the framed leg, as it does at RESET, or for 30 s.
+ *       until the peer closes the framed leg, as it does at RESET.
  *   <li>A write to the raw leg failed: it was reset, but what the kernel has received from it is
  *       read first.
  *   <li>RESET was read, or the framed leg was lost: the raw leg is reset once its peer has all the
  *       bytes ({@link DelayedReset}).
  * </ul>
  *
- * <p>An {@link #abort} from this side ends both legs at once.
+ * <p>All of it is bounded by 30 s from the first sign of the end. An {@link #abort} from this side
+ * ends both legs at once.
  *
  * <p>All methods run on that loop.
  */
@@ -55,6 +56,8 @@ public final class Splice {
    * After both EOFs the relay closes first; an agent that waits longer than this closes by itself.
    */
   private static final long FAREWELL_HOURS = 1;
+
+  private static final long ABORT_LIMIT_SECONDS = 30;
 
   /** Payloads below this, in bytes, are copied out of the buffer they came in. */
   private static final int SMALL = 512;
@@ -95,8 +98,10 @@ public final class Splice {
   /** Why the session is being aborted; null as long as it is not. */
   private @Nullable ReasonCode abortReason;
 
-  /** The abort waits for one of the legs, and no longer than this. */
+  /** Runs from the first sign that the session will be aborted. */
   private @Nullable Future<?> abortLimit;
+
+  private @Nullable DelayedReset rawReset;
 
   private boolean ended;
   private long rawBytes;
@@ -383,19 +388,22 @@ public final class Splice {
     if (rawEof) {
       rawGone();
     } else {
-      readToTheEnd(settings.side().rawGone());
+      limitTheEnd(framed, settings.side().rawGone());
       abandonIfUnwatched();
     }
   }
 
   /**
-   * Looks whether the raw leg was reset, where its transport does not say so: behind its FIN, or
-   * while it is not read.
+   * Looks whether a leg was reset, where its transport does not say so: behind its FIN, or while it
+   * is not read.
    */
   void probe() {
-    boolean unwatched = rawEof ? !outputShut : !raw.config().isAutoRead();
-    if (unwatched && NioProbe.isReset(raw)) {
+    boolean rawIgnored = rawEof ? !outputShut : !raw.config().isAutoRead();
+    if (rawIgnored && NioProbe.isReset(raw)) {
       rawError();
+    }
+    if (!framed.config().isAutoRead() && NioProbe.isReset(framed)) {
+      framedError();
     }
   }
 
@@ -407,26 +415,23 @@ public final class Splice {
     if (rawEof) {
       rawGone();
     } else {
-      readToTheEnd(settings.side().rawGone());
+      limitTheEnd(framed, settings.side().rawGone());
     }
   }
 
   /** The same of the framed leg. */
   void framedError() {
     if (!isOver()) {
-      readToTheEnd(ReasonCode.AGENT_LOST);
+      limitTheEnd(framed, ReasonCode.AGENT_LOST);
     }
   }
 
-  /** A leg was reset while it holds unread bytes: the other one may take them, but not for ever. */
-  private void readToTheEnd(ReasonCode reason) {
+  /** The session will be aborted: bytes may still be delivered, but not for ever. */
+  private void limitTheEnd(Channel leg, ReasonCode reason) {
     if (abortLimit == null) {
-      abortLimit = limit(() -> abort(reason));
+      abortLimit =
+          leg.eventLoop().schedule(() -> abort(reason), ABORT_LIMIT_SECONDS, TimeUnit.SECONDS);
     }
-  }
-
-  private Future<?> limit(Runnable end) {
-    return framed.eventLoop().schedule(end, DelayedReset.LIMIT_SECONDS, TimeUnit.SECONDS);
   }
 
   /**
@@ -458,9 +463,9 @@ public final class Splice {
       finish(settings.side().rawGone());
       return;
     }
+    limitTheEnd(framed, settings.side().rawGone());
     framed.writeAndFlush(Frame.Reset.of(settings.side().rawGone())).addListener(toFramed);
     framed.config().setAutoRead(true); // what comes is dropped, until the peer has closed
-    abortLimit = limit(() -> Sockets.reset(framed));
   }
 
   /** The framed leg's connection ended in order. */
@@ -492,8 +497,9 @@ public final class Splice {
     toRaw.update();
     Sockets.reset(framed);
     if (raw.isActive()) {
+      limitTheEnd(raw, reason);
       raw.config().setAutoRead(false);
-      DelayedReset.of(raw, lost -> deliveredBytes -= lost);
+      rawReset = DelayedReset.of(raw, lost -> deliveredBytes -= lost);
     } else {
       finish(reason);
     }
@@ -528,6 +534,9 @@ public final class Splice {
       return;
     }
     boolean first = beginAbort(reason);
+    if (rawReset != null) {
+      rawReset.now();
+    }
     finish(requireNonNull(abortReason));
     if (first) {
       tellPeer(reason);
@@ -566,7 +575,6 @@ public final class Splice {
     }
     abortReason = reason;
     idleWatch.stop();
-    cancelLimit();
     return true;
   }
 
