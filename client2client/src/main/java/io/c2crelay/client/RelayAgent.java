@@ -61,6 +61,7 @@ public final class RelayAgent {
             config.relayHost(),
             config.relayPort(),
             config.label(),
+            config.target().toString(),
             loops,
             NameResolver.create(), // its own: a target's name must not hold up the relay's
             RelayConnector.of(config.transport(), tls),

@@ -133,7 +133,7 @@ class Client2ClientTest {
         "22 relay 0 key          | RELAY_PORT must be from 1 to 65535",
         "22 relay 65536 key      | RELAY_PORT must be from 1 to 65535",
         "22 relay 4000 key --connect-timeout=5s | --connect-timeout must be from 100ms to 4s",
-        "22 relay 4000 key --pool=3 | unknown option in argument 5; a key that looks like one goes after --",
+        "22 relay 4000 key --pool=3 | unknown option --pool in argument 5; a key that looks like one goes after --",
       })
   void whatIsWrongIsAUsageError(String args, String message) {
     assertThat(run(args.split(" +"))).isEqualTo(CliRunner.USAGE);

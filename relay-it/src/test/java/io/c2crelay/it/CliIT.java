@@ -20,6 +20,7 @@ import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -159,6 +160,18 @@ class CliIT {
     assertOneLine(ofAgent);
   }
 
+  @Test
+  void aKeyFileThatOthersCanReadIsWarnedOf() throws Exception {
+    Path file = Files.writeString(directory.resolve("key"), Harness.newKey() + "\n");
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r-----"));
+    RelayProcess open = harness.relay(Launch.relay("0", "--key-file", file.toString()));
+    open.awaitLog("WARN  key\\.file_readable mode=0640 note=", SOON);
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+    RelayProcess closed = harness.relay(Launch.relay("0", "--key-file", file.toString()));
+    closed.awaitListening();
+    assertThat(closed.lines("key\\.file_readable")).isEmpty();
+  }
+
   // ---- help and version: 0
 
   /** Named by the section of the README that has the options. */
@@ -190,9 +203,9 @@ class CliIT {
   /** From {@code --pool N} to its default, in the order of the help. */
   private static Map<String, String> optionsOf(String help) {
     Map<String, String> options = new LinkedHashMap<>();
-    Stream.of(help.split("\\n +(?=--)"))
+    Stream.of(help.split("\\n +(?=-)"))
         .skip(1)
-        .map(entry -> entry.replaceAll("\\s+", " "))
+        .map(entry -> entry.replaceAll("\\s+", " ").replaceFirst("^-[hV], ", ""))
         .forEach(
             entry -> {
               Matcher value = DEFAULT.matcher(entry);

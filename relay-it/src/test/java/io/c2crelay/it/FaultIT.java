@@ -20,6 +20,7 @@ import io.c2crelay.it.support.TcpEnd;
 import io.c2crelay.it.support.Wire;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
@@ -32,6 +33,7 @@ import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Things break: keys are wrong, targets refuse, processes die, networks fall silent, crowds come.
@@ -46,12 +48,18 @@ class FaultIT {
 
   private final String key = Harness.newKey();
 
+  @TempDir Path directory;
+
   private Target target(Behaviour behaviour) {
     return harness.keep(Target.start(behaviour));
   }
 
   private Target echo() {
     return target(Behaviour.ECHO);
+  }
+
+  private Target echo(int port) {
+    return harness.keep(Target.start(new InetSocketAddress("127.0.0.1", port), Behaviour.ECHO));
   }
 
   private TcpEnd user(int port) {
@@ -65,7 +73,9 @@ class FaultIT {
     RelayProcess relay = harness.relay(key);
     AgentProcess agent = harness.agent(Harness.newKey(), echo().port(), relay.port());
     relay.awaitLog("auth\\.refused .*source=", Duration.ofSeconds(20));
-    agent.awaitLog("control\\.refused", Duration.ofSeconds(20));
+    agent.awaitLog(
+        "control\\.refused .*times=1 note=\"the relay refused the key \\(or is slowing down guesses\\)\"",
+        Duration.ofSeconds(20));
     assertThat(agent.wasReady()).isFalse();
     assertThat(agent.isAlive()).isTrue();
   }
@@ -82,6 +92,41 @@ class FaultIT {
     assertThat(agent.lines("control\\.failed"))
         .extracting(line -> line.text().replaceFirst(".* cause=", ""))
         .doesNotHaveDuplicates();
+  }
+
+  // ---- a relay's name with two addresses
+
+  /** An agent for which {@code relay.test} is 127.0.0.1, then 127.0.0.2. */
+  private AgentProcess agentOfTwoAddresses(int targetPort, int relayPort) throws IOException {
+    Path hosts =
+        Files.writeString(
+            directory.resolve("hosts"), "127.0.0.1 relay.test\n127.0.0.2 relay.test\n");
+    return harness.agent(
+        Launch.agent("" + targetPort, "relay.test", "" + relayPort)
+            .jvmArgs("-Djdk.net.hosts.file=" + hosts)
+            .key(key));
+  }
+
+  @Test
+  void theNextAddressIsTriedWhereOneIsNoRelay() throws IOException {
+    RelayProcess relay = harness.relay(key, "--bind", "127.0.0.2");
+    Target noRelay = echo(relay.port());
+    AgentProcess agent = agentOfTwoAddresses(noRelay.port(), relay.port());
+    agent.awaitReady();
+    assertThat(noRelay.accepted()).isPositive();
+    agent.awaitLog("control\\.ready relay=127\\.0\\.0\\.2:", SOON);
+  }
+
+  @Test
+  void theNextAddressIsTriedWhereOneHasAnotherKey() throws IOException {
+    RelayProcess relay = harness.relay(key, "--bind", "127.0.0.2");
+    RelayProcess other =
+        harness.relay(Launch.relay("--bind", "127.0.0.1", "" + relay.port()).key(Harness.newKey()));
+    other.awaitListening();
+    AgentProcess agent = agentOfTwoAddresses(Ports.free(), relay.port());
+    agent.awaitReady();
+    agent.awaitLog("control\\.refused relay=relay.test:\\d+ address=127.0.0.1 ", SOON);
+    agent.awaitLog("control\\.ready relay=127\\.0\\.0\\.2:", SOON);
   }
 
   // ---- targets

@@ -208,6 +208,56 @@ class WireIT {
     }
 
     @Test
+    void agentsWithDifferentTargetsAreWarnedOfOnce() {
+      int mark = relay.mark();
+      for (int attempt = 0; attempt < 2; attempt++) {
+        for (int target = 1; target <= 2; target++) {
+          RawAgent one = RawAgent.of(relay, KEY);
+          byte[] field = {1, 2, 7, (byte) target};
+          harness
+              .keep(one.openControl().readChallenge())
+              .sendAuth(Wire.concat(one.claim(), field))
+              .readWelcome();
+        }
+      }
+      relay.awaitLog(mark, "agent\\.target_differs agent=a\\d+ other=a\\d+ note=", SOON);
+      control.connection().send(Wire.PING, new byte[8]);
+      control.connection().awaitPong();
+      assertThat(relay.lines(mark, "agent\\.target_differs")).hasSizeLessThanOrEqualTo(2);
+    }
+
+    @Test
+    void unknownFieldsOfAuthAreSkipped() {
+      RawAgent other = RawAgent.of(relay, KEY);
+      harness
+          .keep(other.openControl().readChallenge())
+          .sendAuth(Wire.concat(other.claim(), new byte[] {99, 3, 1, 2, 3}))
+          .readWelcome();
+    }
+
+    @Test
+    void theLastAgentsLeaveIsWarnedOfAndItsReturnIsSaid() {
+      int mark = relay.mark();
+      control.close();
+      relay.awaitLog(mark, "WARN  service\\.unavailable note=", SOON);
+      control = harness.keep(agent.attach());
+      relay.awaitLog(mark, "INFO  service\\.available unavailable_ms=\\d+$", SOON);
+    }
+
+    @Test
+    void aLabelOfAnyTextIsOneValue() {
+      int mark = relay.mark();
+      RawAgent odd = RawAgent.of(relay, KEY);
+      String label = "a b=\"c\\\u202e\n";
+      harness
+          .keep(odd.openControl().readChallenge())
+          .sendAuth(RawControl.claim(odd.instance(), 1, label))
+          .readWelcome();
+      relay.awaitLog(
+          mark, java.util.regex.Pattern.quote("label=\"a b=\\\"c\\\\\\u202e\\n\" address="), SOON);
+    }
+
+    @Test
     void bytesOfAUserComeBeforeItsReset() {
       RawConnection data = warm();
       TcpEnd user = user().send("hello");
@@ -463,6 +513,9 @@ class WireIT {
       RawRelay.Claim claim = attaching.readAuth();
       assertThat(claim.right()).as("the agent's proof").isTrue();
       assertThat(claim.label()).isEqualTo("north");
+      assertThat(claim.fields()).containsOnlyKeys(1);
+      assertThat(claim.fields().get(1))
+          .isEqualTo(attaching.digestOfTarget(Integer.toString(targetPort)));
       assertThat(claim.epoch()).isEqualTo(1);
       attaching.sendWelcome(attaching.proof(0), 0);
       agent.awaitReady();
@@ -537,6 +590,22 @@ class WireIT {
       assertThat(data.expect(Wire.FAILED).code()).isEqualTo(Wire.TARGET_REFUSED);
       assertThat(data.awaitEnd(SOON).frames()).isEmpty();
       agent.awaitLog("session\\.failed .*reason=TARGET_REFUSED", SOON);
+    }
+
+    @Test
+    void aWelcomeThatItCannotAcceptIsNoRefusedKey() {
+      agent = harness.agent(key, target.port(), relay.port());
+      for (int attempt = 0; attempt < 3; attempt++) {
+        RawConnection control = harness.keep(relay.accept(Wire.KIND_CONTROL));
+        RawRelay.Attaching attaching = relay.attaching(control);
+        attaching.readAuth();
+        attaching.sendWelcome(attaching.proof(1), 1);
+        control.awaitEnd(SOON);
+      }
+      agent.awaitLog(
+          "control\\.failed .*cause=\"the relay sent what this version cannot accept: WELCOME",
+          SOON);
+      assertThat(agent.lines("control\\.refused")).isEmpty();
     }
 
     @Test

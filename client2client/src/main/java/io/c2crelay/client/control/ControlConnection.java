@@ -20,17 +20,21 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
+import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -79,6 +83,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   private final String relayHost;
   private final int relayPort;
   private final String label;
+  private final String target;
   private final EventLoop loop;
   private final EventLoopGroup loops;
   private final NameResolver resolver;
@@ -96,17 +101,22 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   private final Set<String> said = new HashSet<>();
   private long saidNanos;
   private long readySinceNanos;
+  private Iterator<InetAddress> addresses = Collections.emptyIterator();
+  private @Nullable InetSocketAddress address;
+  private @Nullable InetSocketAddress lastAttached;
   private @Nullable Channel channel;
   private @Nullable DataDialer dialer;
 
   /**
    * @param relayHost name or address, looked up anew for every attempt
    * @param label what the relay's log calls this agent
+   * @param target the target's text, of which the relay learns a digest
    */
   public ControlConnection(
       String relayHost,
       int relayPort,
       String label,
+      String target,
       EventLoopGroup loops,
       NameResolver resolver,
       RelayConnector connector,
@@ -116,6 +126,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     this.relayHost = requireNonNull(relayHost, "relayHost");
     this.relayPort = relayPort;
     this.label = requireNonNull(label, "label");
+    this.target = requireNonNull(target, "target");
     this.loops = requireNonNull(loops, "loops");
     this.resolver = requireNonNull(resolver, "resolver");
     this.connector = requireNonNull(connector, "connector");
@@ -146,28 +157,38 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
         .addListener(
             (Future<List<InetAddress>> resolved) -> {
               if (resolved.isSuccess()) {
-                connectNext(resolved.getNow().iterator());
+                addresses = lastAttachedFirst(resolved.getNow()).iterator();
+                connectNext();
               } else {
+                addresses = Collections.emptyIterator();
+                address = null;
                 failedAttempt("control.unreachable", resolved.cause());
               }
             });
   }
 
-  private void connectNext(Iterator<InetAddress> addresses) {
+  private List<InetAddress> lastAttachedFirst(List<InetAddress> resolved) {
+    List<InetAddress> ordered = new ArrayList<>(resolved);
+    if (lastAttached != null && ordered.remove(lastAttached.getAddress())) {
+      ordered.add(0, lastAttached.getAddress());
+    }
+    return ordered;
+  }
+
+  private void connectNext() {
     if (state != State.CONNECTING) {
       return;
     }
     ControlHandshake handshake =
-        new ControlHandshake(mutualAuth, random, instance, epoch, label, this);
+        new ControlHandshake(mutualAuth, random, instance, epoch, label, target, this);
     InetSocketAddress relay = new InetSocketAddress(addresses.next(), relayPort);
+    address = relay;
     connector
         .connect(relay, Preamble.Kind.CONTROL, loop, handshake)
         .addListener(
             (Future<Channel> connected) -> {
               if (connected.isSuccess()) {
                 connected(connected.getNow());
-              } else if (addresses.hasNext()) {
-                connectNext(addresses);
               } else {
                 failedAttempt("control.unreachable", connected.cause());
               }
@@ -198,6 +219,7 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     readySinceNanos = now();
     Channel ready = ctx.channel();
     InetSocketAddress relay = (InetSocketAddress) ready.remoteAddress();
+    lastAttached = relay;
     dialer =
         new DataDialer(
             loop,
@@ -216,44 +238,41 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
   @Override
   public void impostor() {
     log.error(
-        "control.impostor relay={}:{} note=\"whoever answers there does not have the key\"",
-        relayHost,
-        relayPort);
-    failedAttempt(backoff.nextNanos(now()));
+        "control.impostor relay={} note=\"the peer there does not have the key\"", relayText());
+    nextAttempt(() -> backoff.nextNanos(now()));
   }
 
   @Override
-  public void failed(boolean authSent, @Nullable Throwable cause) {
-    if (authSent) {
-      refused();
-    } else if (cause instanceof VersionRefusedException) {
+  public void refused() {
+    refusals++;
+    log.error(
+        "control.refused relay={} times={} note=\"the relay refused the key (or is slowing down guesses)\"",
+        relayText(),
+        refusals);
+    nextAttempt(this::refusedRetryNanos);
+  }
+
+  private long refusedRetryNanos() {
+    if (refusals < SUSPECTED_REFUSALS) {
+      return backoff.nextNanos(now());
+    }
+    return refusals <= MANY_REFUSALS ? REFUSED_RETRY_NANOS : REFUSED_OFTEN_RETRY_NANOS;
+  }
+
+  @Override
+  public void failed(@Nullable Throwable cause) {
+    if (cause instanceof VersionRefusedException) {
       log.error(
-          "control.version relay={}:{} {} note=\"update the older one\"",
-          relayHost,
-          relayPort,
+          "control.version relay={} {} note=\"update the older one\"",
+          relayText(),
           cause.getMessage());
-      failedAttempt(VERSION_RETRY_NANOS);
+      nextAttempt(() -> VERSION_RETRY_NANOS);
     } else if (MisreadException.isCauseOf(cause) && ++misreads <= MAX_MISREADS) {
-      log.debug("control.misread relay={}:{}", relayHost, relayPort);
-      failedAttempt(MISREAD_RETRY_NANOS);
+      log.debug("control.misread relay={}", relayText());
+      nextAttempt(() -> MISREAD_RETRY_NANOS);
     } else {
       failedAttempt("control.failed", cause);
     }
-  }
-
-  private void refused() {
-    refusals++;
-    if (refusals < SUSPECTED_REFUSALS) {
-      log.info("control.failed relay={}:{} cause=closed-after-auth", relayHost, relayPort);
-      failedAttempt(backoff.nextNanos(now()));
-      return;
-    }
-    log.error(
-        "control.refused relay={}:{} times={} note=\"key refused or throttled: the key may be wrong\"",
-        relayHost,
-        relayPort,
-        refusals);
-    failedAttempt(refusals <= MANY_REFUSALS ? REFUSED_RETRY_NANOS : REFUSED_OFTEN_RETRY_NANOS);
   }
 
   /** It may fail for days: the same words once in 30 s are enough. */
@@ -261,24 +280,49 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     if (!attempting()) {
       return;
     }
-    long retryNanos = backoff.nextNanos(now());
     if (now() - saidNanos >= SAY_AGAIN_NANOS) {
       said.clear();
       saidNanos = now();
     }
     String text = Sockets.describe(cause);
-    if (said.add(event + ' ' + text)) {
-      log.warn("{} relay={}:{} cause={}", event, relayHost, relayPort, text);
-      retryIn(retryNanos);
+    boolean news = said.add(event + ' ' + relayText() + ' ' + text);
+    if (news) {
+      log.warn("{} relay={} cause={}", event, relayText(), text);
+    }
+    if (addresses.hasNext()) {
+      nextAddress();
+    } else if (news) {
+      retryIn(backoff.nextNanos(now()));
     } else {
-      retryQuietlyIn(retryNanos);
+      retryQuietlyIn(backoff.nextNanos(now()));
     }
   }
 
-  private void failedAttempt(long retryNanos) {
-    if (attempting()) {
-      retryIn(retryNanos);
+  /** The next address of the name at once; if there is none, all of them again later. */
+  private void nextAttempt(LongSupplier retryNanos) {
+    if (!attempting()) {
+      return;
     }
+    if (addresses.hasNext()) {
+      nextAddress();
+    } else {
+      retryIn(retryNanos.getAsLong());
+    }
+  }
+
+  private void nextAddress() {
+    state = State.CONNECTING;
+    channel = null;
+    connectNext();
+  }
+
+  /** As it is configured, and which of its addresses is being tried. */
+  private String relayText() {
+    String relay = relayHost + ':' + relayPort;
+    if (address == null || NetUtil.toAddressString(address.getAddress()).equals(relayHost)) {
+      return relay;
+    }
+    return relay + " address=" + NetUtil.toAddressString(address.getAddress());
   }
 
   private boolean attempting() {

@@ -1,5 +1,6 @@
 package io.c2crelay.client.control;
 
+import io.c2crelay.common.logging.LogText;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
@@ -40,7 +41,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter {
       owner.goAway(((Frame.GoAway) msg).reason());
     } else {
       ReferenceCountUtil.release(msg);
-      log.warn("control.aborted reason=PROTOCOL detail={}", msg);
+      log.warn("control.aborted reason=PROTOCOL detail={}", LogText.value(msg));
       owner.lost(ReasonCode.PROTOCOL);
     }
   }
@@ -53,7 +54,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter {
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
     if (cause instanceof ProtocolException) {
-      log.warn("control.aborted reason=PROTOCOL detail={}", cause.getMessage());
+      log.warn("control.aborted reason=PROTOCOL detail={}", LogText.value(cause.getMessage()));
       owner.lost(ReasonCode.PROTOCOL);
     } else {
       log.debug("control.failed cause={}", Sockets.describe(cause));

@@ -12,10 +12,12 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
+import java.io.IOException;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,11 +36,13 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
     void impostor();
 
     /**
-     * The connection ended or broke the protocol.
-     *
-     * @param authSent the relay has seen the agent's proof: maybe it refuses the key
+     * The relay has seen the agent's proof and ended the connection without a word, as it does when
+     * it refuses the key.
      */
-    void failed(boolean authSent, @Nullable Throwable cause);
+    void refused();
+
+    /** The connection ended before that, or the relay broke the protocol. */
+    void failed(@Nullable Throwable cause);
   }
 
   private final CompletableFuture<MutualAuth> mutualAuth;
@@ -46,6 +50,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
   private final InstanceId instance;
   private final long epoch;
   private final String label;
+  private final String target;
   private final Outcome outcome;
 
   private byte[] binding = new byte[0];
@@ -62,12 +67,14 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
       InstanceId instance,
       long epoch,
       String label,
+      String target,
       Outcome outcome) {
     this.mutualAuth = mutualAuth;
     this.random = random;
     this.instance = instance;
     this.epoch = epoch;
     this.label = label;
+    this.target = target;
     this.outcome = outcome;
   }
 
@@ -103,7 +110,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
       challenged = true;
       Frame.Challenge challenge = (Frame.Challenge) msg;
       if (challenge.version() != RelayProtocol.HIGHEST_VERSION) {
-        fail(ctx, new GeneralSecurityException("version " + challenge.version()));
+        fail(ctx, unacceptable("CHALLENGE of version " + challenge.version()));
         return;
       }
       mutualAuth.whenComplete(
@@ -112,7 +119,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
       check(ctx, (Frame.Welcome) msg);
     } else {
       ReferenceCountUtil.release(msg);
-      fail(ctx, new GeneralSecurityException("unexpected " + msg));
+      fail(ctx, unacceptable(String.valueOf(msg)));
     }
   }
 
@@ -130,7 +137,9 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
     }
     byte[] nonce = new byte[Frame.Challenge.NONCE_LENGTH];
     random.nextBytes(nonce);
-    Frame.Auth auth = Frame.Auth.of(nonce, instance, epoch, label);
+    Frame.Auth auth =
+        Frame.Auth.of(nonce, instance, epoch, label)
+            .withTargetDigest(proofs.digestOfTarget(target));
     MutualAuth.Transcript seen =
         MutualAuth.Transcript.of(Preamble.of(Preamble.Kind.CONTROL), binding, challenge, auth);
     this.proofs = proofs;
@@ -145,7 +154,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
       Sockets.reset(ctx.channel());
       outcome.impostor();
     } else if (welcome.dataMode() != Frame.Welcome.DATA_UNDER_TLS) {
-      fail(ctx, new GeneralSecurityException("data mode " + welcome.dataMode()));
+      fail(ctx, unacceptable("WELCOME of data mode " + welcome.dataMode()));
     } else {
       end();
       outcome.authenticated(ctx, binding);
@@ -167,8 +176,18 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
     if (!over) {
       end();
       Sockets.reset(ctx.channel());
-      outcome.failed(authSent, cause);
+      boolean withoutAWord =
+          cause == null || (cause instanceof IOException && !(cause instanceof SSLException));
+      if (authSent && withoutAWord) {
+        outcome.refused();
+      } else {
+        outcome.failed(cause);
+      }
     }
+  }
+
+  private static GeneralSecurityException unacceptable(String what) {
+    return new GeneralSecurityException("the relay sent what this version cannot accept: " + what);
   }
 
   private void end() {

@@ -1,6 +1,7 @@
 package io.c2crelay.client.data;
 
 import io.c2crelay.client.connect.RelayConnector;
+import io.c2crelay.common.logging.LogText;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.transport.Sockets;
@@ -90,7 +91,7 @@ final class DataHandshake extends ChannelInboundHandlerAdapter {
       log.warn(
           "data.aborted relay={} reason=PROTOCOL detail={}",
           Sockets.text(ctx.channel().remoteAddress()),
-          detail);
+          LogText.value(detail));
       fail(ctx, cause);
     }
   }

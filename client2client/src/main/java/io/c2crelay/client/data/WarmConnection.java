@@ -1,5 +1,6 @@
 package io.c2crelay.client.data;
 
+import io.c2crelay.common.logging.LogText;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.transport.Sockets;
@@ -43,7 +44,7 @@ final class WarmConnection extends ChannelInboundHandlerAdapter {
     log.warn(
         "data.aborted relay={} reason=PROTOCOL detail={}",
         Sockets.text(ctx.channel().remoteAddress()),
-        detail);
+        LogText.value(detail));
     Sockets.reset(ctx.channel());
   }
 

@@ -116,7 +116,9 @@ class ControlHandshakeFuzzTest {
       channel
           .pipeline()
           .addLast(FinishedTls.of(TLS), FrameDecoder.ofControl(), FrameEncoder.INSTANCE)
-          .addLast(new ControlHandshake(key, RANDOM, InstanceId.random(RANDOM), 7, "fuzz", this));
+          .addLast(
+              new ControlHandshake(
+                  key, RANDOM, InstanceId.random(RANDOM), 7, "fuzz", "target", this));
       channel.register();
     }
 
@@ -134,9 +136,15 @@ class ControlHandshakeFuzzTest {
     }
 
     @Override
-    public void failed(boolean authSent, @Nullable Throwable cause) {
+    public void refused() {
       run();
-      outcomes.add(authSent ? "failed after AUTH" : "failed before AUTH");
+      outcomes.add("refused");
+    }
+
+    @Override
+    public void failed(@Nullable Throwable cause) {
+      run();
+      outcomes.add("failed");
     }
 
     @Override
@@ -274,14 +282,11 @@ class ControlHandshakeFuzzTest {
           assertThat(KEY.holds(transcript(), welcomes.get(0))).isFalse();
           assertThat(channel.isOpen()).isFalse();
         }
-        case "failed after AUTH" -> {
+        case "refused" -> {
           assertThat(auth).isNotNull();
           assertThat(channel.isOpen()).isFalse();
         }
-        default -> {
-          assertThat(auth).isNull();
-          assertThat(channel.isOpen()).isFalse();
-        }
+        default -> assertThat(channel.isOpen()).isFalse();
       }
       assertThat(allocator.metric().usedHeapMemory()).as("bytes held").isLessThan(MAX_HELD);
     }

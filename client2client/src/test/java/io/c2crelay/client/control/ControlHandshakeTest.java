@@ -51,7 +51,8 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
   @BeforeEach
   void connect() throws Exception {
     relay =
-        RelayEnd.ofControl(identity, new ControlHandshake(key, RANDOM, instance, 7, "lab", this));
+        RelayEnd.ofControl(
+            identity, new ControlHandshake(key, RANDOM, instance, 7, "lab", "host:22", this));
   }
 
   @AfterEach
@@ -72,9 +73,14 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
   }
 
   @Override
-  public void failed(boolean authSent, Throwable fault) {
+  public void refused() {
+    outcomes.add("refused");
+  }
+
+  @Override
+  public void failed(Throwable fault) {
     cause = fault;
-    outcomes.add(authSent ? "failed after AUTH" : "failed before AUTH");
+    outcomes.add("failed");
   }
 
   // --- in order ---
@@ -87,6 +93,7 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
     assertThat(auth.instance()).isEqualTo(instance);
     assertThat(auth.epoch()).isEqualTo(7);
     assertThat(auth.label()).isEqualTo("lab");
+    assertThat(auth.targetDigest()).isEqualTo(right.digestOfTarget("host:22"));
     Transcript transcript = transcript(identity, auth);
     assertThat(right.holds(transcript, auth)).isTrue();
     assertThat(wrong.holds(transcript, auth)).isFalse();
@@ -154,11 +161,13 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
   // --- out of order ---
 
   @Test
-  void aDataModeThatThisBuildDoesNotKnowFails() throws Exception {
+  void aDataModeThatThisBuildDoesNotKnowIsNoRefusal() throws Exception {
     key.complete(right);
     Frame.Auth auth = challenged();
     relay.send(right.welcome(transcript(identity, auth), 1));
-    assertFailed("failed after AUTH");
+    assertFailed("failed");
+    assertThat(cause)
+        .hasMessage("the relay sent what this version cannot accept: WELCOME of data mode 1");
   }
 
   @Test
@@ -166,7 +175,7 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
     key.complete(right);
     relay.send(Frame.Challenge.of(2, NONCE));
     assertThat(relay.received()).isNull();
-    assertFailed("failed before AUTH");
+    assertFailed("failed");
   }
 
   @Test
@@ -178,10 +187,11 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
             Frame.Dial.of(List.of()),
             Frame.GoAway.of(ReasonCode.DRAINING))) {
       RelayEnd other =
-          RelayEnd.ofControl(identity, new ControlHandshake(key, RANDOM, instance, 7, "lab", this));
+          RelayEnd.ofControl(
+              identity, new ControlHandshake(key, RANDOM, instance, 7, "lab", "host:22", this));
       other.send(frame);
       assertThat(other.agent().isOpen()).as("after %s", frame).isFalse();
-      assertThat(outcomes).containsExactly("failed before AUTH");
+      assertThat(outcomes).containsExactly("failed");
       outcomes.clear();
       other.close();
     }
@@ -193,7 +203,7 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
     key.complete(right);
     challenged();
     relay.send(CHALLENGE);
-    assertFailed("failed after AUTH");
+    assertFailed("failed");
   }
 
   @Test
@@ -202,13 +212,13 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
     relay.send(Frame.Welcome.of(NONCE, 0));
     key.complete(right);
     relay.carry();
-    assertFailed("failed before AUTH");
+    assertFailed("failed");
   }
 
   @Test
   void bytesThatAreNoFrameFail() {
     relay.send(Unpooled.copyInt(0x7f000000));
-    assertFailed("failed before AUTH");
+    assertFailed("failed");
     assertThat(cause).isInstanceOf(ProtocolException.class);
   }
 
@@ -217,15 +227,15 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
   @Test
   void aCloseBeforeTheAnswerIsNoRefusal() {
     relay.hangUp();
-    assertFailed("failed before AUTH");
+    assertFailed("failed");
   }
 
   @Test
-  void aCloseAfterTheAnswerMayBeARefusal() {
+  void aCloseAfterTheAnswerIsARefusal() {
     key.complete(right);
     challenged();
     relay.hangUp();
-    assertFailed("failed after AUTH");
+    assertFailed("refused");
   }
 
   @Test
@@ -235,14 +245,14 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
     key.complete(right);
     relay.carry();
     assertThat(relay.received()).isNull();
-    assertFailed("failed before AUTH");
+    assertFailed("failed");
   }
 
   @Test
   void aKeyThatCannotBeMadeFails() {
     key.completeExceptionally(new IllegalStateException("no PBKDF2"));
     relay.send(CHALLENGE);
-    assertFailed("failed before AUTH");
+    assertFailed("failed");
     assertThat(cause).hasMessage("no PBKDF2");
   }
 
@@ -253,7 +263,7 @@ class ControlHandshakeTest implements ControlHandshake.Outcome {
     relay.pass(9_999, TimeUnit.MILLISECONDS);
     assertThat(outcomes).isEmpty();
     relay.pass(1, TimeUnit.MILLISECONDS);
-    assertFailed("failed after AUTH");
+    assertFailed("failed");
   }
 
   private void assertFailed(String outcome) {

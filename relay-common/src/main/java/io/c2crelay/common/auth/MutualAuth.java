@@ -20,6 +20,7 @@ import javax.crypto.spec.SecretKeySpec;
 public final class MutualAuth {
   private static final byte[] AGENT = "c2crelay/1 agent".getBytes(StandardCharsets.US_ASCII);
   private static final byte[] RELAY = "c2crelay/1 relay".getBytes(StandardCharsets.US_ASCII);
+  private static final byte[] TARGET = "c2crelay/1 target".getBytes(StandardCharsets.US_ASCII);
 
   private final SecretKeySpec key;
 
@@ -81,6 +82,11 @@ public final class MutualAuth {
   /** Whether a WELCOME frame carries the proof that its transcript asks for. */
   public boolean holds(Transcript transcript, Frame.Welcome welcome) {
     return MessageDigest.isEqual(relayProof(transcript, welcome.dataMode()), welcome.proof());
+  }
+
+  /** What tells two targets apart, and no more: HMAC-SHA256 of the text, 32 bytes. */
+  public byte[] digestOfTarget(String target) {
+    return hmac(TARGET, target.getBytes(StandardCharsets.UTF_8));
   }
 
   private byte[] agentProof(Transcript transcript) {

@@ -24,6 +24,9 @@ final class Arguments {
   private static final Pattern LIKE_AN_OPTION =
       Pattern.compile("--[a-z][a-z-]*(=.*)?", Pattern.DOTALL);
 
+  /** What is this much longer than every option may be a key. */
+  private static final int MAX_MISTYPED = 3;
+
   private Arguments() {}
 
   /** A parser for the annotated {@code command}. */
@@ -32,9 +35,13 @@ final class Arguments {
     CommandSpec spec = line.getCommandSpec();
     String version = command.getClass().getPackage().getImplementationVersion();
     spec.version(spec.name() + " " + (version == null ? "development" : version));
-    spec.addOption(flag("--help").usageHelp(true).description("Show this help and exit.").build());
     spec.addOption(
-        flag("--version").versionHelp(true).description("Show the version and exit.").build());
+        flag("-h", "--help").usageHelp(true).description("Show this help and exit.").build());
+    spec.addOption(
+        flag("-V", "--version")
+            .versionHelp(true)
+            .description("Show the version and exit.")
+            .build());
     line.setUsageHelpWidth(100);
     line.setColorScheme(Help.defaultColorScheme(Help.Ansi.OFF));
     line.setExpandAtFiles(false);
@@ -65,12 +72,50 @@ final class Arguments {
         String name = args[i].split("=", 2)[0];
         if (spec.findOption(name) == null) {
           throw new IllegalArgumentException(
-              "unknown option in argument "
+              unknown(spec, name)
+                  + " in argument "
                   + (i + 1)
                   + "; a key that looks like one goes after --");
         }
       }
     }
+  }
+
+  /** Names the option and the nearest known one, unless what is given may be a key. */
+  private static String unknown(CommandSpec spec, String name) {
+    String nearest = "";
+    int longest = 0;
+    for (String known : spec.optionsMap().keySet()) {
+      longest = Math.max(longest, known.length());
+      if (nearest.isEmpty() || distance(name, known) < distance(name, nearest)) {
+        nearest = known;
+      }
+    }
+    if (name.length() > longest + MAX_MISTYPED) {
+      return "unknown option";
+    }
+    boolean near = distance(name, nearest) <= name.length() / 2;
+    return "unknown option " + name + (near ? " (did you mean " + nearest + "?)" : "");
+  }
+
+  /**
+   * How many letters to insert, drop or change to come from one word to the other (Levenshtein).
+   */
+  private static int distance(String from, String to) {
+    int[] previous = new int[to.length() + 1];
+    for (int j = 0; j <= to.length(); j++) {
+      previous[j] = j;
+    }
+    for (int i = 1; i <= from.length(); i++) {
+      int[] row = new int[to.length() + 1];
+      row[0] = i;
+      for (int j = 1; j <= to.length(); j++) {
+        int change = previous[j - 1] + (from.charAt(i - 1) == to.charAt(j - 1) ? 0 : 1);
+        row[j] = Math.min(change, 1 + Math.min(row[j - 1], previous[j]));
+      }
+      previous = row;
+    }
+    return previous[to.length()];
   }
 
   /** What is wrong with the command line, in one line. */
@@ -100,8 +145,8 @@ final class Arguments {
         + (cause instanceof BadValue ? cause.getMessage() : "is not used that way");
   }
 
-  private static OptionSpec.Builder flag(String name) {
-    return OptionSpec.builder(name).type(boolean.class).arity("0");
+  private static OptionSpec.Builder flag(String... names) {
+    return OptionSpec.builder(names[0], names[1]).type(boolean.class).arity("0");
   }
 
   private static String positionals(CommandSpec spec) {

@@ -11,23 +11,32 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Where a key comes from: the argument, a file, the environment, or, for a relay without any, the
  * random generator.
  */
 public final class KeySources {
+  private static final Logger log = LoggerFactory.getLogger(KeySources.class);
+
   /** The environment variable that may hold the key. */
   public static final String ENVIRONMENT = "C2C_KEY";
 
   private static final int MAX_LINE_BYTES = 4096;
   private static final int GENERATED_BYTES = 24; // 32 characters, 192 bits
+
+  /** Of the group and of all others. */
+  private static final int OTHERS_MAY_READ = 0044;
 
   private KeySources() {}
 
@@ -85,6 +94,7 @@ public final class KeySources {
   static String firstLine(String file) throws StartupException {
     byte[] bytes = new byte[MAX_LINE_BYTES];
     try (InputStream in = Files.newInputStream(Paths.get(file))) {
+      warnIfOthersMayRead(Paths.get(file));
       int length = readLine(in, bytes);
       CharBuffer chars =
           StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes, 0, length));
@@ -108,6 +118,20 @@ public final class KeySources {
       throw new StartupException("the file given with --key-file cannot be read", e);
     } finally {
       Arrays.fill(bytes, (byte) 0);
+    }
+  }
+
+  private static void warnIfOthersMayRead(Path file) throws IOException {
+    int mode;
+    try {
+      mode = (Integer) Files.getAttribute(file, "unix:mode") & 0777;
+    } catch (UnsupportedOperationException | IllegalArgumentException e) {
+      return; // not a file system of Unix
+    }
+    if (Files.isRegularFile(file) && (mode & OTHERS_MAY_READ) != 0) {
+      log.warn(
+          "key.file_readable mode={} note=\"others can read the key file: chmod 600\"",
+          String.format(Locale.ROOT, "%04o", mode));
     }
   }
 

@@ -4,8 +4,11 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes text from outside fit to be logged: one line, nothing a terminal would obey, of bounded
- * length.
+ * Makes text fit to be logged: one line, nothing a terminal would obey, of bounded length.
+ *
+ * <p>A line is an event and {@code key=value} pairs. A value is bare if it has neither a space nor
+ * one of {@code " = \}; else it is in double quotes, with {@code \"}, {@code \\} and the escapes of
+ * {@link #safe} in it.
  */
 public final class LogText {
   private static final int MAX_CHARS = 256;
@@ -31,6 +34,20 @@ public final class LogText {
       i += Character.charCount(c);
     }
     return out.toString();
+  }
+
+  /** Text as the value of a {@code key=value} pair; null is {@code -}. */
+  public static String value(@Nullable Object value) {
+    if (value == null) {
+      return "-";
+    }
+    String safe = safe(value.toString());
+    boolean bare = !safe.isEmpty() && safe.chars().noneMatch(LogText::needsQuotes);
+    return bare ? safe : '"' + safe.replace("\"", "\\\"") + '"';
+  }
+
+  private static boolean needsQuotes(int c) {
+    return c == '"' || c == '=' || c == '\\' || Character.isSpaceChar(c);
   }
 
   private static void append(StringBuilder out, int c) {

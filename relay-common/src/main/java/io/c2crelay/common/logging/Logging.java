@@ -29,7 +29,8 @@ public final class Logging extends ContextAwareBase implements Configurator {
    * besides.
    */
   private static final String PATTERN =
-      "%-5level %logger{0} %replace(%msg){'[\\x00-\\x1F\\x7F-\\x9F\\u2028\\u2029]+', ' '}%n";
+      "%-5level %replace(%logger ){'^io\\.c2crelay\\..*', ''}"
+          + "%replace(%msg){'[\\x00-\\x1F\\x7F-\\x9F\\u2028\\u2029]+', ' '}%n";
 
   private static final String TIME = "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} ";
 

@@ -4,11 +4,13 @@ import static java.util.Objects.requireNonNull;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.DefaultByteBufHolder;
+import io.netty.buffer.Unpooled;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One frame of docs/protocol.md section 4. Immutable; only {@link Data} holds a buffer, and whoever
@@ -65,18 +67,24 @@ public interface Frame {
 
   /** The agent's answer: who it is, and its proof that it has the key. */
   final class Auth extends Base {
+    private static final int TARGET_DIGEST = 1;
+    private static final int PROOF_LENGTH = 32;
+
     private final byte[] nonce;
     private final InstanceId instance;
     private final long epoch;
     private final byte[] label;
+    private final byte[] fields;
     private final byte[] proof;
 
-    private Auth(byte[] nonce, InstanceId instance, long epoch, byte[] label, byte[] proof) {
+    private Auth(
+        byte[] nonce, InstanceId instance, long epoch, byte[] label, byte[] fields, byte[] proof) {
       super(FrameType.AUTH);
       this.nonce = nonce;
       this.instance = instance;
       this.epoch = epoch;
       this.label = label;
+      this.fields = fields;
       this.proof = proof;
     }
 
@@ -91,12 +99,24 @@ public interface Frame {
         throw new IllegalArgumentException("label too long");
       }
       return new Auth(
-          nonce.clone(), requireNonNull(instance, "instance"), epoch, utf8, new byte[32]);
+          nonce.clone(),
+          requireNonNull(instance, "instance"),
+          epoch,
+          utf8,
+          new byte[0],
+          new byte[32]);
+    }
+
+    /** The same frame with the digest of the agent's target, 1 to 255 bytes. */
+    public Auth withTargetDigest(byte[] digest) {
+      ByteBuf field = Unpooled.buffer(2 + digest.length);
+      field.writeByte(TARGET_DIGEST).writeByte(digest.length).writeBytes(digest);
+      return new Auth(nonce, instance, epoch, label, field.array(), proof);
     }
 
     /** The same frame with its proof, 32 bytes. */
     public Auth withProof(byte[] newProof) {
-      return new Auth(nonce, instance, epoch, label, newProof.clone());
+      return new Auth(nonce, instance, epoch, label, fields, newProof.clone());
     }
 
     static Auth read(ByteBuf in) {
@@ -104,10 +124,32 @@ public interface Frame {
       InstanceId instance = InstanceId.read(in);
       long epoch = in.readLong();
       int labelLength = in.readUnsignedByte();
-      if (in.readableBytes() != labelLength + 32) {
+      int fieldsLength = in.readableBytes() - labelLength - PROOF_LENGTH;
+      if (labelLength > RelayProtocol.MAX_LABEL_LENGTH || fieldsLength < 0) {
         throw new ProtocolException("AUTH: label length does not fit the payload");
       }
-      return new Auth(nonce, instance, epoch, readBytes(in, labelLength), readBytes(in, 32));
+      byte[] label = readBytes(in, labelLength);
+      byte[] fields = readBytes(in, fieldsLength);
+      Auth auth = new Auth(nonce, instance, epoch, label, fields, readBytes(in, PROOF_LENGTH));
+      auth.field(TARGET_DIGEST); // checks them all
+      return auth;
+    }
+
+    /** The value of the last field of a type; null if there is none. */
+    private byte @Nullable [] field(int type) {
+      byte[] found = null;
+      ByteBuf in = Unpooled.wrappedBuffer(fields);
+      while (in.isReadable()) {
+        int fieldType = in.readUnsignedByte();
+        if (!in.isReadable() || in.readableBytes() - 1 < in.getUnsignedByte(in.readerIndex())) {
+          throw new ProtocolException("AUTH: a field is longer than the payload");
+        }
+        byte[] value = readBytes(in, in.readUnsignedByte());
+        if (fieldType == type) {
+          found = value;
+        }
+      }
+      return found;
     }
 
     /** The agent process. */
@@ -125,6 +167,11 @@ public interface Frame {
       return new String(label, StandardCharsets.UTF_8);
     }
 
+    /** A digest of the agent's target, to be compared with another agent's; null if unknown. */
+    public byte @Nullable [] targetDigest() {
+      return field(TARGET_DIGEST);
+    }
+
     /** The agent's proof, 32 bytes. */
     public byte[] proof() {
       return proof.clone();
@@ -137,14 +184,15 @@ public interface Frame {
 
     /** Bytes of the payload before the proof. */
     public int unprovenLength() {
-      return nonce.length + InstanceId.LENGTH + Long.BYTES + 1 + label.length;
+      return nonce.length + InstanceId.LENGTH + Long.BYTES + 1 + label.length + fields.length;
     }
 
     @Override
     public void writePayload(ByteBuf out) {
       out.writeBytes(nonce);
       instance.write(out);
-      out.writeLong(epoch).writeByte(label.length).writeBytes(label).writeBytes(proof);
+      out.writeLong(epoch).writeByte(label.length).writeBytes(label);
+      out.writeBytes(fields).writeBytes(proof);
     }
   }
 

@@ -8,7 +8,8 @@ import org.jspecify.annotations.Nullable;
  */
 public enum FrameType {
   CHALLENGE(0x01, Place.CONTROL, 33, 33),
-  AUTH(0x02, Place.CONTROL, 89, 89 + RelayProtocol.MAX_LABEL_LENGTH),
+  AUTH(
+      0x02, Place.CONTROL, 89, 89 + RelayProtocol.MAX_LABEL_LENGTH + RelayProtocol.MAX_AUTH_FIELDS),
   WELCOME(0x03, Place.CONTROL, 33, 33),
   DIAL(0x04, Place.CONTROL, 32, RelayProtocol.MAX_CONTROL_PAYLOAD),
   DIAL_FAILED(0x05, Place.CONTROL, 17, 17),

@@ -23,6 +23,9 @@ public final class RelayProtocol {
   /** Longest label of an agent, in bytes of UTF-8. */
   public static final int MAX_LABEL_LENGTH = 64;
 
+  /** Longest typed fields of an AUTH together, in bytes. */
+  public static final int MAX_AUTH_FIELDS = 512;
+
   /**
    * Most tokens that an agent may have outstanding, in DIAL frames not yet answered one way or the
    * other.

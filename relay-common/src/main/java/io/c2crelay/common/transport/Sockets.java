@@ -12,12 +12,16 @@ import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.handler.codec.CodecException;
+import io.netty.handler.ssl.NotSslRecordException;
 import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.lang.reflect.InvocationTargetException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.net.UnknownHostException;
+import java.nio.channels.ClosedChannelException;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** What this program does to sockets, in one place. */
@@ -149,23 +153,33 @@ public final class Sockets {
         : "-";
   }
 
-  /** A throwable as short text for a log line. */
+  /** What went wrong, in words, as the value of a {@code key=value} pair. */
   public static String describe(@Nullable Throwable cause) {
-    if (cause == null) {
-      return "-";
-    }
-    // Netty's own subclasses of the JDK's exceptions say no more than those
-    Throwable own = systemsOwn(cause);
-    String name = own.getClass().getSimpleName().replaceFirst("^Annotated", "");
-    return LogText.safe(own.getMessage() == null ? name : name + ": " + wordsOf(cause));
+    return LogText.value(cause == null ? null : wordsOf(cause));
   }
 
   /**
-   * The system's own words, without the name and number of the call that Netty puts before them.
+   * The system's own words, without the name and number of the call that Netty puts before them,
+   * and without names of Java's classes.
    */
   public static String wordsOf(Throwable cause) {
-    return String.valueOf(systemsOwn(cause).getMessage())
-        .replaceFirst("^.*failed with error\\(-?\\d+\\): ", "");
+    Throwable own = systemsOwn(cause);
+    if (own instanceof ClosedChannelException) {
+      return "connection closed";
+    }
+    if (own instanceof NotSslRecordException) {
+      return "the peer does not speak TLS";
+    }
+    String message = own.getMessage();
+    if (message == null) {
+      // as words: SocketTimeoutException says as much as its name
+      String name = own.getClass().getSimpleName().replaceFirst("(Exception|Error)$", "");
+      return name.replaceAll("(?<=[a-z])(?=[A-Z])", " ").toLowerCase(Locale.ROOT);
+    }
+    if (own instanceof UnknownHostException && message.indexOf(' ') < 0) {
+      return "unknown host " + message;
+    }
+    return message.replaceFirst("^.*failed with error\\(-?\\d+\\): ", "");
   }
 
   /** Netty wraps what the system says of a socket, or a loop, that cannot be made. */

@@ -87,10 +87,24 @@ class CliRunnerTest {
     assertThat(command.key).isEqualTo(key);
   }
 
+  /** It is named only where it cannot be a key: when it is hardly longer than an option. */
   @ParameterizedTest
-  @ValueSource(strings = {"--secretword", "--secretword=3", "--secret-word", "--s", "--secret=\n"})
-  void whatLooksLikeAMistypedOptionIsRefused(String word) {
-    assertUsage("unknown option in argument 2; a key that looks like one goes after --", "1", word);
+  @CsvSource({
+    "--drian, ' --drian (did you mean --drain?)'",
+    "--drian=3, ' --drian (did you mean --drain?)'",
+    "--log-leve, ' --log-leve (did you mean --log-level?)'",
+    "--verbose, ' --verbose (did you mean --version?)'",
+    "--s, ' --s'",
+    "--session-memoryyyy, ' --session-memoryyyy (did you mean --session-memory?)'",
+    "--session-memoryyyyyyy, ''",
+    "--secret-words-of-mine, ''",
+    "--secret-words-of-mine=x, ''"
+  })
+  void whatLooksLikeAMistypedOptionIsRefused(String word, String named) {
+    assertUsage(
+        "unknown option" + named + " in argument 2; a key that looks like one goes after --",
+        "1",
+        word);
   }
 
   @Test
@@ -162,7 +176,11 @@ class CliRunnerTest {
 
   @Test
   void helpGoesToStandardOutputWithEveryDefault() {
+    assertThat(run("-h")).isEqualTo(CliRunner.OK);
+    String asShort = out.toString(UTF_8);
+    out.reset();
     assertThat(run("--help")).isEqualTo(CliRunner.OK);
+    assertThat(out.toString(UTF_8)).isEqualTo(asShort);
     assertThat(out.toString(UTF_8))
         .startsWith("Usage: sample [OPTIONS] PORT [KEY]")
         .contains("default: 30s", "default: info", "default: auto", "default: 0", "default: 90s")
@@ -172,7 +190,11 @@ class CliRunnerTest {
 
   @Test
   void versionGoesToStandardOutput() {
+    assertThat(run("-V")).isEqualTo(CliRunner.OK);
+    String asShort = out.toString(UTF_8);
+    out.reset();
     assertThat(run("--version")).isEqualTo(CliRunner.OK);
+    assertThat(out.toString(UTF_8)).isEqualTo(asShort);
     assertThat(out.toString(UTF_8)).isEqualTo("sample development" + System.lineSeparator());
     assertThat(err.size()).isZero();
   }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class LogTextTest {
@@ -29,6 +30,27 @@ class LogTextTest {
   @MethodSource("texts")
   void escapesWhatATerminalOrALogReaderWouldObey(String text, String expected) {
     assertThat(LogText.safe(text)).isEqualTo(expected);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "plain|plain",
+        "[::1]:22|[::1]:22",
+        "a b|\"a b\"",
+        "``|\"\"",
+        "a=b|\"a=b\"",
+        "a\"b|\"a\\\"b\"",
+        "a\\b|\"a\\\\b\"",
+        "a\u00a0b|\"a\u00a0b\"",
+        "a\u202Eb|\"a\\u202eb\"",
+        "b\u00fccher|b\u00fccher"
+      })
+  void aValueIsBareOrQuoted(String text, String expected) {
+    assertThat(LogText.value(text)).isEqualTo(expected);
+    assertThat(LogText.value(null)).isEqualTo("-");
   }
 
   @Test

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.c2crelay.common.protocol.FrameType.Place;
 import io.c2crelay.common.protocol.GoldenFrames.Golden;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.ReferenceCountUtil;
@@ -163,26 +164,59 @@ class FrameDecoderTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"88, false", "89, true", "153, true", "154, false"})
-  void authHasALabelOfAtMost64Bytes(int length, boolean allowed) {
+  @CsvSource({"88, false", "89, true", "153, true", "665, true", "666, false"})
+  void authHasALabelOfAtMost64BytesAndFieldsOfAtMost512(int length, boolean allowed) {
     if (!allowed) {
       assertHeaderRefused(Place.CONTROL, 0x02, length);
       return;
     }
     EmbeddedChannel channel = decoder(Place.CONTROL);
     ByteBuf bytes = frame(0x02, length);
-    bytes.setByte(4 + 56, length - 89);
+    int label = Math.min(64, length - 89);
+    bytes.setByte(4 + 56, label);
     channel.writeInbound(bytes);
-    assertThat(channel.<Frame.Auth>readInbound().label()).hasSize(length - 89);
+    assertThat(channel.<Frame.Auth>readInbound().label()).hasSize(label);
   }
 
   @ParameterizedTest
-  @CsvSource({"89, 1", "90, 0", "90, 2", "153, 63", "153, 65", "153, 255"})
+  @CsvSource({"89, 1", "90, 2", "153, 65", "153, 255", "160, 65"})
   void authHasALabelAsLongAsItSays(int length, int said) {
     EmbeddedChannel channel = decoder(Place.CONTROL);
     ByteBuf bytes = frame(0x02, length);
     bytes.setByte(4 + 56, said);
     assertRefused(channel, bytes, "AUTH: label length does not fit the payload");
+  }
+
+  /** Type, length, value; types that are not known are skipped. */
+  @ParameterizedTest
+  @CsvSource({
+    "'', ",
+    "7f00, ",
+    "7f02aaaa, ",
+    "0101aa, aa",
+    "7f000101aa, aa",
+    "0101aa0101bb, bb",
+    "0100, ''"
+  })
+  void authHasTypedFields(String fields, String digest) {
+    EmbeddedChannel channel = decoder(Place.CONTROL);
+    channel.writeInbound(authWith(fields));
+    byte[] found = channel.<Frame.Auth>readInbound().targetDigest();
+    assertThat(found == null ? null : ByteBufUtil.hexDump(found)).isEqualTo(digest);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"01", "0101", "0102aa", "7f00ff", "01ff00"})
+  void aFieldOfAuthIsAsLongAsItSays(String fields) {
+    assertRefused(
+        decoder(Place.CONTROL), authWith(fields), "AUTH: a field is longer than the payload");
+  }
+
+  private static ByteBuf authWith(String fields) {
+    byte[] bytes = ByteBufUtil.decodeHexDump(fields);
+    ByteBuf frame = frame(0x02, 89 + bytes.length);
+    frame.setBytes(4 + 57, bytes);
+    return frame;
   }
 
   @ParameterizedTest

@@ -52,6 +52,12 @@ final class GoldenFrames {
             "AUTH of the highest epoch, a label beyond ASCII",
             auth(-1, "ü鍵"),
             "02 00005e" + NONCE + INSTANCE + "ffffffffffffffff 05 c3bc e98db5" + PROOF),
+        control(
+            "AUTH with the digest of a target",
+            Frame.Auth.of(Hex.array(NONCE), InstanceId.read(Hex.bytes(INSTANCE)), 7, "lab")
+                .withTargetDigest(Hex.array("d1d2d3"))
+                .withProof(Hex.array(PROOF)),
+            "02 000061" + NONCE + INSTANCE + "0000000000000007 03 6c6162 01 03 d1d2d3" + PROOF),
         control("WELCOME", Frame.Welcome.of(Hex.array(PROOF), 0), "03 000021" + PROOF + "00"),
         control(
             "WELCOME for plain data",

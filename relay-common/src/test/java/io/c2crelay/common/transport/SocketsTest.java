@@ -13,6 +13,8 @@ import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
+import java.net.SocketTimeoutException;
+import java.net.UnknownHostException;
 import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -32,16 +34,18 @@ class SocketsTest {
         Arguments.of(null, "-"),
         Arguments.of(
             new ConnectException("connect(..) failed with error(-111): Connection refused"),
-            "ConnectException: Connection refused"),
-        Arguments.of(new ChannelException("alone"), "ChannelException: alone"),
-        Arguments.of(new ClosedChannelException(), "ClosedChannelException"),
+            "\"Connection refused\""),
+        Arguments.of(new ChannelException("alone"), "alone"),
+        Arguments.of(new ClosedChannelException(), "\"connection closed\""),
         Arguments.of(
             new ChannelException("wrapped", new InvocationTargetException(NONE_LEFT)),
-            "IOException: Too many open files"),
+            "\"Too many open files\""),
         Arguments.of(
             new IllegalStateException("failed to create a child event loop", NONE_LEFT),
-            "IOException: Too many open files"),
-        Arguments.of(new IOException("outer", NONE_LEFT), "IOException: outer"));
+            "\"Too many open files\""),
+        Arguments.of(new IOException("outer", NONE_LEFT), "outer"),
+        Arguments.of(new SocketTimeoutException(), "\"socket timeout\""),
+        Arguments.of(new UnknownHostException("relay.example"), "\"unknown host relay.example\""));
   }
 
   @ParameterizedTest

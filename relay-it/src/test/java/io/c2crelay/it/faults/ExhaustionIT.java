@@ -76,7 +76,7 @@ class ExhaustionIT {
     User established = accounts.connect(Kind.BULK, relay.port());
 
     List<User> crowd = crowd(200, relay.port());
-    relay.awaitLog("accept\\.paused cause=.*Too many open files " + NOTE, SOON);
+    relay.awaitLog("accept\\.paused cause=.*Too many open files\" " + NOTE, SOON);
     assertThat(Footprint.of(relay).descriptors()).isEqualTo(128);
     established.awaitProgress(SOON);
     established.stop(); // so that what is measured is the waiting
@@ -109,7 +109,7 @@ class ExhaustionIT {
     User established = accounts.connect(Kind.BULK, relay.port());
 
     List<User> crowd = crowd(100, relay.port());
-    agent.awaitLog("sockets\\.exhausted cause=.*Too many open files " + NOTE, SOON);
+    agent.awaitLog("sockets\\.exhausted cause=.*Too many open files\" " + NOTE, SOON);
     relay.awaitLog("session\\.close .*reason=LIMIT", SOON);
     established.awaitProgress(SOON);
     established.stop();

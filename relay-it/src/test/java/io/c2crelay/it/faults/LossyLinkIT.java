@@ -98,7 +98,7 @@ class LossyLinkIT {
     assertThat(serve(10, rig, relayForUsers)).as("served afterwards").isEqualTo(10);
     rig.awaitCalm(CALM);
     int late = rig.relay.lines("connection\\.(reclassified|misread)").size();
-    int refused = rig.agent.lines("data\\.failed .*MisreadException").size();
+    int refused = rig.agent.lines("data\\.failed .*what answers there is no relay").size();
     assertThat(late + refused).as("dials that looked like users").isPositive();
     assertThat(rig.ledger.silent())
         .as("connections to the target on which nobody spoke")

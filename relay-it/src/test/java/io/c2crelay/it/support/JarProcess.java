@@ -26,7 +26,10 @@ public class JarProcess implements AutoCloseable {
   private static final Duration STOP = Duration.ofSeconds(1);
   private static final Duration COUNTS_EVERY = Duration.ofMillis(1_200);
 
-  /** What no process may ever print: a leaked or twice released buffer, a stack trace. */
+  /**
+   * What no process may ever print, besides lines of a wrong form: a leaked or twice released
+   * buffer, a stack trace.
+   */
   private static final Pattern FORBIDDEN =
       Pattern.compile("LEAK|IllegalReferenceCountException|^\\s+at [\\w.$/<>]+\\(");
 
@@ -93,7 +96,7 @@ public class JarProcess implements AutoCloseable {
       lines.add(line);
       if (line.matches(COUNTS)) {
         counts = line;
-      } else if (line.matches(FORBIDDEN)) {
+      } else if (line.matches(FORBIDDEN) || !line.isWellFormed()) {
         forbidden.add(name + ": " + line);
       }
       file.write(line + "\n");

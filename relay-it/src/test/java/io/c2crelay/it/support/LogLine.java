@@ -11,9 +11,27 @@ import java.util.regex.Pattern;
  */
 public record LogLine(long nanos, boolean stdout, String text) {
 
+  private static final Pattern LOGGED = Pattern.compile("^\\d{4}-\\d\\d-\\d\\dT");
+
+  /** As the README has it, for what is logged at info and above. */
+  private static final Pattern WELL_FORMED =
+      Pattern.compile(
+          "^\\S+ (?:(?:INFO |WARN |ERROR) [a-z][a-z_]*(?:\\.[a-z_]+)*"
+              + "(?: [a-z_]+=(?:[^\\s\"=\\\\]+|\"(?:[^\"\\\\]|\\\\.)*\"))*|(?:WARN |ERROR) io\\.netty\\.\\S+ .*"
+              + "|(?:DEBUG|TRACE) .*)$");
+
+  /**
+   * Whether it can be read by the one rule that the README states; other output may be anything.
+   */
+  boolean isWellFormed() {
+    return stdout || !LOGGED.matcher(text).find() || WELL_FORMED.matcher(text).matches();
+  }
+
   /** The value of {@code key=value}; fails where there is none. */
   public String value(String key) {
-    Matcher matcher = Pattern.compile("(?:^|\\s)" + Pattern.quote(key) + "=(\\S+)").matcher(text);
+    Matcher matcher =
+        Pattern.compile("(?:^|\\s)" + Pattern.quote(key) + "=(\"(?:[^\"\\\\]|\\\\.)*\"|\\S+)")
+            .matcher(text);
     if (!matcher.find()) {
       throw new AssertionError("no " + key + "= in: " + text);
     }

@@ -9,7 +9,9 @@ import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A relay made from the protocol's document alone, for one agent, with every step in the test's
@@ -81,7 +83,13 @@ public final class RawRelay implements AutoCloseable {
 
   /** What an agent said in AUTH. */
   public record Claim(
-      byte[] bytes, byte[] instance, long epoch, String label, byte[] proof, boolean right) {}
+      byte[] bytes,
+      byte[] instance,
+      long epoch,
+      String label,
+      Map<Integer, byte[]> fields,
+      byte[] proof,
+      boolean right) {}
 
   /** The next connection; its first 16 bytes must be a preamble. */
   public Incoming accept() {
@@ -141,11 +149,15 @@ public final class RawRelay implements AutoCloseable {
       long epoch = payload.getLong();
       byte[] label = new byte[payload.get() & 0xFF];
       payload.get(label);
+      Map<Integer, byte[]> fields = new HashMap<>();
+      while (payload.remaining() > 32) {
+        int type = payload.get() & 0xFF;
+        byte[] value = new byte[payload.get() & 0xFF];
+        payload.get(value);
+        fields.put(type, value);
+      }
       byte[] proof = new byte[32];
       payload.get(proof);
-      if (payload.hasRemaining()) {
-        throw new AssertionError("AUTH has " + payload.remaining() + " bytes too many");
-      }
       byte[] bytes = Arrays.copyOf(auth, auth.length - 32);
       transcript = Wire.transcript(connection.preamble(), connection.binding(), challenge, bytes);
       boolean right = MessageDigest.isEqual(proof, Wire.proofOfAgent(key, transcript));
@@ -154,8 +166,14 @@ public final class RawRelay implements AutoCloseable {
           instance,
           epoch,
           new String(label, java.nio.charset.StandardCharsets.UTF_8),
+          fields,
           proof,
           right);
+    }
+
+    /** What the digest of a target's text is with this relay's key. */
+    public byte[] digestOfTarget(String target) {
+      return Wire.digestOfTarget(key, target);
     }
 
     /** The right proof for this data mode. */

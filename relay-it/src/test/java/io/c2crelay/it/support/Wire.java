@@ -114,6 +114,11 @@ public final class Wire {
     return hmac(k, concat(ascii("c2crelay/1 agent"), transcript));
   }
 
+  /** Field 1 of AUTH. */
+  static byte[] digestOfTarget(byte[] k, String target) {
+    return hmac(k, ("c2crelay/1 target" + target).getBytes(StandardCharsets.UTF_8));
+  }
+
   /** {@code welcome}: the WELCOME payload after proofR. */
   static byte[] proofOfRelay(byte[] k, byte[] transcript, byte[] welcome) {
     return hmac(k, concat(ascii("c2crelay/1 relay"), transcript, lv(welcome)));

@@ -147,7 +147,7 @@ public final class AgentConnections {
 
   private void begin(SocketChannel channel, Source source, Frame.Auth auth) {
     String name = "a" + lastName.incrementAndGet();
-    String label = LogText.safe(auth.label());
+    String label = LogText.value(auth.label());
     new ControlHandler(channel, source, name, label, auth, registry).begin();
   }
 }

@@ -6,8 +6,11 @@ import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.server.session.AgentAddresses;
 import io.c2crelay.server.session.SessionBroker;
 import io.netty.util.concurrent.EventExecutor;
+import java.nio.ByteBuffer;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,10 +22,15 @@ import org.slf4j.LoggerFactory;
 final class AgentRegistry {
   private static final Logger log = LoggerFactory.getLogger(AgentRegistry.class);
 
+  private static final int MAX_WARNED = 64;
+
   private final EventExecutor loop;
   private final SessionBroker broker;
   private final AgentAddresses addresses;
   private final Map<InstanceId, ControlHandler> attached = new HashMap<>();
+
+  /** Digests of targets that were warned of. */
+  private final Set<ByteBuffer> warned = new HashSet<>();
 
   AgentRegistry(EventExecutor loop, SessionBroker broker, AgentAddresses addresses) {
     this.loop = loop;
@@ -46,10 +54,6 @@ final class AgentRegistry {
             agent.dismiss(ReasonCode.STALE_EPOCH);
             return;
           }
-          if (older != null) {
-            remove(older, ReasonCode.REPLACED);
-            older.dismiss(ReasonCode.REPLACED);
-          }
           attached.put(agent.instance(), agent);
           addresses.attached(agent.source(), now());
           log.info(
@@ -57,8 +61,29 @@ final class AgentRegistry {
               agent.name(),
               agent.label(),
               Sockets.text(agent.channel().remoteAddress()));
+          compareTargets(agent);
           broker.attached(agent);
+          if (older != null) { // after the newer one is there: nobody is left without an agent
+            detached(older, ReasonCode.REPLACED);
+            older.dismiss(ReasonCode.REPLACED);
+          }
         });
+  }
+
+  /** Any agent may get any user: two with different targets are a mistake, most likely. */
+  private void compareTargets(ControlHandler agent) {
+    ByteBuffer digest = agent.targetDigest();
+    for (ControlHandler other : attached.values()) {
+      ByteBuffer others = other.targetDigest();
+      boolean differ = digest != null && others != null && !digest.equals(others);
+      if (differ && warned.size() < MAX_WARNED && warned.add(digest)) {
+        log.warn(
+            "agent.target_differs agent={} other={} note=\"they have different targets: a user gets either of them\"",
+            agent.name(),
+            other.name());
+        return;
+      }
+    }
   }
 
   void detach(ControlHandler agent, ReasonCode reason) {
@@ -67,10 +92,14 @@ final class AgentRegistry {
 
   private void remove(ControlHandler agent, ReasonCode reason) {
     if (attached.remove(agent.instance(), agent)) {
-      addresses.detached(agent.source(), now());
-      log.info("agent.detached agent={} reason={}", agent.name(), reason);
-      broker.detached(agent);
+      detached(agent, reason);
     }
+  }
+
+  private void detached(ControlHandler agent, ReasonCode reason) {
+    addresses.detached(agent.source(), now());
+    log.info("agent.detached agent={} reason={}", agent.name(), reason);
+    broker.detached(agent);
   }
 
   private long now() {

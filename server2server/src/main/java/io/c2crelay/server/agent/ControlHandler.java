@@ -1,6 +1,7 @@
 package io.c2crelay.server.agent;
 
 import io.c2crelay.common.keepalive.Heartbeat;
+import io.c2crelay.common.logging.LogText;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ProtocolException;
@@ -12,6 +13,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
+import java.nio.ByteBuffer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -27,6 +29,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
   private final String label;
   private final InstanceId instance;
   private final long epoch;
+  private final @Nullable ByteBuffer targetDigest;
   private final AgentRegistry registry;
   private final Heartbeat heartbeat = new Heartbeat(() -> end(ReasonCode.AGENT_LOST, true));
   private volatile boolean leaving;
@@ -50,6 +53,8 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
     this.registry = registry;
     instance = auth.instance();
     epoch = auth.epoch();
+    byte[] digest = auth.targetDigest();
+    targetDigest = digest == null ? null : ByteBuffer.wrap(digest);
   }
 
   /** Takes the connection over: its pipeline turns bytes into frames. */
@@ -66,6 +71,11 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
   /** Unsigned. */
   long epoch() {
     return epoch;
+  }
+
+  /** A digest of the agent's target; null if it sent none. */
+  @Nullable ByteBuffer targetDigest() {
+    return targetDigest;
   }
 
   String label() {
@@ -167,7 +177,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
         Sockets.text(channel.remoteAddress()),
         name,
         ReasonCode.PROTOCOL,
-        detail);
+        LogText.value(detail));
     end(ReasonCode.PROTOCOL, true);
   }
 

@@ -1,5 +1,6 @@
 package io.c2crelay.server.session;
 
+import io.c2crelay.common.logging.LogText;
 import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
@@ -231,7 +232,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
           "connection.aborted from={} kind=data reason={} detail={}",
           Sockets.text(channel.remoteAddress()),
           reason,
-          detail);
+          LogText.value(detail));
     }
     end();
     Sockets.reset(channel);

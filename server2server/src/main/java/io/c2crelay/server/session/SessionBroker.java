@@ -49,6 +49,8 @@ public final class SessionBroker {
   private long lastSessionId;
   private boolean draining;
   private boolean ticking;
+  private boolean unavailable;
+  private long unavailableAt;
 
   /**
    * A broker on an event loop.
@@ -235,6 +237,7 @@ public final class SessionBroker {
     if (draining) {
       link.goAway(ReasonCode.DRAINING);
     }
+    logAvailability();
     dials.replenish();
   }
 
@@ -251,10 +254,28 @@ public final class SessionBroker {
     forgetLoadIfIdle(agent);
   }
 
+  /** Says when the last agent leaves, and when one is back. */
+  private void logAvailability() {
+    boolean available = agents.values().stream().anyMatch(agent -> !agent.leaving);
+    if (available != unavailable || draining) {
+      return;
+    }
+    unavailable = !available;
+    if (available) {
+      log.info(
+          "service.available unavailable_ms={}",
+          TimeUnit.NANOSECONDS.toMillis(now() - unavailableAt));
+    } else {
+      unavailableAt = now();
+      log.warn("service.unavailable note=\"no agent is attached: users cannot be served\"");
+    }
+  }
+
   private void retire(Agent agent, ReasonCode reason) {
     agent.leaving = true;
     dials.forget(agent);
     closeWarm(agent, reason);
+    logAvailability();
     dials.replenish();
   }
 
