@@ -10,6 +10,9 @@ import io.c2crelay.common.transport.Transport;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelException;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ConnectTimeoutException;
@@ -36,6 +39,8 @@ public final class TargetConnector {
 
   private static final List<InetAddress> LOOPBACK =
       Arrays.asList(NetUtil.LOCALHOST4, NetUtil.LOCALHOST6);
+
+  private static final String CONNECT_FAULTS = "connect-faults";
 
   private final Target target;
   private final Duration connectTimeout;
@@ -110,6 +115,7 @@ public final class TargetConnector {
                     Sockets.tune(channel);
                     Sockets.resetOnClose(channel, true); // before it is connected: see there
                     channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
+                    channel.pipeline().addLast(CONNECT_FAULTS, ConnectFaults.INSTANCE);
                   }
                 });
     InetSocketAddress address = new InetSocketAddress(addresses.next(), target.port());
@@ -117,6 +123,7 @@ public final class TargetConnector {
         .addListener(
             (Future<Channel> done) -> {
               if (done.isSuccess()) {
+                done.getNow().pipeline().remove(CONNECT_FAULTS);
                 if (!result.trySuccess((SocketChannel) done.getNow())) {
                   done.getNow().close(); // nobody waits for it any more
                 }
@@ -127,6 +134,17 @@ public final class TargetConnector {
                 result.tryFailure(first == null ? done.cause() : first);
               }
             });
+  }
+
+  /** The pipeline's end until it is connected: the connect's future tells what went wrong. */
+  @ChannelHandler.Sharable
+  private static final class ConnectFaults extends ChannelInboundHandlerAdapter {
+    static final ConnectFaults INSTANCE = new ConnectFaults();
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+      // Netty reads from a socket whose connect has failed: ENOTCONN
+    }
   }
 
   /** What a failed dial is to the relay. */

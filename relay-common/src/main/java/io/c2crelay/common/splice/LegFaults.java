@@ -2,6 +2,7 @@ package io.c2crelay.common.splice;
 
 import io.netty.handler.codec.DecoderException;
 import java.io.IOException;
+import java.nio.channels.NotYetConnectedException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -12,7 +13,11 @@ final class LegFaults {
   private LegFaults() {}
 
   static void log(Throwable cause) {
-    if (cause instanceof IOException || cause instanceof DecoderException) {
+    boolean network =
+        cause instanceof IOException
+            || cause instanceof NotYetConnectedException // ENOTCONN, of a connection that was reset
+            || cause instanceof DecoderException;
+    if (network) {
       log.debug("leg.failed cause={}", cause.toString());
     } else {
       log.error("leg.failed", cause);

@@ -90,6 +90,11 @@ final class Swarm implements AutoCloseable {
     selector.wakeup();
   }
 
+  /** Strangers who have not connected yet. */
+  int connecting() {
+    return connecting.get();
+  }
+
   /** Strangers who stayed and whom the relay has not ended. */
   int staying() {
     return staying.get();
@@ -127,7 +132,12 @@ final class Swarm implements AutoCloseable {
           Stranger stranger = (Stranger) key.attachment();
           if (key.isValid() && key.isConnectable()) {
             underWay--;
-            connected(stranger);
+            connecting.decrementAndGet();
+            try {
+              connected(stranger);
+            } catch (IOException refused) {
+              stranger.channel.close(); // by a limit, before it could say a word
+            }
           } else if (key.isValid() && key.isReadable()) {
             read(stranger);
           }
@@ -151,7 +161,6 @@ final class Swarm implements AutoCloseable {
 
   private void connected(Stranger stranger) throws IOException {
     stranger.channel.finishConnect();
-    connecting.decrementAndGet();
     if (stranger.slow) {
       dripping.add(stranger);
       stay(stranger);
