@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  * spread over all loops.
  */
 public final class DataDialer {
-  private static final int MAX_IN_HANDSHAKE = 64;
+  private static final int MAX_IN_HANDSHAKE = 32;
 
   private final EventExecutor loop;
   private final EventLoopGroup loops;
