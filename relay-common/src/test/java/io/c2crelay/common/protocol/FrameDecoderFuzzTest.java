@@ -36,7 +36,7 @@ class FrameDecoderFuzzTest {
   private static final Map<Integer, Rule> RULES =
       Map.ofEntries(
           Map.entry(0x01, new Rule(true, false, 33, 33)),
-          Map.entry(0x02, new Rule(true, false, 89, 153)),
+          Map.entry(0x02, new Rule(true, false, 89, 665)),
           Map.entry(0x03, new Rule(true, false, 33, 33)),
           Map.entry(0x04, new Rule(true, false, 32, 4096)),
           Map.entry(0x05, new Rule(true, false, 17, 17)),
@@ -105,11 +105,25 @@ class FrameDecoderFuzzTest {
 
   private static boolean makesSense(int code, byte[] payload) {
     return switch (code) {
-      case 0x02 -> payload.length == 89 + (payload[56] & 0xFF);
+      case 0x02 -> {
+        int label = payload[56] & 0xFF;
+        int fields = payload.length - 89 - label;
+        yield label <= 64 && fields >= 0 && areFields(payload, 57 + label, fields);
+      }
       case 0x04 -> payload.length % 32 == 0;
       case 0x12 -> (payload[8] == 4 || payload[8] == 6) && (payload[27] == 4 || payload[27] == 6);
       default -> true;
     };
+  }
+
+  /** Type u8, length u8, value; as many as fit exactly. */
+  private static boolean areFields(byte[] payload, int from, int length) {
+    int at = from;
+    int end = from + length;
+    while (at + 2 <= end) {
+      at += 2 + (payload[at + 1] & 0xFF);
+    }
+    return at == end;
   }
 
   /** What is read of a frame is what matters: unknown reasons are one, addresses have one form. */

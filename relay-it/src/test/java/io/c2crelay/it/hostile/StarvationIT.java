@@ -38,7 +38,7 @@ class StarvationIT {
   private static final int WAVE = 500;
 
   private static final Duration SOON = Duration.ofSeconds(10);
-  private static final Duration WHILE = Duration.ofSeconds(8);
+  private static final Duration WHILE = Duration.ofSeconds(5);
   private static final long P99_MILLIS = 250;
 
   @RegisterExtension final Harness harness = Harness.perTest();
