@@ -391,8 +391,11 @@ public final class SessionBroker {
             return;
           }
           unseat(user);
-          if (draining || user.gone) {
-            user.reset(draining ? ReasonCode.DRAINING : ReasonCode.USER_GONE);
+          if (user.gone) {
+            user.discard();
+            leave(user);
+          } else if (draining) {
+            user.reset(ReasonCode.DRAINING);
             leave(user);
           } else {
             requeue(user);

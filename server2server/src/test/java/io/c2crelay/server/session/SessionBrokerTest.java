@@ -9,6 +9,7 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.splice.BufferBudget;
 import io.c2crelay.common.testing.MemorySocket;
+import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.concurrent.Future;
@@ -336,6 +337,23 @@ class SessionBrokerTest {
             users.get(1).user(),
             users.get(2).user(),
             users.get(3).user());
+  }
+
+  @Test
+  void bytesOfAUserThatWasResetAndCannotBeServedAreReleased() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeUser user = enter(USER);
+    assertThat(agent.sessions()).isEqualTo(1);
+    ByteBuf bytes = user.socket.alloc().buffer().writeByte('x');
+    user.socket.pipeline().fireChannelRead(bytes);
+    user.socket.close();
+    run();
+    assertThat(bytes.refCnt()).as("its session may deliver them").isEqualTo(1);
+    broker.unserved(user.user());
+    run();
+    assertThat(bytes.refCnt()).isZero();
+    assertThat(agent.sessions()).isEqualTo(1); // given to once, and not again
   }
 
   @Test
