@@ -42,7 +42,7 @@ final class DelayedReset implements Runnable {
   @Override
   public void run() {
     if (queue.bytes() == 0) {
-      now();
+      reset(0);
     } else {
       channel.eventLoop().schedule(this, checkMillis, TimeUnit.MILLISECONDS);
       checkMillis = Math.min(MAX_CHECK_MILLIS, checkMillis * 2);
@@ -51,8 +51,12 @@ final class DelayedReset implements Runnable {
 
   /** Resets without waiting any longer. */
   void now() {
+    reset(queue.bytes() - SendQueue.pendingBytes(channel));
+  }
+
+  private void reset(long lost) {
     if (channel.isOpen()) {
-      resetting.accept(queue.bytes() - SendQueue.pendingBytes(channel));
+      resetting.accept(lost);
       Sockets.reset(channel);
     }
   }

@@ -24,8 +24,6 @@ final class UrgentData {
   private static final ChannelOption<Integer> BSD =
       new IntegerUnixChannelOption("SO_OOBINLINE", 0xFFFF, 0x0100);
 
-  private static final @Nullable ChannelOption<Boolean> NIO = ofJdk();
-
   private UrgentData() {}
 
   static void keepInline(Channel channel) {
@@ -34,26 +32,30 @@ final class UrgentData {
         channel.config().setOption(LINUX, 1);
       } else if (channel instanceof KQueueSocketChannel) {
         channel.config().setOption(BSD, 1);
-      } else if (channel instanceof NioSocketChannel && NIO != null) {
-        channel.config().setOption(NIO, true);
+      } else if (channel instanceof NioSocketChannel && Jdk.OPTION != null) {
+        channel.config().setOption(Jdk.OPTION, true);
       }
     } catch (ChannelException e) {
       // closed already
     }
   }
 
-  /** The JDK has a name for it that only its set of options shows. */
-  @SuppressWarnings("unchecked")
-  private static @Nullable ChannelOption<Boolean> ofJdk() {
-    try (SocketChannel socket = SocketChannel.open()) {
-      for (SocketOption<?> option : socket.supportedOptions()) {
-        if (option.name().equals("SO_OOBINLINE")) {
-          return NioChannelOption.of((SocketOption<Boolean>) option);
+  /** The JDK has a name for it that only its set of options shows; looked up for NIO alone. */
+  private static final class Jdk {
+    static final @Nullable ChannelOption<Boolean> OPTION = find();
+
+    @SuppressWarnings("unchecked")
+    private static @Nullable ChannelOption<Boolean> find() {
+      try (SocketChannel socket = SocketChannel.open()) {
+        for (SocketOption<?> option : socket.supportedOptions()) {
+          if (option.name().equals("SO_OOBINLINE")) {
+            return NioChannelOption.of((SocketOption<Boolean>) option);
+          }
         }
+      } catch (IOException e) {
+        // no descriptors: then there is no connection to set it on either
       }
-    } catch (IOException e) {
-      // no descriptors: then there is no connection to set it on either
+      return null;
     }
-    return null;
   }
 }
