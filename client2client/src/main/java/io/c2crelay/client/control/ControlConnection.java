@@ -34,6 +34,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -289,31 +290,25 @@ public final class ControlConnection implements ControlHandshake.Outcome, Contro
     if (news) {
       log.warn("{} relay={} cause={}", event, relayText(), text);
     }
-    if (addresses.hasNext()) {
-      nextAddress();
-    } else if (news) {
-      retryIn(backoff.nextNanos(now()));
-    } else {
-      retryQuietlyIn(backoff.nextNanos(now()));
-    }
+    nextAttempt(() -> backoff.nextNanos(now()), news ? this::retryIn : this::retryQuietlyIn);
+  }
+
+  private void nextAttempt(LongSupplier retryNanos) {
+    nextAttempt(retryNanos, this::retryIn);
   }
 
   /** The next address of the name at once; if there is none, all of them again later. */
-  private void nextAttempt(LongSupplier retryNanos) {
+  private void nextAttempt(LongSupplier retryNanos, LongConsumer retryIn) {
     if (!attempting()) {
       return;
     }
     if (addresses.hasNext()) {
-      nextAddress();
+      state = State.CONNECTING;
+      channel = null;
+      connectNext();
     } else {
-      retryIn(retryNanos.getAsLong());
+      retryIn.accept(retryNanos.getAsLong());
     }
-  }
-
-  private void nextAddress() {
-    state = State.CONNECTING;
-    channel = null;
-    connectNext();
   }
 
   /** As it is configured, and which of its addresses is being tried. */
