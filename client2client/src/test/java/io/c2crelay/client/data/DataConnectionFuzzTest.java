@@ -132,6 +132,7 @@ class DataConnectionFuzzTest {
     boolean dialledAgain;
     boolean connected;
     boolean targetFinished;
+    boolean targetStalled;
     int sent;
     boolean tlsDone;
     boolean secure;
@@ -296,7 +297,7 @@ class DataConnectionFuzzTest {
         assertThat(eofSent).as("the end was the relay's").isTrue();
         assertThat(atTarget.size()).as("bytes before the end").isEqualTo(dataSent.size());
       }
-      if (connected && !data.isOpen() && !targetFinished) {
+      if (connected && !data.isOpen() && !targetFinished && !targetStalled) {
         assertThat(target.isOpen()).as("the target's end is open, the relay's is not").isFalse();
       }
       if (eofHeard) {
@@ -363,6 +364,7 @@ class DataConnectionFuzzTest {
           int what = script.number();
           if (agent.connected) {
             agent.targetFinished |= what % 4 == 0;
+            agent.targetStalled |= what % 4 == 2; // it has a while to take its last bytes
             Agent.does(agent.target, what);
           }
         }
