@@ -112,7 +112,7 @@ class FullDiskIT {
     serve(3_200); // two lines each at the agent
     List<Async<Boolean>> readers = new ArrayList<>();
     for (String name : List.of("relay", "agent")) {
-      readers.add(Async.run(() -> says(log(name), " WARN  Logging log.lost lines=")));
+      readers.add(Async.run(() -> says(log(name), " WARN  log.lost lines=")));
     }
     serve(8);
     readers.forEach(reader -> assertThat(reader.get(SOON)).isTrue());

@@ -215,6 +215,8 @@ class RuntimesIT {
     assertThat(process.stderr())
         .as("standard error of " + process.name())
         .allMatch(
-            line -> line.matches("\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z INFO {2}\\w+ [a-z]+\\.\\S.*"));
+            line ->
+                line.matches(
+                    "\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z (INFO {2}[a-z]+\\.|WARN {2}service\\.unavailable )\\S.*"));
   }
 }
