@@ -112,7 +112,7 @@ class WrongKeyFloodIT {
 
   private void assertNewIsTold(Target target) {
     AgentProcess fresh = harness.agent(key, target.port(), relay.port());
-    fresh.awaitLog("control\\.refused .*the key may be wrong", Duration.ofSeconds(20));
+    fresh.awaitLog("control\\.refused .*the relay refused the key", Duration.ofSeconds(20));
     fresh.awaitLog("control\\.retry in=30000ms", SOON);
     fresh.close();
   }
