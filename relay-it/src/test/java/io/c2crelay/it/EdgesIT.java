@@ -116,6 +116,22 @@ class EdgesIT {
     }
   }
 
+  /**
+   * Often before the agent knows that it is connected. NIO loses the bytes then: the JDK closes.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {6, 20_000})
+  void bytesOfATargetThatIsResetAtOnceReachTheUser(int length) {
+    byte[] bytes = Bulk.bytes(length, length);
+    Target hasty = harness.keep(Target.start(connection -> connection.send(bytes).reset()));
+    Pair pair = Pair.of(harness, hasty).start();
+    for (int round = 0; round < 20; round++) {
+      TcpEnd user = harness.keep(pair.user());
+      assertThat(user.receive(length)).isEqualTo(bytes);
+      assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    }
+  }
+
   private static void resetWhenSent(TcpEnd end, int sent) throws InterruptedException {
     if (sent > SENT_AT_ONCE) {
       TimeUnit.MILLISECONDS.sleep(100);

@@ -34,7 +34,7 @@ public final class SessionTracker {
 
   /** The session of a data connection has its target. On its loop. */
   synchronized void joined(Channel data, Splice splice) {
-    sessions.put(data, splice);
+    sessions.replace(data, splice); // unless it is over
   }
 
   /**

@@ -7,14 +7,17 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.ReceiveBuffer;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.common.transport.Transport;
+import io.c2crelay.common.transport.UnreadBytes;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelException;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelPromise;
 import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.EventLoop;
 import io.netty.channel.socket.SocketChannel;
@@ -25,6 +28,7 @@ import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.NoRouteToHostException;
+import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -60,7 +64,8 @@ public final class TargetConnector {
    * Dials.
    *
    * @return completes on {@code loop} with a channel that reads nothing yet, or with the cause: see
-   *     {@link #reasonOf}
+   *     {@link #reasonOf}. A channel that is not active was connected and reset: {@link
+   *     UnreadBytes#take} what it sent, before anything else happens on the loop
    */
   public Future<SocketChannel> connect(EventLoop loop) {
     Promise<SocketChannel> result = loop.newPromise();
@@ -136,10 +141,29 @@ public final class TargetConnector {
             });
   }
 
-  /** The pipeline's end until it is connected: the connect's future tells what went wrong. */
+  /** The pipeline until it is connected: the connect's future tells what went wrong. */
   @ChannelHandler.Sharable
-  private static final class ConnectFaults extends ChannelInboundHandlerAdapter {
+  private static final class ConnectFaults extends ChannelDuplexHandler {
     static final ConnectFaults INSTANCE = new ConnectFaults();
+
+    /** A target that was reset so early that Netty reports a failed connect was connected. */
+    @Override
+    public void connect(
+        ChannelHandlerContext ctx,
+        SocketAddress remote,
+        SocketAddress local,
+        ChannelPromise promise) {
+      ctx.connect(remote, local)
+          .addListener(
+              (ChannelFuture connected) -> {
+                if (connected.isSuccess()
+                    || UnreadBytes.mayBeLeft(connected.channel(), connected.cause())) {
+                  promise.trySuccess();
+                } else {
+                  promise.tryFailure(connected.cause());
+                }
+              });
+    }
 
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {

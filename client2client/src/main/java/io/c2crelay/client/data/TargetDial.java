@@ -9,6 +9,8 @@ import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.splice.Splice;
 import io.c2crelay.common.splice.SpliceSettings;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.common.transport.UnreadBytes;
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -74,7 +76,11 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
     }
     over = true;
     if (done.isSuccess()) {
-      join(ctx, done.getNow());
+      if (done.getNow().isActive()) {
+        join(ctx, done.getNow());
+      } else {
+        deliver(ctx, done.getNow());
+      }
       return;
     }
     ReasonCode reason = TargetConnector.reasonOf(done.cause());
@@ -98,6 +104,15 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Splice.Li
     }
     ctx.fireChannelReadComplete();
     splice.begin();
+    ctx.pipeline().remove(this);
+  }
+
+  /** The target was reset before it was connected, so to say; it may have sent something. */
+  private void deliver(ChannelHandlerContext ctx, DuplexChannel target) {
+    ByteBuf bytes = UnreadBytes.take(target);
+    Channel data = ctx.channel();
+    ctx.writeAndFlush(Frame.Started.INSTANCE);
+    tracker.joined(data, Splice.deliver(bytes, target, data, settings, this));
     ctx.pipeline().remove(this);
   }
 
