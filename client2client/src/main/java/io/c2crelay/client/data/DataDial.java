@@ -33,6 +33,7 @@ final class DataDial {
   private final DataDialer dialer;
   private final Frame.Dial.Ticket ticket;
   private final EventLoop loop;
+  private final long beganNanos;
   private @Nullable Channel channel;
   private @Nullable Future<?> limit;
   private int attempts;
@@ -42,6 +43,11 @@ final class DataDial {
     this.dialer = dialer;
     this.ticket = ticket;
     this.loop = loop;
+    beganNanos = loop.ticker().nanoTime();
+  }
+
+  long beganNanos() {
+    return beganNanos;
   }
 
   Frame.Dial.Ticket ticket() {

@@ -26,8 +26,6 @@ import org.jspecify.annotations.Nullable;
  * spread over all loops.
  */
 public final class DataDialer {
-  private static final int MAX_IN_HANDSHAKE = 32;
-
   private final EventExecutor loop;
   private final EventLoopGroup loops;
   private final RelayConnector connector;
@@ -37,6 +35,7 @@ public final class DataDialer {
   private final DialReport report;
   private final Deque<Frame.Dial.Ticket> queued = new ArrayDeque<>();
   private final ChannelGroup withoutSession;
+  private final HandshakeLimit limit;
   private int inHandshake;
   private boolean closed;
   private @Nullable Promise<Void> drained;
@@ -62,6 +61,7 @@ public final class DataDialer {
     this.binding = binding.clone();
     this.report = requireNonNull(report, "report");
     withoutSession = new DefaultChannelGroup(loop, true);
+    limit = new HandshakeLimit(loop.ticker().nanoTime());
   }
 
   /** Opens a connection for each ticket. On the control connection's loop. */
@@ -77,7 +77,7 @@ public final class DataDialer {
   }
 
   private void dialQueued() {
-    while (inHandshake < MAX_IN_HANDSHAKE && !queued.isEmpty()) {
+    while (limit.allows(inHandshake) && !queued.isEmpty()) {
       inHandshake++;
       new DataDial(this, queued.remove(), loops.next()).begin();
     }
@@ -87,10 +87,13 @@ public final class DataDialer {
   void over(DataDial dial, boolean worked, ReasonCode reason) {
     loop.execute(
         () -> {
-          inHandshake--;
-          if (!worked && !closed) {
+          if (worked) {
+            long now = loop.ticker().nanoTime();
+            limit.succeeded(now - dial.beganNanos(), inHandshake, now);
+          } else if (!closed) {
             report.failed(dial.ticket().token(), reason);
           }
+          inHandshake--;
           dialQueued();
         });
   }

@@ -31,7 +31,7 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   }
 
   /**
-   * From an attached agent's address: some of them are its dials, of which it has at most 32 in
+   * From an attached agent's address: some of them are its dials, of which it has at most 64 in
    * handshake, and which strangers must not crowd out.
    */
   static ConnectionLimit<HandshakeGuard> limitOfNeighbours() {
