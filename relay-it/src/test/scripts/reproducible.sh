@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the last commit twice, as two people would: elsewhere, later, with another umask, language and time zone.
-# Ends with 0 if both get the same jars, byte for byte. The JDK must be the same; javac's output is its own.
+# Builds the last commit twice, with different directory, time, umask, language and time zone. Exits with 0 if the jars
+# are identical. Both builds use the same JDK, as the output of javac depends on it.
 set -euo pipefail
 root=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 work=$(mktemp -d)

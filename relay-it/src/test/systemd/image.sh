@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes DIRECTORY/SUITE, the root of a Debian with systemd, a JRE and what checks.sh uses, unless it is there.
+# Creates DIRECTORY/SUITE, a Debian root file system with systemd, a JRE and the tools of checks.sh, unless it exists.
 #
 #   image.sh SUITE DIRECTORY
 set -euo pipefail
@@ -12,7 +12,7 @@ packages=(default-jre-headless python3-minimal iproute2 libnss-resolve)
 
 # shellcheck source=/dev/null
 codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-# All suites are in the archive that this machine's own packages come from.
+# The archive of this machine's packages has all suites.
 # shellcheck disable=SC2016 # $(REPO_URI) is apt-get's
 archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' "Codename: $codename" | head -n 1)
 [[ -n $archive ]] || {
@@ -28,16 +28,16 @@ chmod 755 "$new"
 
 make() {
   debootstrap --variant=minbase --include=systemd-sysv,dbus "$suite" "$new" "$archive" || return
-  # In a container, since installing a JRE takes a /proc.
+  # In a container: installing a JRE needs /proc.
   local options=(--quiet --directory="$new" --machine="$machine" --pipe --setenv=DEBIAN_FRONTEND=noninteractive)
   [[ -d /run/systemd/system ]] || options+=(--register=no --keep-unit)
-  # systemd-resolved is a package of its own from bookworm on.
+  # systemd-resolved is a separate package from bookworm on.
   # shellcheck disable=SC2016
   systemd-nspawn "${options[@]}" sh -c 'apt-get install -q -y --no-install-recommends "$@" $(apt-cache pkgnames systemd-resolved)' \
     - "${packages[@]}" < /dev/null
 }
 
-echo "Making an image of Debian $suite in $images; this takes some minutes, once."
+echo "Creating an image of Debian $suite in $images; this takes some minutes."
 (make) > "$images/$suite.log" 2>&1 || {
   tail -n 20 "$images/$suite.log" >&2
   exit 2

@@ -1,4 +1,4 @@
-# What checks.sh is written in. Sourced; the directory it is called in is the project's root.
+# Helper functions of checks.sh. Sourced; the working directory is the project root.
 # shellcheck shell=bash
 
 passed=0
@@ -7,7 +7,7 @@ cursor=
 
 group() { printf '\n%s\n' "$1"; }
 
-# check NAME COMMAND...: one line; what the command printed only if it failed.
+# check NAME COMMAND...: prints one line, and the output of the command if it failed.
 check() {
   local output
   if output=$("${@:2}" 2>&1); then
@@ -28,7 +28,7 @@ summary() {
   ((failed == 0))
 }
 
-# ---- conditions: true, or false with what was found instead
+# ---- conditions: succeed, or print the actual value and fail
 
 not() { ! "$@"; }
 
@@ -55,7 +55,7 @@ matches() {
   }
 }
 
-# within SECONDS CONDITION...: true before the time is over.
+# within SECONDS CONDITION...: succeeds if the condition does within this time.
 within() {
   local end=$((SECONDS + $1)) output
   until output=$("${@:2}" 2>&1); do
@@ -67,7 +67,7 @@ within() {
   done
 }
 
-# takes LOW HIGH COMMAND...: succeeds after this many seconds.
+# takes LOW HIGH COMMAND...: succeeds if the command does, after this many seconds.
 takes() {
   local from=$SECONDS
   "${@:3}" && between "$1" "$2" $((SECONDS - from))
@@ -83,7 +83,7 @@ pid() { property "$1" MainPID; }
 
 cmdline() { tr '\0' ' ' < "/proc/$(pid "$1")/cmdline"; }
 
-status_says() { matches "$2" "$(systemctl status --no-pager --full --lines=20 "$1")"; }
+status_shows() { matches "$2" "$(systemctl status --no-pager --full --lines=20 "$1")"; }
 
 dropin() {
   mkdir -p "/etc/systemd/system/$1.service.d"
@@ -103,19 +103,19 @@ entries() {
   journalctl --quiet --no-pager --output=cat "$@"
 }
 
-# Forgets what was said before.
+# Excludes earlier lines from logged and not_logged.
 mark() {
   journalctl --sync
   cursor=$(journalctl --quiet --lines=0 --show-cursor | sed 's/^-- cursor: //')
 }
 
-said() { matches "$2" "$(entries --after-cursor="$cursor" --unit="$1")"; }
+logged() { matches "$2" "$(entries --after-cursor="$cursor" --unit="$1")"; }
 
-silent() { not said "$1" "$2"; }
+not_logged() { not logged "$1" "$2"; }
 
 # ---- README.md
 
-# readme TEXT: the code block with this text in the section about systemd; there must be one.
+# readme TEXT: prints the code block with this text in the systemd section; there must be exactly one.
 readme() {
   awk -v text="$1" '
     /^## / { here = $0 == "## Run it with systemd" }
@@ -128,12 +128,12 @@ readme() {
     inside { block = block $0 "\n" }
     END { exit found != 1 }
   ' README.md || {
-    echo "README.md has not one block with: $1" >&2
+    echo "README.md does not have exactly one block with: $1" >&2
     return 1
   }
 }
 
-# readme_run TEXT: does what the block says, as an operator's shell would.
+# readme_run TEXT: runs that block in a shell.
 readme_run() {
   local block
   block=$(readme "$1") && bash -euc "$block"
@@ -145,14 +145,14 @@ peer=(python3 relay-it/src/test/systemd/peer.py)
 
 serves() { "${peer[@]}" user 127.0.0.1 "${1:-4000}"; }
 
-# session NAME SECONDS: begins one that sends and receives for so long, and leaves it alone.
+# session NAME SECONDS: starts a session that exchanges lines for this time, in the background.
 session() {
   rm -f "/run/session-$1"
   "${peer[@]}" talk 127.0.0.1 4000 "$2" > "/run/session-$1" &
   within 30 test -s "/run/session-$1"
 }
 
-# ended NAME HOW: how that session ended, or will soon.
+# ended NAME HOW: the session ended like this; waits up to 10 s.
 ended() {
   within 10 grep -q lines= "/run/session-$1" && matches "^$2 " "$(tail -n 1 "/run/session-$1")"
 }

@@ -1,14 +1,14 @@
-"""The two ends that the relay and the agent stand between: a target that echoes, and its users. And a DNS server.
+"""Users and an echoing target for the relay and the agent, and a DNS server.
 
-  peer.py target PORT                   echoes every connection until FIN, for ever
-  peer.py occupy PORT                   holds the port, and closes every connection
-  peer.py dns PORT                      every name is that of 127.0.0.1
-  peer.py user HOST PORT                one line there and back, closed in order
-  peer.py talk HOST PORT SECONDS        a numbered line there and back every 50 ms, then closed in order
-  peer.py bulk HOST PORT USERS KIB      KIB kibibytes, a multiple of 64, there and back, by USERS at once
+  peer.py target PORT                   echoes every connection until FIN
+  peer.py occupy PORT                   occupies the port and closes every connection
+  peer.py dns PORT                      resolves every name to 127.0.0.1
+  peer.py user HOST PORT                exchanges one line, then closes cleanly
+  peer.py talk HOST PORT SECONDS        exchanges a numbered line every 50 ms, then closes cleanly
+  peer.py bulk HOST PORT USERS KIB      USERS at once exchange KIB kibibytes each, a multiple of 64
 
 A user prints how its session ended. The exit code is 0 only if every byte came back in order and both
-directions were closed in order.
+directions closed cleanly.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ import time
 
 
 class Ended(Exception):
-    """A session that did not end as it should."""
+    """A session that failed."""
 
 
 def echo(connection):
@@ -30,7 +30,7 @@ def echo(connection):
                 connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
         except OSError:
-            pass  # the user's end says what happened
+            pass  # the user reports the error
 
 
 def serve(port, each):
@@ -46,7 +46,7 @@ def dns(port):
     while True:
         query, client = server.recvfrom(512)
         question = query[12 : query.index(0, 12) + 5]
-        # RFC 1035, 4.1: for type A one answer, that names the question's name; for all else none.
+        # RFC 1035, 4.1: one answer for type A, with a pointer to the name of the question; none for other types.
         answer = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\x7f\0\0\1" if question[-4:] == b"\0\1\0\1" else b""
         head = query[:2] + b"\x81\x80\0\1" + (b"\0\1" if answer else b"\0\0") + bytes(4)
         server.sendto(head + question + answer, client)
@@ -65,7 +65,7 @@ def exchange(connection, line):
 
 
 def talk(host, port, seconds):
-    """Lines for this long; at least one."""
+    """Exchanges lines for this time; at least one."""
     began = time.monotonic()
     lines = 0
     how = "complete"
@@ -79,7 +79,7 @@ def talk(host, port, seconds):
                     time.sleep(0.05)
             connection.shutdown(socket.SHUT_WR)
             if connection.recv(1):
-                raise Ended("bytes that nobody sent")
+                raise Ended("unexpected bytes")
     except (ConnectionResetError, BrokenPipeError):
         how = "reset"
     except (OSError, Ended) as e:

@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# The two units under a real systemd: boots a Debian container, in which checks.sh installs both programs as README.md
-# says, and starts, kills, stops and breaks them. Prints a line for each check; exits with 0 only if all passed.
+# Tests the two units under systemd: boots a Debian container in which checks.sh installs both programs as in README.md
+# and starts, kills, stops and misconfigures them. Prints a line for each check; exits with 0 only if all passed.
 #
 #   run.sh [DIRECTORY]
 #
-# DIRECTORY keeps the container's image (600 MB) for the next time; the default is below /var/cache.
-# SUITE=trixie takes another Debian than bookworm, with its systemd and its Java; JAVA=/…/bin/java another Java.
+# DIRECTORY caches the container image (600 MB); the default is below /var/cache. SUITE=trixie selects another Debian
+# release than bookworm, with its systemd and Java; JAVA=/…/bin/java another Java.
 #
-# It needs root, and the first time Debian's archive, which it takes from this machine's apt sources. The jars are those of
-# the working tree; they are built if there are none. Nothing stays behind but the image, and the packages debootstrap and
-# systemd-container if they were not there.
+# Needs root, and on the first run the Debian archive of this machine's apt sources. Uses the jars of the working tree;
+# builds them if there are none. Leaves behind only the image and the packages debootstrap and systemd-container.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -45,7 +44,7 @@ cleanup() {
   [[ -z $container ]] || kill "$container" 2> /dev/null || true
   wait
   rm -rf "$work" "/run/systemd/nspawn/propagate/$machine"
-  # With --keep-unit nspawn leaves the control groups behind that it made; they may be busy for a moment more.
+  # With --keep-unit nspawn does not remove its control groups; they may stay busy for a moment.
   for _ in 1 2 3 4 5; do
     comm -13 <(echo "$before") <(control_groups) | sort -r | xargs -r rmdir 2> /dev/null && break
     sleep 1
@@ -55,7 +54,7 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# A copy: the working tree may change meanwhile.
+# A copy: the working tree may change during the run.
 mkdir "$work/src" "$work/out"
 cp --parents -r README.md {server2server,client2client}/src/main/systemd "${jars[@]}" relay-it/src/test/systemd "$work/src"
 touch "$work/out/checks"
@@ -65,7 +64,7 @@ options=(
   --private-network --console=pipe --bind-ro="$work/src:/src" --bind="$work/out:/out"
   --bind-ro="$work/src/relay-it/src/test/systemd/checks.service:/etc/systemd/system/checks.service"
 )
-# Where systemd is not what runs this machine, there is nobody to register the container with.
+# Without systemd as init there is no systemd-machined to register the container.
 [[ -d /run/systemd/system ]] || options+=(--register=no --keep-unit)
 if [[ -n ${JAVA:-} ]]; then
   java=$(readlink -f "$JAVA")

@@ -36,15 +36,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Bytes and frames that nobody should send. The connection that brought them ends; one session of a
- * real agent goes on all the while, the target never sees them.
+ * Malformed and unexpected input ends the connection that sent it. A session of a real agent is not
+ * affected, and the target receives nothing.
  */
 @Timeout(40)
 class BadInputIT {
 
   private static final Duration SOON = Duration.ofSeconds(10);
 
-  /** One line for each: a session's own, or that of a connection which has none. */
+  /** The one log line of an abort: of the session, or of a connection without one. */
   private static final String ABORTED = "(connection\\.aborted|session\\.close) .*reason=PROTOCOL";
 
   @RegisterExtension static final Harness SHARED = Harness.perClass();
@@ -52,7 +52,7 @@ class BadInputIT {
 
   private static Target target;
   private static Pair pair;
-  private static TcpEnd bystander;
+  private static TcpEnd unaffected;
 
   private int relayMark;
   private int acceptedBefore;
@@ -60,9 +60,9 @@ class BadInputIT {
   @BeforeAll
   static void startPair() {
     target = SHARED.keep(Target.start(Behaviour.ECHO));
-    // nobody is silent on purpose, and a slow stranger is not to be taken for a user
-    pair = Pair.of(SHARED, target).relayOptions("--grace", "5s").start();
-    bystander = SHARED.keep(pair.user()).echo("in session\n");
+    // a long timeout, so that a delayed preamble is not classified as a user
+    pair = Pair.of(SHARED, target).relayOptions("--detect-timeout", "5s").start();
+    unaffected = SHARED.keep(pair.user()).echo("in session\n");
   }
 
   @BeforeEach
@@ -72,18 +72,22 @@ class BadInputIT {
   }
 
   @AfterEach
-  void nothingElseIsAffected() {
-    bystander.echo("still in session\n");
+  void checkUnaffected() {
+    unaffected.echo("still in session\n");
     assertThat(target.accepted()).as("connections at the target").isEqualTo(acceptedBefore);
   }
 
-  /** What is sent, and whether FIN follows. */
+  /**
+   * The bytes of an invalid input.
+   *
+   * @param fin whether FIN follows
+   */
   record Bad(String name, boolean fin, byte[]... parts) {
     byte[] bytes() {
       return Wire.concat(parts);
     }
 
-    boolean afterEof() {
+    boolean isAfterEof() {
       return name.equals("DATA after EOF") || name.equals("a second EOF");
     }
 
@@ -107,14 +111,14 @@ class BadInputIT {
 
   // ---- before TLS
 
-  static Stream<Bad> brokenPreambles() {
+  static Stream<Bad> invalidPreambles() {
     byte[] magic = Wire.magic();
     return Stream.of(
-        bad("the magic, then noise", magic, Bulk.bytes(1, 200)),
-        bad("a kind that does not exist", Wire.preamble(1, 1, 3, 0)),
+        bad("the magic, random bytes", magic, Bulk.bytes(1, 200)),
+        bad("unknown kind", Wire.preamble(1, 1, 3, 0)),
         bad("lowest version above the highest", Wire.preamble(2, 1, 0, 0)),
-        bad("plain data though no one chose it", Wire.preamble(1, 1, Wire.KIND_PLAIN, 0)),
-        bad("a control preamble, then noise", Wire.preamble(Wire.KIND_CONTROL), Bulk.bytes(2, 500)),
+        bad("plain data, not implemented", Wire.preamble(1, 1, Wire.KIND_PLAIN, 0)),
+        bad("control preamble, random bytes", Wire.preamble(Wire.KIND_CONTROL), Bulk.bytes(2, 500)),
         bad(
             "a data preamble, then HTTP",
             Wire.preamble(Wire.KIND_DATA),
@@ -126,26 +130,26 @@ class BadInputIT {
   }
 
   @ParameterizedTest
-  @MethodSource("brokenPreambles")
-  void closedBeforeTls(Bad bad) {
-    TcpEnd stranger = harness.keep(pair.user()).send(bad.bytes());
+  @MethodSource("invalidPreambles")
+  void invalidPreambleIsClosed(Bad bad) {
+    TcpEnd peer = harness.keep(pair.user()).send(bad.bytes());
     if (bad.fin()) {
-      stranger.finish();
+      peer.finish();
     }
-    // A TLS alert may come back on noise after a preamble; it is dropped here.
-    stranger.awaitEnd(SOON);
+    // TLS may answer with an alert, which is discarded.
+    peer.awaitEnd(SOON);
   }
 
   // ---- control, before the proof
 
-  static Stream<Bad> insteadOfAuth() {
+  static Stream<Bad> invalidAuths() {
     return Stream.of(
         bad("PING", frame(Wire.PING, 8)),
         bad("AUTH without a proof", frame(Wire.AUTH, 57)),
         bad("empty AUTH", frame(Wire.AUTH, 0)),
-        bad("AUTH with a label longer than itself", longLabel()),
+        bad("AUTH with a label beyond its end", longLabel()),
         bad("oversized AUTH", RawFrame.header(Wire.AUTH, 0xFFFFFF)),
-        bad("TOKEN", frame(Wire.TOKEN, 16)),
+        bad("CLAIM", frame(Wire.CLAIM, 16)),
         bad("unknown type", frame(0x7F, 0)));
   }
 
@@ -156,8 +160,8 @@ class BadInputIT {
   }
 
   @ParameterizedTest
-  @MethodSource("insteadOfAuth")
-  void closedWithoutAFrameInPlaceOfAuth(Bad bad) {
+  @MethodSource("invalidAuths")
+  void invalidAuthIsClosedWithoutFrame(Bad bad) {
     RawControl control = harness.keep(rawAgent().openControl().readChallenge());
     control.connection().sendBytes(bad.bytes());
     assertThat(control.connection().awaitEnd(SOON).frames()).isEmpty();
@@ -168,8 +172,8 @@ class BadInputIT {
   static Stream<Bad> onControl() {
     return Stream.of(
         bad("oversized", frame(Wire.PING, Wire.MAX_CONTROL_PAYLOAD + 1)),
-        bad("oversized beyond reason, the header alone", RawFrame.header(Wire.PING, 0xFFFFFF)),
-        bad("oversized, of a type to skip", RawFrame.header(0x80, Wire.MAX_CONTROL_PAYLOAD + 1)),
+        bad("largest length, header only", RawFrame.header(Wire.PING, 0xFFFFFF)),
+        bad("oversized, of a skipped type", RawFrame.header(0x80, Wire.MAX_CONTROL_PAYLOAD + 1)),
         bad("PING of 7 bytes", frame(Wire.PING, 7)),
         bad("GOAWAY without a code", frame(Wire.GOAWAY, 0)),
         bad("DIAL_FAILED of 3 bytes", frame(Wire.DIAL_FAILED, 3)),
@@ -182,13 +186,13 @@ class BadInputIT {
         bad("CHALLENGE", frame(Wire.CHALLENGE, 33)),
         bad("WELCOME", frame(Wire.WELCOME, 33)),
         bad("DIAL", frame(Wire.DIAL, 32)),
-        bad("TOKEN", frame(Wire.TOKEN, 16)),
+        bad("CLAIM", frame(Wire.CLAIM, 16)),
         bad("DATA", frame(Wire.DATA, 10)));
   }
 
   @ParameterizedTest
   @MethodSource("onControl")
-  void abortsAControlConnection(Bad bad) {
+  void abortsControlConnection(Bad bad) {
     RawControl control = harness.keep(rawAgent().attach());
     send(control.connection(), bad);
     control.connection().awaitEnd(SOON);
@@ -203,17 +207,17 @@ class BadInputIT {
         bad("STARTED", frame(Wire.STARTED, 0)),
         bad("FAILED", frame(Wire.FAILED, 1)),
         bad("EOF", frame(Wire.EOF, 0)),
-        bad("a second TOKEN", frame(Wire.TOKEN, 16)),
+        bad("a second CLAIM", frame(Wire.CLAIM, 16)),
         bad("READY", frame(Wire.READY, 16)),
         bad("AUTH", frame(Wire.AUTH, 89)),
         bad("unknown type 18", frame(0x18, 0)),
         bad("oversized", RawFrame.header(Wire.DATA, Wire.MAX_DATA_PAYLOAD + 1)),
-        bad("oversized, of a type to skip", RawFrame.header(0xFE, 0xFFFFFF)));
+        bad("oversized, of a skipped type", RawFrame.header(0xFE, 0xFFFFFF)));
   }
 
   @ParameterizedTest
   @MethodSource("onWarmData")
-  void abortsAWarmConnection(Bad bad) {
+  void abortsWarmConnection(Bad bad) {
     RawAgent agent = rawAgent();
     RawControl control = harness.keep(agent.attach());
     RawConnection data = harness.keep(agent.warm(control));
@@ -234,36 +238,34 @@ class BadInputIT {
         bad("FAILED without a code", frame(Wire.FAILED, 0)),
         bad("a second STARTED", started, started),
         bad("FAILED after STARTED", started, frame(Wire.FAILED, 1)),
-        bad("TOKEN after STARTED", started, frame(Wire.TOKEN, 16)),
+        bad("CLAIM after STARTED", started, frame(Wire.CLAIM, 16)),
         bad("START from an agent", started, frame(Wire.START, 46)),
         bad("unknown type", started, frame(0x7F, 3)),
         bad("oversized", started, frame(Wire.DATA, Wire.MAX_DATA_PAYLOAD + 1)),
-        bad("oversized, the header alone", started, RawFrame.header(Wire.DATA, 0xFFFFFF)),
+        bad("oversized, header only", started, RawFrame.header(Wire.DATA, 0xFFFFFF)),
         bad("DATA after EOF", started, frame(Wire.EOF, 0), frame(Wire.DATA, 1)),
         bad("a second EOF", started, frame(Wire.EOF, 0), frame(Wire.EOF, 0)));
   }
 
   @ParameterizedTest
   @MethodSource("afterStart")
-  void abortsASessionAndItsUserIsReset(Bad bad) {
+  void abortsSession(Bad bad) {
     RawAgent agent = rawAgent();
     RawControl control = harness.keep(agent.attach());
     RawConnection data = harness.keep(agent.warm(control));
     TcpEnd user = harness.keep(pair.user()).send("hello");
-    // The real agent has a session and this one has none, so it is this one's turn.
+    // The raw agent has fewer sessions than the real one, so it gets the user.
     data.expect(Wire.START);
     send(data, bad);
-    // A user who has been sent FIN reads that first, whatever comes after it.
-    Ending expected =
-        bad.name().endsWith("EOF") && !bad.name().startsWith("EOF") ? Ending.FIN : Ending.RESET;
-    assertThat(user.awaitEnd(SOON)).isEqualTo(expected);
+    // A user that received FIN reads it before the reset.
+    assertThat(user.awaitEnd(SOON)).isEqualTo(bad.isAfterEof() ? Ending.FIN : Ending.RESET);
     data.awaitEnd(SOON);
     assertAbortedOnce();
     detach(control);
   }
 
   @Test
-  void sessionCutWithinAFrameIsResetForItsUser() {
+  void truncatedFrameResetsUser() {
     RawAgent agent = rawAgent();
     RawControl control = harness.keep(agent.attach());
     RawConnection data = harness.keep(agent.warm(control));
@@ -276,36 +278,35 @@ class BadInputIT {
   }
 
   @Test
-  void tokenThatNobodyGaveOutIsRefused() {
+  void unknownTokenIsRefused() {
     RawConnection data = harness.keep(rawAgent().sendToken(Wire.random(16)));
     assertThat(data.awaitEnd(SOON).frames()).isEmpty();
   }
 
   @Test
-  void dataConnectionThatDoesNotBeginWithATokenIsRefused() {
+  void dataConnectionWithoutTokenIsRefused() {
     RawConnection data = harness.keep(rawAgent().openData());
     data.send(Wire.DATA, new byte[10]);
     assertThat(data.awaitEnd(SOON).frames()).isEmpty();
     assertAbortedOnce();
   }
 
-  // ---- limits before authentication, on a relay of their own
+  // ---- limits before authentication, on a separate relay
 
   @Test
-  void connectionsInHandshakeAreLimitedPerSourceAndAnAgentStillAttaches() {
+  void handshakesPerNetworkAreLimited() {
     String key = Harness.newKey();
     RelayProcess relay = harness.relay(key);
-    List<TcpEnd> strangers = new ArrayList<>();
+    List<TcpEnd> peers = new ArrayList<>();
     for (int i = 0; i < 100; i++) {
-      strangers.add(
-          harness.keep(TcpEnd.connect(relay.port())).send(Wire.preamble(Wire.KIND_CONTROL)));
+      peers.add(harness.keep(TcpEnd.connect(relay.port())).send(Wire.preamble(Wire.KIND_CONTROL)));
     }
     List<Async<Ending>> ends = new ArrayList<>();
-    for (TcpEnd stranger : strangers) {
-      ends.add(Async.run(() -> stranger.awaitEnd(Duration.ofSeconds(30))));
+    for (TcpEnd peer : peers) {
+      ends.add(Async.run(() -> peer.awaitEnd(Duration.ofSeconds(30))));
     }
-    // Before the 10 s after which all of them are closed.
-    await("all but 64 are dropped")
+    // Before the 10 s handshake timeout closes all of them.
+    await("all but 64 are closed")
         .atMost(Duration.ofSeconds(7))
         .until(() -> ends.stream().filter(Async::isDone).count() >= 36);
     AgentProcess agent = harness.agent(key, target.port(), relay.port());
@@ -320,15 +321,15 @@ class BadInputIT {
     return Stream.of(
         bad("oversized", RawFrame.header(Wire.PING, Wire.MAX_CONTROL_PAYLOAD + 1)),
         bad("unknown type", frame(0x7F, 0)),
-        bad("DIAL of half a token", frame(Wire.DIAL, 20)),
+        bad("DIAL of 20 bytes", frame(Wire.DIAL, 20)),
         bad("AUTH", frame(Wire.AUTH, 89)),
         bad("a second WELCOME", frame(Wire.WELCOME, 33)),
         bad("START", frame(Wire.START, 46)));
   }
 
-  /** One agent, one bad relay: it drops the connection, says why, and comes back each time. */
+  /** The agent closes the connection, logs the reason and reconnects each time. */
   @Test
-  void agentAbortsAControlConnectionAndComesBack() {
+  void agentAbortsControlConnectionAndReconnects() {
     String key = Harness.newKey();
     RawRelay relay = harness.keep(RawRelay.start(key));
     AgentProcess agent = harness.agent(key, target.port(), relay.port());
@@ -350,13 +351,13 @@ class BadInputIT {
         bad("EOF before START", frame(Wire.EOF, 0)),
         bad("a second READY", frame(Wire.READY, 16)),
         bad("START of 45 bytes", frame(Wire.START, 45)),
-        bad("an address of no family", frame(Wire.START, 46)),
+        bad("START with an unknown address family", frame(Wire.START, 46)),
         bad("oversized", RawFrame.header(Wire.DATA, Wire.MAX_DATA_PAYLOAD + 1)),
         bad("unknown type", frame(0x7F, 0)));
   }
 
   @Test
-  void agentAbortsADataConnectionAndKeepsControl() {
+  void agentAbortsDataConnectionOnly() {
     String key = Harness.newKey();
     RawRelay relay = harness.keep(RawRelay.start(key));
     AgentProcess agent = harness.agent(key, target.port(), relay.port());
@@ -390,10 +391,10 @@ class BadInputIT {
   private void assertAbortedOnce() {
     pair.relay().awaitLog(relayMark, ABORTED, SOON);
     List<LogLine> lines = pair.relay().lines(relayMark, ABORTED);
-    assertThat(lines).as("log lines of the abort").hasSize(1);
+    assertThat(lines).as("log lines about the abort").hasSize(1);
   }
 
-  /** So that the next user is the real agent's again. */
+  /** Detaches the raw agent, so that the real one gets the next user. */
   private void detach(RawControl control) {
     Async<RawConnection.End> end = Async.run(() -> control.connection().awaitEnd(SOON));
     control.connection().finish();

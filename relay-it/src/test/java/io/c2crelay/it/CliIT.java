@@ -36,7 +36,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The two commands as people type them: what they print, where, and the exit code. */
+/** The two command lines: output, streams and exit codes. */
 @Order(2)
 @Timeout(60)
 class CliIT {
@@ -61,7 +61,7 @@ class CliIT {
     return harness.command(Launch.agent(arguments));
   }
 
-  // ---- usage errors: 2
+  // ---- usage errors: exit code 2
 
   record Usage(String name, Launch launch) {
     @Override
@@ -79,14 +79,13 @@ class CliIT {
   }
 
   static Stream<Usage> usageErrors() {
-    // As processes only what stands for its kind: the whole tables are unit tests of the two
-    // commands.
+    // One case of each kind; the unit tests of the commands have all of them.
     return Stream.of(
         relayUsage(),
         relayUsage("65536"),
         relayUsage("0", KEY, "one too many"),
         relayUsage("0", "--pool", "65"),
-        relayUsage("0", "--wait", "soon"),
+        relayUsage("0", "--queue-timeout", "soon"),
         new Usage("relay, two keys", Launch.relay("0", KEY).key(KEY)),
         new Usage("relay, empty key by environment", Launch.relay("0").key("")),
         agentUsage("22", "127.0.0.1", "4000"),
@@ -98,7 +97,7 @@ class CliIT {
 
   @ParameterizedTest
   @MethodSource("usageErrors")
-  void wrongCommandLineEndsWithTwo(Usage usage) {
+  void usageErrorExitsWith2(Usage usage) {
     JarProcess process = harness.command(usage.launch());
     assertThat(run(process)).isEqualTo(2);
     assertThat(process.stdout()).as("standard output").isEmpty();
@@ -107,8 +106,8 @@ class CliIT {
   }
 
   @Test
-  void argumentBrokenByTheLocaleIsRefusedAndNamesTheKeyFile() {
-    assumeTrue(Files.isExecutable(Path.of("/bin/sh")), "a shell that can pass any bytes");
+  void undecodableArgumentIsRefused() {
+    assumeTrue(Files.isExecutable(Path.of("/bin/sh")), "needs /bin/sh");
     JarProcess process =
         harness.command(
             Launch.relay("0")
@@ -122,7 +121,7 @@ class CliIT {
     assertThat(String.join("\n", process.stderr())).contains("--key-file");
   }
 
-  // ---- what the machine refuses: 1, in one line
+  // ---- startup failures: exit code 1, one line
 
   private static void assertOneLine(JarProcess process) {
     assertThat(process.stdout()).as("standard output").isEmpty();
@@ -131,7 +130,7 @@ class CliIT {
   }
 
   @Test
-  void usedPortIsOneLine() throws IOException {
+  void portInUse() throws IOException {
     try (ServerSocket taken = new ServerSocket(0)) {
       JarProcess process = harness.command(Launch.relay("" + taken.getLocalPort()).key(KEY));
       assertThat(run(process)).isEqualTo(1);
@@ -141,7 +140,7 @@ class CliIT {
   }
 
   @Test
-  void addressOfAnotherHostIsOneLine() {
+  void unavailableBindAddress() {
     JarProcess process = harness.command(Launch.relay("0", "--bind", "192.0.2.1").key(KEY));
     assertThat(run(process)).isEqualTo(1);
     assertOneLine(process);
@@ -149,7 +148,7 @@ class CliIT {
   }
 
   @Test
-  void missingKeyFileIsOneLine() {
+  void missingKeyFile() {
     Path missing = directory.resolve("no-such-file");
     JarProcess process = relay("0", "--key-file", missing.toString());
     assertThat(run(process)).isEqualTo(1);
@@ -161,7 +160,7 @@ class CliIT {
   }
 
   @Test
-  void aKeyFileThatOthersCanReadIsWarnedOf() throws Exception {
+  void readableKeyFileLogsWarning() throws Exception {
     Path file = Files.writeString(directory.resolve("key"), Harness.newKey() + "\n");
     Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r-----"));
     RelayProcess open = harness.relay(Launch.relay("0", "--key-file", file.toString()));
@@ -172,9 +171,9 @@ class CliIT {
     assertThat(closed.lines("key\\.file_readable")).isEmpty();
   }
 
-  // ---- help and version: 0
+  // ---- help and version: exit code 0
 
-  /** Named by the section of the README that has the options. */
+  /** The name is the README section with the options. */
   static Stream<Usage> helps() {
     return Stream.of(
         new Usage("Relay: `server2server`", Launch.relay("--help")),
@@ -183,7 +182,7 @@ class CliIT {
 
   @ParameterizedTest
   @MethodSource("helps")
-  void helpHasTheOptionsAndDefaultsOfTheReadme(Usage usage) {
+  void helpMatchesReadme(Usage usage) {
     JarProcess process = harness.command(usage.launch());
     assertThat(run(process)).isZero();
     assertThat(process.stderr()).isEmpty();
@@ -194,13 +193,13 @@ class CliIT {
     assertThat(table.stream().flatMap(row -> Readme.code(row.get(0))))
         .containsExactlyElementsOf(options.keySet());
     for (List<String> row : table) {
-      // a default in words may be in other words
+      // compares defaults in backticks only
       Readme.code(row.get(1))
           .forEach(value -> assertThat(options).containsEntry(row.get(0).replace("`", ""), value));
     }
   }
 
-  /** From {@code --pool N} to its default, in the order of the help. */
+  /** Maps each option, such as {@code --pool N}, to its default, in the order of the help. */
   private static Map<String, String> optionsOf(String help) {
     Map<String, String> options = new LinkedHashMap<>();
     Stream.of(help.split("\\n +(?=-)"))
@@ -215,9 +214,9 @@ class CliIT {
     return options;
   }
 
-  /** With no flag at all, so that a warning of the JVM would show too. */
+  /** Without JVM flags, so that JVM warnings fail the test. */
   @Test
-  void versionIsAllThatIsPrinted() {
+  void versionPrintsOneLine() {
     for (Launch launch : List.of(Launch.relay("--version"), Launch.agent("--version"))) {
       JarProcess process = harness.command(launch.plainJvm());
       assertThat(run(process)).isZero();
@@ -230,7 +229,7 @@ class CliIT {
   // ---- keys
 
   @Test
-  void generatedKeyIsAllThatStandardOutputGetsAndItWorks() {
+  void generatedKeyIsPrintedToStdout() {
     Target target = harness.keep(Target.start(Behaviour.ECHO));
     RelayProcess relay = harness.relay(Launch.relay("0"));
     relay.awaitListening();
@@ -247,20 +246,20 @@ class CliIT {
   }
 
   @Test
-  void givenKeyLeavesStandardOutputEmpty() {
+  void givenKeyIsNotPrinted() {
     Pair pair = Pair.start(harness, harness.keep(Target.start(Behaviour.ECHO)));
     harness.keep(pair.user()).echo("hello");
     assertThat(pair.relay().stdout()).isEmpty();
     assertThat(pair.agent().stdout()).isEmpty();
   }
 
-  static Stream<String> oddKeys() {
+  static Stream<String> keysWithSpecialPrefix() {
     return Stream.of("-begins-with-a-minus-sign", "@begins-with-an-at-sign");
   }
 
   @ParameterizedTest
-  @MethodSource("oddKeys")
-  void keyThatLooksLikeSomethingElseWorksAsAnArgument(String key) {
+  @MethodSource("keysWithSpecialPrefix")
+  void keyWithSpecialPrefixIsAnArgument(String key) {
     Target target = harness.keep(Target.start(Behaviour.ECHO));
     RelayProcess relay = harness.relay(Launch.relay("0", key));
     AgentProcess agent =
@@ -270,7 +269,7 @@ class CliIT {
   }
 
   @Test
-  void keyThatLooksLikeAnOptionGoesAfterTwoDashes() {
+  void keyAfterEndOfOptions() {
     RelayProcess relay = harness.relay(Launch.relay("0", "--", "--begins-with-two-of-them"));
     AgentProcess agent =
         harness.agent(
@@ -279,7 +278,7 @@ class CliIT {
   }
 
   @Test
-  void keyFileIsItsFirstLineInUtf8AndComposedOrNotIsTheSame() throws IOException {
+  void keyFileIsNormalised() throws IOException {
     Path composed =
         Files.writeString(
             directory.resolve("composed"), "  schl\u00fcssel-schl\u00fcssel-1 \r\nmore\n");
@@ -300,7 +299,7 @@ class CliIT {
   }
 
   @Test
-  void shortKeyIsAcceptedWithAWarning() {
+  void shortKeyLogsWarning() {
     RelayProcess relay = harness.relay(Launch.relay("0", "short"));
     relay.awaitListening();
     relay.awaitLog("WARN", SOON);
@@ -309,7 +308,7 @@ class CliIT {
   // ---- addresses
 
   @Test
-  void relayBoundToOneAddressListensThereAlone() {
+  void bindLimitsListener() {
     RelayProcess relay = harness.relay(Harness.newKey(), "--bind", "127.0.0.1");
     harness.keep(TcpEnd.connect(relay.port()));
     org.assertj.core.api.Assertions.assertThatThrownBy(
@@ -318,7 +317,7 @@ class CliIT {
   }
 
   @Test
-  void targetsWithAHostWork() {
+  void targetWithHost() {
     Target target = harness.keep(Target.start(Behaviour.ECHO));
     String key = Harness.newKey();
     RelayProcess relay = harness.relay(key);
@@ -338,7 +337,7 @@ class CliIT {
   }
 
   @Test
-  void logsGoToStandardErrorAtTheLevelAskedFor() {
+  void logsGoToStderr() {
     RelayProcess quiet =
         harness.relay(
             Harness.newKey(), "--log-level", "debug", "--transport", "nio", "--threads", "1");

@@ -23,14 +23,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Both processes end as they are asked to: sessions first, then the exit code. */
+/** Graceful shutdown of both processes: sessions finish first, then the process exits. */
 @Timeout(90)
 class DrainIT {
 
   private static final Duration SOON = Duration.ofSeconds(10);
 
-  /** Well before the 30 s of a drain. */
-  private static final Duration AT_ONCE = Duration.ofSeconds(8);
+  /** Well below the default of {@code --drain}, 30 s. */
+  private static final Duration PROMPTLY = Duration.ofSeconds(8);
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
@@ -44,8 +44,6 @@ class DrainIT {
     return harness.keep(TcpEnd.connect(port));
   }
 
-  // ---- the end
-
   @Test
   void relayDrainsOnSigterm() {
     Pair pair = Pair.start(harness, echo());
@@ -54,14 +52,14 @@ class DrainIT {
     pair.relay().terminate();
     pair.relay().awaitLog("relay\\.draining", SOON);
     user.echo("in session while it drains");
-    await("no new users").atMost(SOON).until(() -> refused(pair.port()));
+    await("new users are refused").atMost(SOON).until(() -> refused(pair.port()));
     user.finish();
     assertThat(user.receiveAll()).isEmpty();
     other.echo("the last one").finish();
     assertThat(other.receiveAll()).isEmpty();
     assertThat(pair.relay().awaitExit(Duration.ofSeconds(5))).isZero();
     pair.relay().awaitLog("relay\\.stopped", SOON);
-    assertThat(pair.agent().isAlive()).as("the agent goes on trying").isTrue();
+    assertThat(pair.agent().isAlive()).as("agent is alive").isTrue();
     assertThat(pair.relay().lines("session\\.close .*reason=DONE")).hasSize(2);
     pair.relay().awaitLog("agent\\.detached .*reason=DRAINING", SOON);
   }
@@ -76,20 +74,20 @@ class DrainIT {
   }
 
   @Test
-  void relayWithoutSessionsEndsAtOnce() {
+  void idleProcessesStopPromptly() {
     Pair pair = Pair.start(harness, echo());
     TcpEnd user = user(pair.port()).echo("done");
     user.finish();
     assertThat(user.receiveAll()).isEmpty();
     pair.relay().awaitLog("session\\.close ", SOON);
     pair.relay().terminate();
-    assertThat(pair.relay().awaitExit(AT_ONCE)).isZero();
+    assertThat(pair.relay().awaitExit(PROMPTLY)).isZero();
     pair.agent().terminate();
-    assertThat(pair.agent().awaitExit(AT_ONCE)).isZero();
+    assertThat(pair.agent().awaitExit(PROMPTLY)).isZero();
   }
 
   @Test
-  void waitingUsersAreResetWhenTheRelayDrains() {
+  void drainResetsWaitingUsers() {
     RelayProcess relay = harness.relay(key);
     TcpEnd waiting = user(relay.port()).send("hello");
     relay.terminate();
@@ -98,7 +96,7 @@ class DrainIT {
   }
 
   @Test
-  void drainEndsAtItsLimit() {
+  void drainTimeoutAbortsSessions() {
     Pair pair = Pair.of(harness, echo()).relayOptions("--drain", "1").start();
     TcpEnd user = user(pair.port()).echo("before");
     pair.relay().terminate();
@@ -107,19 +105,19 @@ class DrainIT {
   }
 
   @Test
-  void secondSigtermEndsAtOnce() {
+  void secondSigtermStopsPromptly() {
     Pair pair = Pair.start(harness, echo());
     TcpEnd user = user(pair.port()).echo("before");
     pair.relay().terminate();
     pair.relay().awaitLog("relay\\.draining", SOON);
     user.echo("drains");
     pair.relay().terminate();
-    pair.relay().awaitExit(AT_ONCE);
+    pair.relay().awaitExit(PROMPTLY);
     user.awaitEnd(SOON);
   }
 
   @Test
-  void agentDrainsOnSigtermAndNewUsersGoToAnother() {
+  void drainingAgentGetsNoNewUsers() {
     KeepingEcho two = new KeepingEcho();
     Pair pair = Pair.start(harness, echo());
     TcpEnd user = user(pair.port()).echo("before");
@@ -127,8 +125,8 @@ class DrainIT {
     int relayMark = pair.relay().mark();
     pair.agent().terminate();
     user.echo("in session while it drains");
-    // A user who comes before the relay has read GOAWAY may still be the draining agent's.
-    pair.relay().awaitLog(relayMark, "agent\\.leaving ", SOON);
+    // Until the relay has read GOAWAY, it may still assign users to the draining agent.
+    pair.relay().awaitLog(relayMark, "agent\\.draining ", SOON);
     for (int i = 0; i < 5; i++) {
       int before = two.heard().size();
       user(pair.port()).echo("user " + i);
@@ -141,16 +139,16 @@ class DrainIT {
   }
 
   @Test
-  void sigintDrainsToo() {
-    String[] withInt = {"env", "--default-signal=INT"};
-    assumeTrue(hasEnvWithSignals(), "an env that can restore SIGINT");
+  void sigintDrains() {
+    String[] withSigint = {"env", "--default-signal=INT"};
+    assumeTrue(hasEnvWithSignals(), "needs env --default-signal");
     Target target = echo();
-    RelayProcess relay = harness.relay(Launch.relay("0").key(key).wrappedIn(withInt));
+    RelayProcess relay = harness.relay(Launch.relay("0").key(key).wrappedIn(withSigint));
     AgentProcess agent =
         harness.agent(
             Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port())
                 .key(key)
-                .wrappedIn(withInt));
+                .wrappedIn(withSigint));
     agent.awaitReady();
     TcpEnd user = user(relay.port()).echo("before");
     relay.interrupt();

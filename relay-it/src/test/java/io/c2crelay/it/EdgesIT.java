@@ -27,8 +27,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Connections that end in disorder: what was sent before the end arrives, and the end is passed on,
- * as on a direct connection. With each transport.
+ * Abortive closes: bytes sent before the end are delivered and the end is forwarded, as on a direct
+ * connection. Runs with each transport.
  */
 @Timeout(90)
 class EdgesIT {
@@ -36,7 +36,7 @@ class EdgesIT {
   private static final Duration SOON = Duration.ofSeconds(10);
   private static final int ROUNDS = 5;
 
-  /** More than this may be in a sender's kernel at its reset, which drops what is not sent. */
+  /** Larger writes may still be in the sender's kernel at its reset, which discards them. */
   private static final int SENT_AT_ONCE = 20_000;
 
   @RegisterExtension static final Harness SHARED = Harness.perClass();
@@ -69,7 +69,7 @@ class EdgesIT {
     "auto, 6", "auto, 1000", "auto, 20000", "auto, 200000",
     "nio, 6", "nio, 1000", "nio, 20000", "nio, 200000"
   })
-  void bytesOfAUserBeforeItsResetReachTheTarget(String transport, int length) throws Exception {
+  void bytesBeforeUserResetReachTarget(String transport, int length) throws Exception {
     byte[] bytes = Bulk.bytes(length, length);
     for (int round = 0; round < ROUNDS; round++) {
       TcpEnd user = user(transport).send("x");
@@ -88,7 +88,7 @@ class EdgesIT {
     "auto, 6", "auto, 1000", "auto, 20000", "auto, 200000",
     "nio, 6", "nio, 1000", "nio, 20000", "nio, 200000"
   })
-  void bytesOfATargetBeforeItsResetReachTheUser(String transport, int length) throws Exception {
+  void bytesBeforeTargetResetReachUser(String transport, int length) throws Exception {
     byte[] bytes = Bulk.bytes(length, length);
     RelayProcess relay = PAIRS.get(transport).relay();
     for (int round = 0; round < ROUNDS; round++) {
@@ -103,10 +103,10 @@ class EdgesIT {
     }
   }
 
-  /** Its session begins after its end. */
+  /** The user resets before its session begins. */
   @ParameterizedTest
   @CsvSource({"auto, 6", "auto, 20000", "nio, 6", "nio, 20000"})
-  void bytesOfAUserThatIsResetAtOnceReachTheTarget(String transport, int length) {
+  void bytesBeforeImmediateResetReachTarget(String transport, int length) {
     byte[] bytes = Bulk.bytes(length, length);
     for (int round = 0; round < ROUNDS; round++) {
       user(transport).send(bytes).reset();
@@ -139,13 +139,13 @@ class EdgesIT {
     end.reset();
   }
 
-  /** As an HTTP server does that refuses an upload. */
+  /** As by an HTTP server that rejects an upload. */
   @ParameterizedTest
   @CsvSource({
     "auto, 3000", "auto, 100000", "auto, 3000000", "auto, 30000000",
     "nio, 3000", "nio, 100000", "nio, 3000000", "nio, 30000000"
   })
-  void anAnswerBeforeTheRequestIsWhole(String transport, int request) {
+  void responseBeforeEndOfRequest(String transport, int request) {
     byte[] answer = Bulk.bytes(1, 2_000);
     for (int round = 0; round < ROUNDS; round++) {
       TcpEnd user = user(transport);
@@ -155,7 +155,7 @@ class EdgesIT {
                 try {
                   user.send(new byte[request]);
                 } catch (AssertionError reset) {
-                  // The answer came before it was through.
+                  // The response came before the end of the request.
                 }
               });
       TcpEnd atTarget = harness.keep(target.next());
@@ -168,20 +168,20 @@ class EdgesIT {
     }
   }
 
-  // --- a reset behind a FIN ---
+  // --- reset after FIN ---
 
   @Test
-  void aResetBehindAFinIsNoticedWithinASecond() {
-    assertNoticed("auto", Duration.ofSeconds(1));
+  void resetAfterFinIsDetected() {
+    assertDetected("auto", Duration.ofSeconds(1));
   }
 
   @Test
   @Tag("full")
-  void aResetBehindAFinIsNoticedByNioWithinThirtySeconds() {
-    assertNoticed("nio", Duration.ofSeconds(30));
+  void resetAfterFinIsDetectedByNio() {
+    assertDetected("nio", Duration.ofSeconds(30));
   }
 
-  private void assertNoticed(String transport, Duration limit) {
+  private void assertDetected(String transport, Duration limit) {
     Pair pair = PAIRS.get(transport);
     int relayMark = pair.relay().mark();
     TcpEnd user = user(transport).send("request").finish();
@@ -204,7 +204,7 @@ class EdgesIT {
   }
 
   @Test
-  void aUserThatIsResetBehindItsFinWaitsNoMore() {
+  void resetAfterFinRemovesWaitingUser() {
     RelayProcess relay = harness.relay(Harness.newKey(), "--log-level", "debug");
     relay.awaitListening();
     TcpEnd user = harness.keep(TcpEnd.connect(relay.port())).send("request").finish();
@@ -214,10 +214,10 @@ class EdgesIT {
     relay.awaitLog(mark, "relay\\.counts .*waiting=0 ", Duration.ofSeconds(3));
   }
 
-  /** Bounded by 30 s at each end. */
+  /** Delivery after a reset takes at most 30 s at each end. */
   @Test
   @Tag("full")
-  void anEndThatDoesNotReadIsResetInTheEnd() throws Exception {
+  void stalledReaderIsReset() throws Exception {
     Pair pair = PAIRS.get("auto");
     TcpEnd user = user("auto").small().send("x");
     TcpEnd atTarget = harness.keep(target.next());
@@ -226,11 +226,11 @@ class EdgesIT {
             () -> {
               try {
                 atTarget.send(new byte[30_000_000]);
-              } catch (AssertionError closed) {
-                // By the reset below.
+              } catch (AssertionError expected) {
+                // Reset below.
               }
             });
-    TimeUnit.SECONDS.sleep(2); // everything is full
+    TimeUnit.SECONDS.sleep(2); // until all buffers are full
     int mark = pair.relay().mark();
     atTarget.reset();
     flood.join();
@@ -242,7 +242,7 @@ class EdgesIT {
 
   @ParameterizedTest
   @ValueSource(strings = {"auto", "nio"})
-  void anUrgentByteStaysInItsPlace(String transport) throws IOException {
+  void urgentDataStaysInline(String transport) throws IOException {
     TcpEnd user = user(transport).send("a");
     TcpEnd atTarget = harness.keep(target.next());
     user.socket().sendUrgentData('!');

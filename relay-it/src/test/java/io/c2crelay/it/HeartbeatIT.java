@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Nothing ends and nothing comes: only the heartbeat tells. */
+/** Connections that stall without FIN or RST are detected by the heartbeat. */
 @Timeout(90)
 class HeartbeatIT {
 
@@ -37,15 +37,13 @@ class HeartbeatIT {
     return harness.keep(TcpEnd.connect(port));
   }
 
-  // ---- silence
-
   /**
-   * Everything that takes the heartbeat's 25 s, at once: a network that swallows everything, a
-   * frozen agent, a relay that says nothing, and a stranger who says nothing after CHALLENGE.
+   * All cases at once, as each takes the heartbeat's 25 s: a network that drops everything, a
+   * frozen agent, a silent relay, and a peer that is silent after CHALLENGE.
    */
   @Test
-  void silenceIsNoticedWithinTheHeartbeat() {
-    Duration dead = Duration.ofSeconds(35);
+  void silentPeersAreDetected() {
+    Duration limit = Duration.ofSeconds(35);
     Target target = echo();
 
     RelayProcess relay = harness.relay(key);
@@ -53,30 +51,30 @@ class HeartbeatIT {
     AgentProcess cut = harness.agent(key, target.port(), network.port(), "--label", "cut");
     AgentProcess frozen = harness.agent(key, target.port(), relay.port(), "--label", "frozen");
     RawRelay silentRelay = harness.keep(RawRelay.start(key));
-    AgentProcess ofSilentRelay = harness.agent(key, target.port(), silentRelay.port());
+    AgentProcess agentOfSilentRelay = harness.agent(key, target.port(), silentRelay.port());
     harness.keep(silentRelay.attach());
     cut.awaitReady();
     frozen.awaitReady();
-    ofSilentRelay.awaitReady();
-    RawControl dumb = harness.keep(RawAgent.of(relay, key).openControl().readChallenge());
+    agentOfSilentRelay.awaitReady();
+    RawControl silentPeer = harness.keep(RawAgent.of(relay, key).openControl().readChallenge());
 
     int relayMark = relay.mark();
     network.hold();
     frozen.freeze();
     try {
-      RawConnection.End end = dumb.connection().awaitEnd(Duration.ofSeconds(14));
+      RawConnection.End end = silentPeer.connection().awaitEnd(Duration.ofSeconds(14));
       assertThat(end.frames()).isEmpty();
-      relay.awaitLog(relayMark, "agent\\.detached .*", dead);
-      await("both agents are given up")
-          .atMost(dead)
+      relay.awaitLog(relayMark, "agent\\.detached .*", limit);
+      await("both agents are detached")
+          .atMost(limit)
           .until(() -> relay.lines(relayMark, "agent\\.detached ").size() == 2);
-      cut.awaitLog("control\\.lost ", dead);
-      ofSilentRelay.awaitLog("control\\.lost ", dead);
+      cut.awaitLog("control\\.lost ", limit);
+      agentOfSilentRelay.awaitLog("control\\.lost ", limit);
     } finally {
       frozen.thaw();
       network.release();
     }
-    await("both agents are back")
+    await("both agents are attached")
         .atMost(Duration.ofSeconds(25))
         .until(() -> relay.lines(relayMark, "agent\\.attached ").size() >= 2);
     user(relay.port()).echo("served again");

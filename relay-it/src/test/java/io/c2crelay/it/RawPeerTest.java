@@ -20,7 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** The two halves of the raw peer against each other: the test house itself is sound. */
+/** Tests {@link RawAgent} and {@link RawRelay} against each other. */
 @Timeout(30)
 class RawPeerTest {
 
@@ -40,7 +40,7 @@ class RawPeerTest {
   }
 
   @Test
-  void attachesAndCarriesOneSession() throws Exception {
+  void attachesAndCarriesSession() throws Exception {
     CompletableFuture<RawControl> attaching = CompletableFuture.supplyAsync(agent::attach);
     RawConnection controlAtRelay = relay.attach();
     try (RawControl control = attaching.get(10, TimeUnit.SECONDS)) {
@@ -68,16 +68,16 @@ class RawPeerTest {
   }
 
   @Test
-  void wrongKeyMakesAWrongProof() throws Exception {
-    RawAgent stranger =
+  void wrongKeyIsDetected() throws Exception {
+    RawAgent attacker =
         RawAgent.of(
             new InetSocketAddress(InetAddress.getLoopbackAddress(), relay.port()), "another key");
     CompletableFuture<RawControl> opening =
         CompletableFuture.supplyAsync(
-            () -> stranger.openControl().readChallenge().sendAuth(stranger.claim()));
-    RawRelay.Attaching attaching = relay.attaching(relay.accept(Wire.KIND_CONTROL));
-    assertThat(attaching.readAuth().right()).isFalse();
-    attaching.connection().close();
+            () -> attacker.openControl().readChallenge().sendAuth(attacker.claim()));
+    RawRelay.Handshake handshake = relay.handshake(relay.accept(Wire.KIND_CONTROL));
+    assertThat(handshake.readAuth().proofValid()).isFalse();
+    handshake.connection().close();
     try (RawControl control = opening.get(10, TimeUnit.SECONDS)) {
       RawConnection.End end = control.connection().awaitEnd(Duration.ofSeconds(5));
       assertThat(end.frames()).isEmpty();

@@ -16,8 +16,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * README_kr.md is README.md in Korean: the same blocks in the same order, with the same commands,
- * names, figures and links. Who changes one of them changes the other.
+ * README.md and README_kr.md have the same blocks in the same order, with the same commands, names,
+ * numbers and links.
  */
 class ReadmeIT {
 
@@ -29,11 +29,11 @@ class ReadmeIT {
   }
 
   @Test
-  void blocksAreOfTheSameKindsInTheSameOrder() {
+  void blocksMatch() {
     List<Block> english = ENGLISH.blocks();
     List<Block> korean = KOREAN.blocks();
     for (int i = 0; i < Math.min(english.size(), korean.size()); i++) {
-      // the first difference alone: whatever follows it is out of step
+      // stops at the first difference: later blocks are misaligned
       assertThat(korean.get(i).kind())
           .as(where(english.get(i), korean.get(i)))
           .isEqualTo(english.get(i).kind());
@@ -41,28 +41,28 @@ class ReadmeIT {
     assertThat(korean.size()).as("number of blocks").isEqualTo(english.size());
   }
 
-  /** What a program can compare of a block and its translation. */
-  record Facts(
+  /** The parts of a block that translation preserves. */
+  record Content(
       String codeBlock,
       int cells,
       List<String> firstCell,
       List<String> code,
-      List<String> figures,
+      List<String> numbers,
       List<String> links) {
 
-    static Facts of(Readme readme, Block block) {
-      return new Facts(
+    static Content of(Readme readme, Block block) {
+      return new Content(
           block.verbatim(),
           block.cells().size(),
           block.firstCellCode(),
           block.code(),
-          block.figures(),
+          block.numbers(),
           block.links().stream()
               .map(link -> destination(readme, link))
               .collect(Collectors.toList()));
     }
 
-    /** The other language's file, a heading's number, or the link as it is. */
+    /** A link in a form that is the same in both languages. */
     private static String destination(Readme readme, String link) {
       if (link.startsWith("#")) {
         return "heading " + readme.headingOf(link);
@@ -73,21 +73,21 @@ class ReadmeIT {
   }
 
   @Test
-  void blocksHaveTheSameCommandsNamesFiguresAndLinks() {
+  void contentMatches() {
     SoftAssertions all = new SoftAssertions();
     List<Block> english = ENGLISH.blocks();
     List<Block> korean = KOREAN.blocks();
     for (int i = 0; i < Math.min(english.size(), korean.size()); i++) {
-      all.assertThat(Facts.of(KOREAN, korean.get(i)))
+      all.assertThat(Content.of(KOREAN, korean.get(i)))
           .as(where(english.get(i), korean.get(i)))
-          .isEqualTo(Facts.of(ENGLISH, english.get(i)));
+          .isEqualTo(Content.of(ENGLISH, english.get(i)));
     }
     all.assertAll();
   }
 
   @ParameterizedTest
   @MethodSource("both")
-  void linksLeadSomewhere(Readme readme) {
+  void linksResolve(Readme readme) {
     assertThat(readme.blocks().stream().flatMap(block -> block.links().stream()))
         .isNotEmpty()
         .allMatch(
@@ -98,7 +98,7 @@ class ReadmeIT {
   }
 
   @Test
-  void reasonsAreThoseOfTheProtocol() {
+  void reasonsMatchProtocol() {
     assertThat(ENGLISH.table("Logs", "reason").stream().flatMap(row -> Readme.code(row.get(0))))
         .containsExactlyInAnyOrderElementsOf(
             Arrays.stream(ReasonCode.values()).map(Enum::name).collect(Collectors.toList()));

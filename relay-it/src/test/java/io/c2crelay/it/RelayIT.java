@@ -43,10 +43,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/**
- * What users and targets see of the pair when nothing goes wrong: the same as of a direct
- * connection.
- */
+/** Without faults, users and targets see what a direct connection would show. */
 @Timeout(60)
 class RelayIT {
 
@@ -71,7 +68,7 @@ class RelayIT {
   }
 
   @AfterEach
-  void pairIsStillThere() {
+  void checkPair() {
     target.become(Behaviour.ECHO);
     assertThat(pair.relay().isAlive()).as("relay is alive").isTrue();
     assertThat(pair.agent().isAlive()).as("agent is alive").isTrue();
@@ -100,7 +97,7 @@ class RelayIT {
   }
 
   @Test
-  void httpWorksWithoutChange() throws Exception {
+  void http() throws Exception {
     HttpTarget http = harness.keep(HttpTarget.start());
     Pair own = Pair.of(harness, http.port()).start();
     HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
@@ -126,7 +123,7 @@ class RelayIT {
 
   @ParameterizedTest
   @ValueSource(ints = {1, 70_000, 2_000_000})
-  void userSendsThenFinishesThenReadsTheWholeReply(int length) {
+  void userHalfClosesFirst(int length) {
     target.become(Behaviour.HALF_CLOSE);
     byte[] bytes = Bulk.bytes(length, length);
     TcpEnd user = user();
@@ -135,13 +132,13 @@ class RelayIT {
   }
 
   @Test
-  void targetFinishesFirstAndTheUserGoesOn() {
+  void targetHalfClosesFirst() {
     target.becomeManual();
     TcpEnd user = user().send("request");
     TcpEnd atTarget = target.next();
     assertThat(atTarget.receiveText(7)).isEqualTo("request");
-    atTarget.send("all I have to say").finish();
-    assertThat(new String(user.receiveAll(), UTF_8)).isEqualTo("all I have to say");
+    atTarget.send("response").finish();
+    assertThat(new String(user.receiveAll(), UTF_8)).isEqualTo("response");
     byte[] more = Bulk.bytes(2, 1_000_000);
     Async<byte[]> reading = Async.run(atTarget::receiveAll);
     user.send(more).finish();
@@ -149,7 +146,7 @@ class RelayIT {
   }
 
   @Test
-  void bothFinishAtTheSameTime() {
+  void simultaneousHalfClose() {
     target.becomeManual();
     TcpEnd user = user().send("u");
     TcpEnd atTarget = target.next();
@@ -161,7 +158,7 @@ class RelayIT {
   }
 
   @Test
-  void cleanEndIsLoggedOnBothSides() {
+  void cleanCloseIsLogged() {
     int relayMark = pair.relay().mark();
     int agentMark = pair.agent().mark();
     TcpEnd user = user().echo("12345").finish();
@@ -178,7 +175,7 @@ class RelayIT {
   }
 
   @Test
-  void bulkBothWaysAtOnceArrivesUnchanged() {
+  void bulkInBothDirections() {
     long length = 128 * MIB;
     BlockingQueue<Bulk.Sum> sums = new LinkedBlockingQueue<>();
     target.become(
@@ -203,8 +200,8 @@ class RelayIT {
             });
     Bulk.Sum received = Async.run(() -> Bulk.read(user.in())).get(Duration.ofSeconds(50));
     Bulk.Sum sent = sending.get(SOON);
-    assertThat(poll(sums)).as("what the user sent, at the target").isEqualTo(sent);
-    assertThat(received).as("what the target sent, at the user").isEqualTo(poll(sums));
+    assertThat(poll(sums)).as("the user's bytes at the target").isEqualTo(sent);
+    assertThat(received).as("the target's bytes at the user").isEqualTo(poll(sums));
     assertThat(sent.length()).isEqualTo(length);
   }
 
@@ -220,7 +217,7 @@ class RelayIT {
   }
 
   @Test
-  void hundredSessionsAtOnce() {
+  void hundredConcurrentSessions() {
     int count = 100;
     List<TcpEnd> users = new ArrayList<>();
     for (int i = 0; i < count; i++) {
@@ -278,11 +275,8 @@ class RelayIT {
     assertThat(done).hasValue(threads * each);
   }
 
-  /**
-   * The user, and in a second session the target, reads nothing for 5 s: only that session stalls.
-   */
   @Test
-  void slowUserGetsTheLastBytesOfATargetThatIsDone() {
+  void slowUserReceivesLastBytes() {
     byte[] reply = Bulk.bytes(8, 300_000);
     target.becomeManual();
     int mark = pair.agent().mark();
@@ -290,14 +284,14 @@ class RelayIT {
     TcpEnd atTarget = target.next();
     assertThat(atTarget.receiveAll()).hasSize(2);
     atTarget.send(reply).finish();
-    // the agent is done: all is on its way to the relay, which the user holds up
+    // the agent is done; the relay holds or still receives the bytes
     pair.agent().awaitLog(mark, "session\\.close .*reason=DONE", SOON);
     assertThat(user.receiveAll()).isEqualTo(reply);
     target.become(Behaviour.ECHO);
   }
 
   @Test
-  void slowTargetGetsTheLastBytesOfAUserThatIsDone() {
+  void slowTargetReceivesLastBytes() {
     byte[] upload = Bulk.bytes(9, 300_000);
     target.becomeManual();
     int mark = pair.relay().mark();
@@ -312,8 +306,9 @@ class RelayIT {
     target.become(Behaviour.ECHO);
   }
 
+  /** The user of one session and the target of another read nothing for 5 s. */
   @Test
-  void readerThatStopsStallsItsSessionAlone() {
+  void stalledReaderBlocksOnlyItsSession() {
     long length = 96 * MIB;
     AtomicLong writtenByTarget = new AtomicLong();
     BlockingQueue<Bulk.Sum> sent = new LinkedBlockingQueue<>();
@@ -354,11 +349,9 @@ class RelayIT {
       rounds++;
     }
     assertThat(rounds).as("echoes of 60 kB in 5 s beside two stalled sessions").isGreaterThan(50);
-    assertThat(Duration.ofNanos(slowest))
-        .as("the slowest of them")
-        .isLessThan(Duration.ofSeconds(4));
-    assertThat(writtenByTarget.get()).as("bytes the target got rid of").isLessThan(length / 2);
-    assertThat(writtenByUser.get()).as("bytes the user got rid of").isLessThan(length / 2);
+    assertThat(Duration.ofNanos(slowest)).as("slowest echo").isLessThan(Duration.ofSeconds(4));
+    assertThat(writtenByTarget.get()).as("bytes written by the target").isLessThan(length / 2);
+    assertThat(writtenByUser.get()).as("bytes written by the user").isLessThan(length / 2);
 
     Bulk.Sum atTarget = Async.run(() -> Bulk.read(slowTarget.in())).get(Duration.ofSeconds(30));
     assertThat(fastUserSends.get(SOON)).isEqualTo(atTarget);
@@ -369,7 +362,7 @@ class RelayIT {
   }
 
   @Test
-  void poolOfNoneDialsForEachSession() {
+  void emptyPoolDialsPerSession() {
     Target greeting = harness.keep(Target.start(Behaviour.GREETING));
     Pair own = Pair.of(harness, greeting).relayOptions("--pool", "0").start();
     for (int i = 0; i < 20; i++) {
@@ -383,7 +376,7 @@ class RelayIT {
 
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7})
-  void bytesThatBeginLikeTheMagicReachTheTarget(int length) {
+  void magicPrefixReachesTarget(int length) {
     target.becomeManual();
     byte[] bytes =
         Wire.concat(Arrays.copyOf(Wire.magic(), length), "not the magic".getBytes(UTF_8));
@@ -393,16 +386,16 @@ class RelayIT {
 
   @ParameterizedTest
   @ValueSource(ints = {1, 4, 7})
-  void beginningOfTheMagicThenFinReachesTheTarget(int length) {
+  void magicPrefixThenFinReachesTarget(int length) {
     target.becomeManual();
     byte[] bytes = Arrays.copyOf(Wire.magic(), length);
     user().send(bytes).finish();
     assertThat(target.next().receiveAll()).isEqualTo(bytes);
   }
 
-  /** Held for a second at most, then they are a user's bytes, and so are those that come after. */
+  /** Held for at most 1 s, then forwarded as user bytes. */
   @Test
-  void beginningOfTheMagicThenSilenceReachesTheTarget() {
+  void magicPrefixThenSilenceReachesTarget() {
     target.becomeManual();
     byte[] magic = Wire.magic();
     TcpEnd user = user().send(Arrays.copyOf(magic, 5));
@@ -412,7 +405,7 @@ class RelayIT {
     assertThat(new String(atTarget.receiveAll(), UTF_8)).isEqualTo("later");
   }
 
-  static Stream<Arguments> foreignBytes() throws Exception {
+  static Stream<Arguments> userBytes() throws Exception {
     return Stream.of(
         Arguments.of("TLS ClientHello", clientHello()),
         Arguments.of("HTTP", "GET / HTTP/1.1\r\nHost: example\r\n\r\n".getBytes(UTF_8)),
@@ -420,18 +413,18 @@ class RelayIT {
         Arguments.of("zeros", new byte[4_096]),
         Arguments.of("noise", Bulk.bytes(99, 100_000)),
         Arguments.of(
-            "magic, not at the start", Wire.concat(new byte[] {0}, Wire.magic(), new byte[8])));
+            "magic after the first byte", Wire.concat(new byte[] {0}, Wire.magic(), new byte[8])));
   }
 
   @ParameterizedTest(name = "{0}")
-  @MethodSource("foreignBytes")
-  void bytesOfAnyKindReachTheTargetUntouched(String what, byte[] bytes) {
+  @MethodSource("userBytes")
+  void anyBytesPassUnchanged(String name, byte[] bytes) {
     target.becomeManual();
     TcpEnd user = user().send(bytes);
     TcpEnd atTarget = target.next();
-    assertThat(atTarget.receive(bytes.length)).as(what).isEqualTo(bytes);
+    assertThat(atTarget.receive(bytes.length)).as(name).isEqualTo(bytes);
     assertThat(atTarget.send(bytes).socket().isClosed()).isFalse();
-    assertThat(user.receive(bytes.length)).as(what + ", back").isEqualTo(bytes);
+    assertThat(user.receive(bytes.length)).as(name + ", echoed").isEqualTo(bytes);
   }
 
   private static byte[] clientHello() throws Exception {
@@ -443,9 +436,9 @@ class RelayIT {
   }
 
   @Test
-  void portScanNeverTouchesTheTarget() {
+  void portScanDoesNotReachTarget() {
     Target scanned = harness.keep(Target.start(Behaviour.ECHO));
-    Pair own = Pair.of(harness, scanned).relayOptions("--grace", "5s").start();
+    Pair own = Pair.of(harness, scanned).relayOptions("--detect-timeout", "5s").start();
     for (int i = 0; i < 20; i++) {
       TcpEnd scanner = own.user();
       if (i % 2 == 0) {
@@ -459,7 +452,7 @@ class RelayIT {
   }
 
   @Test
-  void resetOfTheUserBecomesAResetAtTheTarget() {
+  void userResetReachesTarget() {
     target.becomeManual();
     TcpEnd user = user().send("hello");
     TcpEnd atTarget = target.next();
@@ -469,7 +462,7 @@ class RelayIT {
   }
 
   @Test
-  void resetOfTheTargetBecomesAResetAtTheUser() {
+  void targetResetReachesUser() {
     target.becomeManual();
     TcpEnd user = user().send("hello");
     TcpEnd atTarget = target.next();
@@ -479,7 +472,7 @@ class RelayIT {
   }
 
   @Test
-  void resetAfterAHalfCloseIsPassedOnToo() {
+  void resetAfterHalfCloseReachesUser() {
     target.becomeManual();
     TcpEnd user = user().send("hello").finish();
     TcpEnd atTarget = target.next();
@@ -489,7 +482,7 @@ class RelayIT {
   }
 
   @Test
-  void severalAddressFamiliesReachTheSamePort() throws Exception {
+  void ipv6UserIsServed() throws Exception {
     TcpEnd v6 = harness.keep(TcpEnd.connect(new java.net.InetSocketAddress("::1", pair.port())));
     v6.echo("over IPv6\n");
   }

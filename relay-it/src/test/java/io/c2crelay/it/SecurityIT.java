@@ -37,7 +37,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Someone who has no key, or has heard others use theirs, gets nowhere. */
+/** A peer without the key gains no access, even if it observes, replays or forwards handshakes. */
 @Timeout(60)
 class SecurityIT {
 
@@ -51,10 +51,10 @@ class SecurityIT {
 
   private final String key = Harness.newKey();
 
-  /** For tests that prove nothing wrong: a wrong proof counts against this host. */
+  /** For tests without invalid proofs: those are counted for the address that all tests share. */
   @BeforeAll
   static void startRelay() {
-    shared = SHARED.relay(SHARED_KEY, "--pool", "1", "--grace", "5s");
+    shared = SHARED.relay(SHARED_KEY, "--pool", "1", "--detect-timeout", "5s");
     shared.awaitListening();
   }
 
@@ -62,7 +62,7 @@ class SecurityIT {
     return harness.keep(Target.start(Behaviour.ECHO));
   }
 
-  /** Closed about a second after {@code AUTH}, and not a frame before. */
+  /** Asserts a close about 1 s after AUTH, without a frame. */
   private static void assertRefused(RawControl control) {
     RawConnection.End end = control.connection().awaitEnd(SOON);
     assertThat(end.frames()).as("frames before the end").isEmpty();
@@ -71,27 +71,29 @@ class SecurityIT {
         .isBetween(Duration.ofMillis(900), Duration.ofSeconds(8));
   }
 
-  private RawControl opened(RawAgent agent) {
+  private RawControl openControl(RawAgent agent) {
     return harness.keep(agent.openControl().readChallenge());
   }
 
-  // ---- in the middle
+  // ---- man in the middle
 
   @Test
-  void manInTheMiddleNeverGetsAnAgentNorARelay() {
+  void manInTheMiddleIsRefused() {
     RelayProcess relay = harness.relay(key);
-    ManInTheMiddle man = harness.keep(ManInTheMiddle.before(relay));
-    AgentProcess agent = harness.agent(key, echo().port(), man.port());
+    ManInTheMiddle mitm = harness.keep(ManInTheMiddle.inFrontOf(relay));
+    AgentProcess agent = harness.agent(key, echo().port(), mitm.port());
     relay.awaitLog("auth\\.refused ", Duration.ofSeconds(20));
-    await("the agent tried again").atMost(Duration.ofSeconds(20)).until(() -> man.joined() >= 2);
+    await("second attempt of the agent")
+        .atMost(Duration.ofSeconds(20))
+        .until(() -> mitm.intercepted() >= 2);
     assertThat(agent.wasReady()).isFalse();
-    assertThat(man.dataConnections()).isZero();
+    assertThat(mitm.dataConnections()).isZero();
     assertThat(relay.lines("agent\\.attached ")).isEmpty();
     assertThat(agent.isAlive()).isTrue();
   }
 
   @Test
-  void certificateOfADataConnectionMustBeTheOneOfControl() {
+  void dataConnectionRequiresControlCertificate() {
     RawRelay relay = harness.keep(RawRelay.start(key));
     AgentProcess agent = harness.agent(key, echo().port(), relay.port());
     RawConnection control = harness.keep(relay.attach());
@@ -101,35 +103,35 @@ class SecurityIT {
     assertThat(incoming.kind()).isEqualTo(Wire.KIND_DATA);
     try {
       RawConnection data = harness.keep(incoming.tls(RawIdentity.create()));
-      assertThat(data.awaitEnd(SOON).frames()).as("no token for a stranger").isEmpty();
-    } catch (AssertionError refusedWithinTheHandshake) {
-      assertThat(refusedWithinTheHandshake.getMessage()).contains("no TLS with the agent");
+      assertThat(data.awaitEnd(SOON).frames()).as("frames to an unknown certificate").isEmpty();
+    } catch (AssertionError refusedInHandshake) {
+      assertThat(refusedInHandshake).hasMessageContaining("TLS handshake with the agent failed");
     }
   }
 
-  // ---- who proves what
+  // ---- authentication
 
   @Test
-  void wrongKeyIsRefusedAfterASecondWithoutAFrame() {
+  void wrongKeyIsRefused() {
     RelayProcess relay = harness.relay(key);
-    RawAgent stranger = RawAgent.of(relay, "not the key at all, but long enough");
-    RawControl control = opened(stranger);
-    control.sendAuth(stranger.claim());
+    RawAgent attacker = RawAgent.of(relay, "not the key at all, but long enough");
+    RawControl control = openControl(attacker);
+    control.sendAuth(attacker.claim());
     assertRefused(control);
-    relay.awaitLog("auth\\.refused .*source=127\\.0\\.0\\.1", SOON);
+    relay.awaitLog("auth\\.refused .*network=127\\.0\\.0\\.1", SOON);
     assertThat(relay.lines("agent\\.attached ")).isEmpty();
   }
 
   @Test
-  void proofHoldsForItsOwnConnectionAlone() {
+  void proofIsBoundToConnection() {
     RelayProcess relay = harness.relay(key);
     RawAgent agent = RawAgent.of(relay, key);
     List<RawControl> controls = new ArrayList<>();
     for (int altered = 0; altered < 4; altered++) {
-      RawControl control = opened(agent);
+      RawControl control = openControl(agent);
       byte[] claim = agent.claim();
       byte[] preamble = control.connection().preamble();
-      byte[] binding = control.connection().binding();
+      byte[] binding = control.connection().channelBinding();
       byte[] challenge = control.challenge();
       byte[] other = claim.clone();
       switch (altered) {
@@ -140,11 +142,11 @@ class SecurityIT {
       }
       controls.add(control.sendAuth(claim, control.proof(preamble, binding, challenge, other)));
     }
-    controls.forEach(SecurityIT::assertEndedWithoutAFrame);
+    controls.forEach(SecurityIT::assertNoFrameBeforeEnd);
     harness.keep(agent.attach());
   }
 
-  private static void assertEndedWithoutAFrame(RawControl control) {
+  private static void assertNoFrameBeforeEnd(RawControl control) {
     assertThat(control.connection().awaitEnd(SOON).frames()).isEmpty();
   }
 
@@ -152,11 +154,11 @@ class SecurityIT {
   void replayedAuthIsRefused() {
     RelayProcess relay = harness.relay(key);
     RawAgent agent = RawAgent.of(relay, key);
-    RawControl first = opened(agent);
+    RawControl first = openControl(agent);
     byte[] claim = agent.claim();
     byte[] proof = first.proof(claim);
     harness.keep(first.sendAuth(claim, proof).readWelcome());
-    RawControl replay = opened(agent);
+    RawControl replay = openControl(agent);
     replay.sendAuth(claim, proof);
     assertRefused(replay);
     first.connection().send(Wire.PING, new byte[8]);
@@ -164,51 +166,51 @@ class SecurityIT {
   }
 
   @Test
-  void relaysOwnProofReflectedIsRefused() {
+  void reflectedRelayProofIsRefused() {
     RelayProcess relay = harness.relay(key);
     RawAgent agent = RawAgent.of(relay, key);
     RawControl first = harness.keep(agent.attach());
-    RawControl reflecting = opened(agent);
+    RawControl reflecting = openControl(agent);
     reflecting.sendAuth(agent.claim(), first.relayProof());
     assertRefused(reflecting);
   }
 
   @Test
-  void agentTrustsNoRelayWithoutTheRightProof() {
+  void agentRefusesInvalidRelayProof() {
     RawRelay relay = harness.keep(RawRelay.start(key));
     Target target = echo();
     AgentProcess agent = harness.agent(key, target.port(), relay.port());
     for (int i = 0; i < 3; i++) {
-      RawRelay.Attaching attaching = relay.attaching(harness.keep(relay.accept(Wire.KIND_CONTROL)));
-      RawRelay.Claim claim = attaching.readAuth();
+      RawRelay.Handshake handshake = relay.handshake(harness.keep(relay.accept(Wire.KIND_CONTROL)));
+      RawRelay.Auth auth = handshake.readAuth();
       int mark = agent.mark();
       switch (i) {
-        case 0 -> attaching.sendWelcome(Wire.random(32), 0);
-        case 1 -> attaching.sendWelcome(claim.proof(), 0); // reflected
-        default -> attaching.sendWelcome(attaching.proof(0), 1); // right, but for another data mode
+        case 0 -> handshake.sendWelcome(Wire.random(32), 0);
+        case 1 -> handshake.sendWelcome(auth.proof(), 0); // reflected
+        default -> handshake.sendWelcome(handshake.proof(0), 1); // valid, but for another data mode
       }
-      // What a real relay would send next: it must not be followed.
-      attaching.connection().trySendBytes(RawFrame.of(Wire.DIAL, new byte[32]).bytes());
-      assertThat(attaching.connection().awaitEnd(SOON).frames()).isEmpty();
+      // A real relay sends DIAL next; the agent must ignore it.
+      handshake.connection().trySendBytes(RawFrame.of(Wire.DIAL, new byte[32]).bytes());
+      assertThat(handshake.connection().awaitEnd(SOON).frames()).isEmpty();
       agent.awaitLog(mark, "control\\.impostor", SOON);
     }
     assertThat(agent.wasReady()).isFalse();
   }
 
   @Test
-  void guessesAreThrottledBySourceButAKnownInstanceNever() {
+  void throttlingExemptsKnownInstances() {
     RelayProcess relay = harness.relay(key);
     RawAgent known = RawAgent.of(relay, key);
     harness.keep(known.attach()).connection().reset();
-    List<RawControl> guesses = new ArrayList<>();
+    List<RawControl> attempts = new ArrayList<>();
     for (int i = 0; i < 6; i++) {
-      RawAgent stranger = RawAgent.of(relay, "a wrong key of some length");
-      guesses.add(opened(stranger).sendAuth(stranger.claim()));
+      RawAgent attacker = RawAgent.of(relay, "a wrong key of some length");
+      attempts.add(openControl(attacker).sendAuth(attacker.claim()));
     }
-    guesses.forEach(SecurityIT::assertEndedWithoutAFrame);
-    RawAgent newcomer = RawAgent.of(relay, key);
-    RawControl throttled = opened(newcomer);
-    throttled.sendAuth(newcomer.claim());
+    attempts.forEach(SecurityIT::assertNoFrameBeforeEnd);
+    RawAgent unknown = RawAgent.of(relay, key);
+    RawControl throttled = openControl(unknown);
+    throttled.sendAuth(unknown.claim());
     assertRefused(throttled);
     harness.keep(known.attach());
   }
@@ -216,7 +218,7 @@ class SecurityIT {
   // ---- tokens
 
   @Test
-  void tokenIsGoodForOneConnection() {
+  void tokenIsSingleUse() {
     RelayProcess relay = shared;
     RawAgent agent = RawAgent.of(relay, SHARED_KEY);
     RawControl control = harness.keep(agent.attach());
@@ -235,33 +237,33 @@ class SecurityIT {
   }
 
   @Test
-  void tokenUsedTwiceAtOnceIsAcceptedOnce() {
+  void concurrentTokenUseIsAcceptedOnce() {
     RelayProcess relay = shared;
     RawAgent agent = RawAgent.of(relay, SHARED_KEY);
     RawControl control = harness.keep(agent.attach());
     RawControl.Dial dial = control.nextDial();
-    List<RawConnection> racers = new ArrayList<>();
+    List<RawConnection> connections = new ArrayList<>();
     for (int i = 0; i < 8; i++) {
-      racers.add(harness.keep(agent.openData()));
+      connections.add(harness.keep(agent.openData()));
     }
-    List<Async<Boolean>> races = new ArrayList<>();
-    for (RawConnection racer : racers) {
-      races.add(
+    List<Async<Boolean>> accepted = new ArrayList<>();
+    for (RawConnection connection : connections) {
+      accepted.add(
           Async.run(
               () -> {
-                racer.send(Wire.TOKEN, dial.token());
+                connection.send(Wire.CLAIM, dial.token());
                 try {
-                  return Arrays.equals(dial.ack(), racer.expect(Wire.READY).payload());
+                  return Arrays.equals(dial.ack(), connection.expect(Wire.READY).payload());
                 } catch (AssertionError refused) {
                   return false;
                 }
               }));
     }
-    assertThat(races.stream().filter(race -> race.get(SOON)).count()).isEqualTo(1);
+    assertThat(accepted.stream().filter(result -> result.get(SOON)).count()).isEqualTo(1);
   }
 
   @Test
-  void tokenDiesWithItsControlConnection() {
+  void tokenEndsWithControlConnection() {
     RelayProcess relay = shared;
     int mark = relay.mark();
     RawAgent agent = RawAgent.of(relay, SHARED_KEY);
@@ -276,7 +278,7 @@ class SecurityIT {
   }
 
   @Test
-  void agentLeavesADataConnectionWithTheWrongAck() {
+  void agentRefusesWrongAck() {
     Target target = echo();
     RawRelay relay = harness.keep(RawRelay.start(key));
     AgentProcess agent = harness.agent(key, target.port(), relay.port());
@@ -284,7 +286,7 @@ class SecurityIT {
     agent.awaitReady();
     control.send(Wire.DIAL, Wire.random(16), Wire.random(16));
     RawConnection data = harness.keep(relay.accept(Wire.KIND_DATA));
-    data.expect(Wire.TOKEN);
+    data.expect(Wire.CLAIM);
     InetSocketAddress any = new InetSocketAddress(InetAddress.getLoopbackAddress(), 1);
     data.trySendBytes(
         Wire.concat(
@@ -297,7 +299,7 @@ class SecurityIT {
   // ---- TLS and logs
 
   @Test
-  void nothingBelowTls13IsSpoken() throws Exception {
+  void tls12IsRefused() throws Exception {
     RelayProcess relay = shared;
     try (Socket socket = new Socket()) {
       socket.connect(relay.address(), 5_000);
@@ -309,9 +311,9 @@ class SecurityIT {
     }
   }
 
-  /** Not even when everything is logged. */
+  /** At level trace. */
   @Test
-  void keysTokensAndInstancesAreNeverLogged() {
+  void secretsAreNotLogged() {
     RelayProcess relay = harness.relay(key, "--log-level", "trace");
     AgentProcess real = harness.agent(key, echo().port(), relay.port(), "--log-level", "trace");
     real.awaitReady();
@@ -320,12 +322,12 @@ class SecurityIT {
     RawControl control = harness.keep(agent.attach());
     RawControl.Dial dial = control.nextDial();
     harness.keep(agent.warm(dial));
-    RawAgent stranger = RawAgent.of(relay, "a wrong key of some length");
-    RawControl refused = opened(stranger);
-    refused.sendAuth(stranger.claim());
-    assertEndedWithoutAFrame(refused);
+    RawAgent attacker = RawAgent.of(relay, "a wrong key of some length");
+    RawControl refused = openControl(attacker);
+    refused.sendAuth(attacker.claim());
+    assertNoFrameBeforeEnd(refused);
     for (JarProcess process : List.of(relay, real)) {
-      assertSilentAbout(process, "the key", key);
+      assertNotLogged(process, "the key", key);
     }
     for (byte[] secret :
         List.of(
@@ -334,14 +336,14 @@ class SecurityIT {
             agent.instance(),
             Arrays.copyOfRange(control.challenge(), 1, 33),
             control.relayProof())) {
-      assertSilentAbout(relay, "a secret in hex", HexFormat.of().formatHex(secret));
-      assertSilentAbout(
+      assertNotLogged(relay, "a secret in hex", HexFormat.of().formatHex(secret));
+      assertNotLogged(
           relay, "a secret in base64", Base64.getEncoder().withoutPadding().encodeToString(secret));
-      assertSilentAbout(relay, "an array's text", Arrays.toString(secret));
+      assertNotLogged(relay, "an array's text", Arrays.toString(secret));
     }
   }
 
-  private static void assertSilentAbout(JarProcess process, String what, String secret) {
+  private static void assertNotLogged(JarProcess process, String what, String secret) {
     String text = secret.toLowerCase(Locale.ROOT);
     assertThat(process.lines())
         .as(what + " in the log of " + process.name())

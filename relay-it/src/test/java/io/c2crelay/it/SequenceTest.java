@@ -19,24 +19,23 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the end-to-end tests rely on: nothing but the right bytes in the right order passes. */
 class SequenceTest {
 
   private static final int LENGTH = 40_000;
 
   @ParameterizedTest
   @ValueSource(ints = {1, 7, 8, 9, 1_000, 16_384, 16_385, LENGTH})
-  void whatIsWrittenIsFoundRightHoweverItIsCut(int piece) throws IOException {
+  void chunksOfAnySizeVerify(int chunk) throws IOException {
     ByteArrayOutputStream written = new ByteArrayOutputStream();
     Sequence writer = Sequence.toTarget(7);
-    for (int left = LENGTH; left > 0; left -= piece) {
-      writer.write(written, Math.min(piece, left));
+    for (int left = LENGTH; left > 0; left -= chunk) {
+      writer.write(written, Math.min(chunk, left));
     }
     assertThat(written.toByteArray()).isEqualTo(Sequence.toTarget(7).next(LENGTH));
     Sequence reader = Sequence.toTarget(7);
     byte[] bytes = written.toByteArray();
-    for (int i = 0; i < LENGTH; i += piece) {
-      reader.verify(bytes, i, Math.min(piece, LENGTH - i));
+    for (int i = 0; i < LENGTH; i += chunk) {
+      reader.verify(bytes, i, Math.min(chunk, LENGTH - i));
     }
     assertThat(reader.position()).isEqualTo(LENGTH);
   }
@@ -45,18 +44,18 @@ class SequenceTest {
     byte[] other = Sequence.toTarget(8).next(LENGTH);
     return Stream.of(
         damage("a byte lost", b -> Wire.concat(cut(b, 0, 20_001), cut(b, 20_002, LENGTH))),
-        damage("a byte doubled", b -> Wire.concat(cut(b, 0, 20_001), cut(b, 20_000, LENGTH))),
+        damage("a byte duplicated", b -> Wire.concat(cut(b, 0, 20_001), cut(b, 20_000, LENGTH))),
         damage("8 KiB lost", b -> Wire.concat(cut(b, 0, 8_192), cut(b, 16_384, LENGTH))),
         damage("pieces swapped", b -> Wire.concat(cut(b, 8, 16), cut(b, 0, 8), cut(b, 16, LENGTH))),
-        damage("another session's", b -> other),
+        damage("another session", b -> other),
         damage(
-            "a part of another session's, at its place",
+            "part of another session at the same position",
             b -> Wire.concat(cut(b, 0, 999), cut(other, 999, 1_050), cut(b, 1_050, LENGTH))),
-        damage("the other direction's", b -> Sequence.toUser(7).next(LENGTH)));
+        damage("the other direction", b -> Sequence.toUser(7).next(LENGTH)));
   }
 
-  private static Arguments damage(String what, UnaryOperator<byte[]> how) {
-    return Arguments.of(what, how);
+  private static Arguments damage(String name, UnaryOperator<byte[]> change) {
+    return Arguments.of(name, change);
   }
 
   private static byte[] cut(byte[] bytes, int from, int to) {
@@ -65,18 +64,18 @@ class SequenceTest {
 
   @ParameterizedTest(name = "{0}")
   @MethodSource("damages")
-  void damageIsSeen(String what, UnaryOperator<byte[]> how) {
+  void damageIsDetected(String name, UnaryOperator<byte[]> change) {
     byte[] good = Sequence.toTarget(7).next(LENGTH);
-    byte[] bad = how.apply(good);
+    byte[] bad = change.apply(good);
     assertThatCode(() -> Sequence.toTarget(7).verify(good)).doesNotThrowAnyException();
     assertThatThrownBy(() -> Sequence.toTarget(7).verify(bad))
-        .as(what)
+        .as(name)
         .isInstanceOf(AssertionError.class)
         .hasMessageContaining("session 7 to target at byte " + Arrays.mismatch(good, bad));
   }
 
   @Test
-  void failureSaysWhoseTheBytesAre() {
+  void failureNamesOrigin() {
     byte[] mixed =
         Wire.concat(
             cut(Sequence.toTarget(7).next(100), 0, 100),
@@ -87,7 +86,7 @@ class SequenceTest {
   }
 
   @Test
-  void firstBytesTellTheSession() throws IOException {
+  void firstBytesIdentifySession() throws IOException {
     ByteArrayInputStream in = new ByteArrayInputStream(Sequence.toTarget(12_345).next(LENGTH));
     Sequence read = Sequence.toTarget(in);
     assertThat(read.session()).isEqualTo(12_345);
@@ -96,7 +95,7 @@ class SequenceTest {
   }
 
   @Test
-  void middleOfASequenceIsNoBeginning() {
+  void wrongFirstBytesAreRefused() {
     byte[] late = cut(Sequence.toTarget(12_345).next(LENGTH), 8, LENGTH);
     assertThatThrownBy(() -> Sequence.toTarget(new ByteArrayInputStream(late)))
         .isInstanceOf(AssertionError.class);

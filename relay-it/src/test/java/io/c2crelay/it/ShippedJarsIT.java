@@ -15,20 +15,17 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/**
- * What is in the jars that ship, whatever the poms of dependencies say: classes for Java 8 from
- * known packages, and the native libraries.
- */
+/** The shipped jars contain Java 8 classes of known packages and the native libraries. */
 class ShippedJarsIT {
 
   private static final int CLASS_MAGIC = 0xCAFEBABE;
   private static final int JAVA_8 = 52;
 
-  /** A class that is for Java N and newer alone. */
+  /** A class for Java N and newer (multi-release jar). */
   private static final Pattern VERSIONED = Pattern.compile("META-INF/versions/(\\d+)/.*");
 
-  /** Netty's, which loads them where Java is new enough, and never on Java 8. */
-  private static final String CHOSEN_AT_RUN_TIME =
+  /** Netty loads these classes only if the Java version supports them. */
+  private static final String LOADED_CONDITIONALLY =
       "io/netty/util/internal/shaded/org/jctools/queues/varhandle/";
 
   private static JarFile jar(String property) throws IOException {
@@ -52,7 +49,7 @@ class ShippedJarsIT {
           assertThat(in.readInt()).as(entry.getName()).isEqualTo(CLASS_MAGIC);
           in.readUnsignedShort(); // minor version
           int major = in.readUnsignedShort();
-          if (major > allowed && !entry.getName().startsWith(CHOSEN_AT_RUN_TIME)) {
+          if (major > allowed && !entry.getName().startsWith(LOADED_CONDITIONALLY)) {
             tooNew.add(entry.getName() + ": Java " + (major - JAVA_8 + 8));
           }
         }
@@ -63,8 +60,8 @@ class ShippedJarsIT {
   }
 
   @ParameterizedTest
-  @CsvSource({"relay.jar, server", "agent.jar, client"})
-  void classesAreThoseOfKnownPackagesEachOnce(String property, String side) throws IOException {
+  @CsvSource({"relay.jar, relay", "agent.jar, agent"})
+  void classesAreOfKnownPackages(String property, String side) throws IOException {
     try (JarFile jar = jar(property)) {
       List<String> names =
           classes(jar).stream()
@@ -85,7 +82,7 @@ class ShippedJarsIT {
 
   @ParameterizedTest
   @CsvSource({"relay.jar", "agent.jar"})
-  void nativeLibrariesAreThoseOfTheReadmesPlatforms(String property) throws IOException {
+  void nativeLibrariesMatchReadme(String property) throws IOException {
     try (JarFile jar = jar(property)) {
       assertThat(
               jar.stream()
@@ -107,10 +104,10 @@ class ShippedJarsIT {
 
   @ParameterizedTest
   @CsvSource({
-    "relay.jar, io.c2crelay.server.Server2Server",
-    "agent.jar, io.c2crelay.client.Client2Client"
+    "relay.jar, io.c2crelay.relay.RelayCommand",
+    "agent.jar, io.c2crelay.agent.AgentCommand"
   })
-  void manifestSaysHowToRunIt(String property, String main) throws IOException {
+  void manifestAttributes(String property, String main) throws IOException {
     try (JarFile jar = jar(property)) {
       Attributes manifest = jar.getManifest().getMainAttributes();
       assertThat(manifest.getValue("Main-Class")).isEqualTo(main);

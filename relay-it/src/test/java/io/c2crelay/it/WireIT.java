@@ -36,15 +36,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Both jars speak the protocol of the document: each against a peer that was written from the
- * document alone.
+ * Both jars implement docs/protocol.md: each is tested against a peer written from the document
+ * alone.
  */
 @Timeout(40)
 class WireIT {
 
   private static final Duration SOON = Duration.ofSeconds(10);
 
-  /** The relay, with the raw agent. */
+  /** Tests the relay with {@link RawAgent}. */
   @Nested
   class Relay {
 
@@ -59,7 +59,7 @@ class WireIT {
 
     @BeforeAll
     static void startRelay() {
-      relay = SHARED.relay(KEY, "--pool", "1", "--wait", "5");
+      relay = SHARED.relay(KEY, "--pool", "1", "--queue-timeout", "5");
       relay.awaitListening();
     }
 
@@ -72,7 +72,7 @@ class WireIT {
     }
 
     @AfterEach
-    void relayIsStillThere() {
+    void detach() {
       int mark = relay.mark();
       control.close();
       relay.awaitLog(mark, "agent\\.detached ", SOON);
@@ -88,16 +88,16 @@ class WireIT {
     }
 
     @Test
-    void attachesOverTls13AndTellsTheDataMode() {
+    void attachesOverTls13() {
       assertThat(control.connection().protocol()).isEqualTo("TLSv1.3");
       assertThat(control.challenge()[0]).as("version").isEqualTo((byte) 1);
       assertThat(control.dataMode()).as("data mode: TLS").isZero();
     }
 
     @Test
-    void carriesASession() {
+    void carriesSession() {
       RawConnection data = warm();
-      assertThat(data.binding()).isEqualTo(control.connection().binding());
+      assertThat(data.channelBinding()).isEqualTo(control.connection().channelBinding());
       TcpEnd user = user().send("hello");
       RawAgent.Start start = RawAgent.Start.parse(data.expect(Wire.START));
       assertThat(start.user().getPort()).isEqualTo(user.localPort());
@@ -111,11 +111,11 @@ class WireIT {
       data.expect(Wire.EOF);
       data.send(RawFrame.data("bye")).send(Wire.EOF);
       assertThat(new String(user.receiveAll(), UTF_8)).isEqualTo("bye");
-      assertThat(data.awaitEnd(SOON).frames()).as("after both EOFs the relay closes").isEmpty();
+      assertThat(data.awaitEnd(SOON).frames()).as("frames after both EOFs").isEmpty();
     }
 
     @Test
-    void frameOfTheLargestSizeIsCarried() {
+    void acceptsLargestFrame() {
       RawConnection data = warm();
       TcpEnd user = user().send("x");
       data.expect(Wire.START);
@@ -125,7 +125,7 @@ class WireIT {
     }
 
     @Test
-    void relaySendsNoFrameBeyondTheLargestSize() {
+    void sendsNoOversizedFrame() {
       RawConnection data = warm();
       byte[] bytes = Bulk.bytes(4, 1_000_000);
       TcpEnd user = user();
@@ -144,7 +144,7 @@ class WireIT {
     }
 
     @Test
-    void atMost64KiBGoToTheAgentBeforeStarted() {
+    void earlyBytesAreLimited() {
       RawConnection data = warm();
       byte[] bytes = Bulk.bytes(4, 1_000_000);
       TcpEnd user = user();
@@ -160,7 +160,7 @@ class WireIT {
     }
 
     @Test
-    void failedResetsTheUserAndNamesTheReason() {
+    void failedResetsUser() {
       RawConnection data = warm();
       int mark = relay.mark();
       TcpEnd user = user().send("hello");
@@ -173,7 +173,7 @@ class WireIT {
     }
 
     @Test
-    void resetFrameResetsTheUser() {
+    void resetFrameResetsUser() {
       RawConnection data = warm();
       TcpEnd user = user().send("hello");
       data.expect(Wire.START);
@@ -183,7 +183,7 @@ class WireIT {
     }
 
     @Test
-    void endWithoutBothEofsIsNeverCleanForTheUser() {
+    void closeWithoutEofResetsUser() {
       RawConnection data = warm();
       TcpEnd user = user().send("hello");
       data.expect(Wire.START);
@@ -194,7 +194,7 @@ class WireIT {
     }
 
     @Test
-    void resetOfTheUserAbortsTheDataConnection() {
+    void userResetSendsResetFrame() {
       RawConnection data = warm();
       TcpEnd user = user().send("hello");
       data.expect(Wire.START);
@@ -208,15 +208,15 @@ class WireIT {
     }
 
     @Test
-    void agentsWithDifferentTargetsAreWarnedOfOnce() {
+    void differentTargetsAreLoggedOnce() {
       int mark = relay.mark();
       for (int attempt = 0; attempt < 2; attempt++) {
         for (int target = 1; target <= 2; target++) {
-          RawAgent one = RawAgent.of(relay, KEY);
+          RawAgent other = RawAgent.of(relay, KEY);
           byte[] field = {1, 2, 7, (byte) target};
           harness
-              .keep(one.openControl().readChallenge())
-              .sendAuth(Wire.concat(one.claim(), field))
+              .keep(other.openControl().readChallenge())
+              .sendAuth(Wire.concat(other.claim(), field))
               .readWelcome();
         }
       }
@@ -227,7 +227,7 @@ class WireIT {
     }
 
     @Test
-    void unknownFieldsOfAuthAreSkipped() {
+    void unknownAuthFieldsAreSkipped() {
       RawAgent other = RawAgent.of(relay, KEY);
       harness
           .keep(other.openControl().readChallenge())
@@ -236,7 +236,7 @@ class WireIT {
     }
 
     @Test
-    void theLastAgentsLeaveIsWarnedOfAndItsReturnIsSaid() {
+    void serviceAvailabilityIsLogged() {
       int mark = relay.mark();
       control.close();
       relay.awaitLog(mark, "WARN  service\\.unavailable note=", SOON);
@@ -245,20 +245,20 @@ class WireIT {
     }
 
     @Test
-    void aLabelOfAnyTextIsOneValue() {
+    void labelIsQuotedInLog() {
       int mark = relay.mark();
-      RawAgent odd = RawAgent.of(relay, KEY);
+      RawAgent labelled = RawAgent.of(relay, KEY);
       String label = "a b=\"c\\\u202e\n";
       harness
-          .keep(odd.openControl().readChallenge())
-          .sendAuth(RawControl.claim(odd.instance(), 1, label))
+          .keep(labelled.openControl().readChallenge())
+          .sendAuth(RawControl.claim(labelled.instance(), 1, label))
           .readWelcome();
       relay.awaitLog(
           mark, java.util.regex.Pattern.quote("label=\"a b=\\\"c\\\\\\u202e\\n\" address="), SOON);
     }
 
     @Test
-    void bytesOfAUserComeBeforeItsReset() {
+    void bytesBeforeUserResetReachAgent() {
       RawConnection data = warm();
       TcpEnd user = user().send("hello");
       data.expect(Wire.START);
@@ -269,7 +269,7 @@ class WireIT {
     }
 
     @Test
-    void bytesBeforeAResetFrameReachTheUser() {
+    void bytesBeforeResetFrameReachUser() {
       RawConnection data = warm();
       TcpEnd user = user().send("hello");
       data.expect(Wire.START);
@@ -283,7 +283,7 @@ class WireIT {
     }
 
     @Test
-    void closeNotifyWithoutEofsIsAnAbort() {
+    void closeNotifyWithoutEofAborts() {
       RawConnection data = warm();
       TcpEnd user = user().send("hello");
       data.expect(Wire.START);
@@ -295,7 +295,7 @@ class WireIT {
     }
 
     @Test
-    void silentUserIsStartedAfterTheGraceTime() {
+    void silentUserIsStartedAfterDetectTimeout() {
       RawConnection data = warm();
       TcpEnd user = user();
       data.expect(Wire.START);
@@ -304,14 +304,14 @@ class WireIT {
     }
 
     @Test
-    void pingOnControlIsAnsweredWithTheSameBytes() {
+    void pongRepeatsPayload() {
       byte[] bytes = Wire.random(8);
       control.connection().send(Wire.PING, bytes);
       assertThat(control.connection().awaitPong().payload()).isEqualTo(bytes);
     }
 
     @Test
-    void unknownTypesWithTheHighBitAreSkipped() {
+    void unknownTypesFrom80AreSkipped() {
       RawConnection data = warm();
       control.connection().send(0x80).send(0xFF, Wire.random(100)).send(Wire.PING, new byte[8]);
       control.connection().awaitPong();
@@ -326,7 +326,7 @@ class WireIT {
     }
 
     @Test
-    void framesSplitAnywhereAreTheSameFrames() {
+    void fragmentedFramesAreDecoded() {
       RawConnection data = warm();
       TcpEnd user = user().send("hello");
       data.expect(Wire.START);
@@ -342,19 +342,17 @@ class WireIT {
     }
 
     @Test
-    void clientHelloGluedToThePreambleIsRead() throws Exception {
-      // A data connection whose preamble and first TLS record leave in one segment, then the same
-      // with every byte alone.
+    void clientHelloInSegmentOfPreamble() throws Exception {
       RawControl.Dial dial = control.nextDial();
-      try (GluedSocket socket = new GluedSocket(relay.address(), Wire.preamble(Wire.KIND_DATA));
+      try (PrefixSocket socket = new PrefixSocket(relay.address(), Wire.preamble(Wire.KIND_DATA));
           RawConnection data = RawConnection.handshake(socket, Wire.preamble(Wire.KIND_DATA))) {
-        data.send(Wire.TOKEN, dial.token());
+        data.send(Wire.CLAIM, dial.token());
         assertThat(data.expect(Wire.READY).payload()).isEqualTo(dial.ack());
       }
     }
 
     @Test
-    void preambleInSingleBytesIsRead() throws Exception {
+    void preambleInSingleBytes() throws Exception {
       RawControl.Dial dial = control.nextDial();
       byte[] preamble = Wire.preamble(Wire.KIND_DATA);
       try (Socket socket = new Socket()) {
@@ -364,17 +362,17 @@ class WireIT {
           socket.getOutputStream().write(b);
         }
         RawConnection data = RawConnection.handshake(socket, preamble);
-        data.send(Wire.TOKEN, dial.token());
+        data.send(Wire.CLAIM, dial.token());
         assertThat(data.expect(Wire.READY).payload()).isEqualTo(dial.ack());
       }
     }
 
     /**
-     * Its first segment was lost: the relay took it for a silent user, and a session of it is
-     * called off.
+     * The relay classifies a connection with a late preamble as a silent user and ends its session
+     * once the preamble arrives.
      */
     @Test
-    void lateAgentIsRecognisedAfterTheGraceTime() throws Exception {
+    void latePreambleIsReclassified() throws Exception {
       RawConnection data = warm();
       byte[] preamble = Wire.preamble(Wire.KIND_CONTROL);
       try (Socket socket = new Socket()) {
@@ -390,7 +388,7 @@ class WireIT {
     }
 
     @Test
-    void lateAgentToWhichTheTargetSpokeAlreadyIsReset() {
+    void latePreambleAfterTargetBytesIsReset() {
       RawConnection data = warm();
       TcpEnd late = user();
       data.expect(Wire.START);
@@ -398,11 +396,11 @@ class WireIT {
       assertThat(late.receiveText(9)).isEqualTo("220 hello");
       late.send(Wire.preamble(Wire.KIND_CONTROL));
       assertThat(late.awaitEnd(SOON)).isEqualTo(Ending.RESET);
-      data.expect(Wire.RESET); // and no DATA: the magic is nobody's
+      data.expect(Wire.RESET); // no DATA: the magic is not forwarded
     }
 
     @Test
-    void higherEpochReplacesTheControlConnectionButNotItsSession() {
+    void higherEpochReplacesControlConnection() {
       RawConnection data = warm();
       TcpEnd user = user().send("hello");
       data.expect(Wire.START);
@@ -421,7 +419,7 @@ class WireIT {
     }
 
     @Test
-    void lowerOrEqualEpochIsSentAway() {
+    void staleEpochIsRefused() {
       for (long epoch : new long[] {agent.epoch(), agent.epoch() - 1}) {
         RawControl stale =
             harness.keep(agent.openControl().readChallenge().sendAuth(agent.claim(epoch)));
@@ -434,7 +432,7 @@ class WireIT {
     }
 
     @Test
-    void warmConnectionsEndWithTheirControlConnection() {
+    void warmConnectionsEndWithControlConnection() {
       RawConnection data = warm();
       int mark = relay.mark();
       control.connection().reset();
@@ -444,7 +442,7 @@ class WireIT {
     }
 
     @Test
-    void userWaitsWhileTheAgentHasNoWarmConnectionAndIsServedByTheNextReady() {
+    void waitingUserIsServedByNextReady() {
       TcpEnd user = user().send("early");
       RawConnection data = warm();
       data.expect(Wire.START);
@@ -456,10 +454,13 @@ class WireIT {
       assertThat(user.receiveAll()).isEmpty();
     }
 
-    /** One version older, one newer: the agent is told in words, and the relay's operator too. */
+    /**
+     * Only older or only newer versions: the agent receives a version refusal, and the relay logs
+     * it.
+     */
     @ParameterizedTest
     @CsvSource({"0, 0", "2, 2", "2, 3"})
-    void agentWithoutACommonVersionIsRefusedInWords(int lowest, int highest) {
+    void unsupportedVersionIsRefused(int lowest, int highest) {
       int mark = relay.mark();
       try (TcpEnd other = TcpEnd.connect(relay.port())) {
         other.send(Wire.preamble(lowest, highest, Wire.KIND_CONTROL, 0));
@@ -476,14 +477,14 @@ class WireIT {
     }
 
     @Test
-    void newerAgentThatSpeaksVersionOneTooIsTaken() {
+    void commonVersionIsChosen() {
       try (RawControl newer = agent.openControl(Wire.preamble(1, 3, Wire.KIND_CONTROL, 0))) {
         assertThat(newer.readChallenge().challenge()[0]).as("version").isEqualTo((byte) 1);
       }
     }
   }
 
-  /** The agent, with the raw relay. */
+  /** Tests the agent with {@link RawRelay}. */
   @Nested
   class Agent {
 
@@ -509,15 +510,15 @@ class WireIT {
       assertThat(incoming.preamble()[11]).as("flags").isZero();
       RawConnection control = harness.keep(incoming.tls(relay.identity()));
       assertThat(control.protocol()).isEqualTo("TLSv1.3");
-      RawRelay.Attaching attaching = relay.attaching(control);
-      RawRelay.Claim claim = attaching.readAuth();
-      assertThat(claim.right()).as("the agent's proof").isTrue();
-      assertThat(claim.label()).isEqualTo("north");
-      assertThat(claim.fields()).containsOnlyKeys(1);
-      assertThat(claim.fields().get(1))
-          .isEqualTo(attaching.digestOfTarget(Integer.toString(targetPort)));
-      assertThat(claim.epoch()).isEqualTo(1);
-      attaching.sendWelcome(attaching.proof(0), 0);
+      RawRelay.Handshake handshake = relay.handshake(control);
+      RawRelay.Auth auth = handshake.readAuth();
+      assertThat(auth.proofValid()).as("the agent's proof").isTrue();
+      assertThat(auth.label()).isEqualTo("north");
+      assertThat(auth.fields()).containsOnlyKeys(1);
+      assertThat(auth.fields().get(1))
+          .isEqualTo(handshake.digestOfTarget(Integer.toString(targetPort)));
+      assertThat(auth.epoch()).isEqualTo(1);
+      handshake.sendWelcome(handshake.proof(0), 0);
       agent.awaitReady();
       return control;
     }
@@ -534,7 +535,7 @@ class WireIT {
     }
 
     @Test
-    void carriesSessionsOneAfterTheOther() {
+    void carriesSuccessiveSessions() {
       RawConnection control = attached(target.port());
       for (int id = 1; id <= 3; id++) {
         RawConnection data = warm(control);
@@ -552,7 +553,7 @@ class WireIT {
     }
 
     @Test
-    void dialOfSeveralTokensOpensAConnectionForEach() {
+    void dialOpensConnectionPerToken() {
       RawConnection control = attached(target.port());
       int count = 8;
       byte[] entries = new byte[0];
@@ -565,7 +566,7 @@ class WireIT {
       boolean[] seen = new boolean[count];
       for (int i = 0; i < count; i++) {
         RawConnection data = harness.keep(relay.accept(Wire.KIND_DATA));
-        byte[] token = data.expect(Wire.TOKEN).payload();
+        byte[] token = data.expect(Wire.CLAIM).payload();
         seen[token[0] - 1] = true;
         byte[] ack = new byte[16];
         ack[0] = (byte) (token[0] + 100);
@@ -575,7 +576,7 @@ class WireIT {
     }
 
     @Test
-    void answersPingsOnControl() {
+    void pongRepeatsPayload() {
       RawConnection control = attached(target.port());
       byte[] bytes = Wire.random(8);
       control.send(0x80, new byte[3]).send(Wire.PING, bytes);
@@ -583,7 +584,7 @@ class WireIT {
     }
 
     @Test
-    void refusedTargetIsAFailedFrame() {
+    void refusedTargetSendsFailed() {
       RawConnection control = attached(Ports.free());
       RawConnection data = warm(control);
       data.send(Wire.START, start(1));
@@ -593,23 +594,22 @@ class WireIT {
     }
 
     @Test
-    void aWelcomeThatItCannotAcceptIsNoRefusedKey() {
+    void unsupportedDataModeIsNotRefusedKey() {
       agent = harness.agent(key, target.port(), relay.port());
       for (int attempt = 0; attempt < 3; attempt++) {
         RawConnection control = harness.keep(relay.accept(Wire.KIND_CONTROL));
-        RawRelay.Attaching attaching = relay.attaching(control);
-        attaching.readAuth();
-        attaching.sendWelcome(attaching.proof(1), 1);
+        RawRelay.Handshake handshake = relay.handshake(control);
+        handshake.readAuth();
+        handshake.sendWelcome(handshake.proof(1), 1);
         control.awaitEnd(SOON);
       }
       agent.awaitLog(
-          "control\\.failed .*cause=\"the relay sent what this version cannot accept: WELCOME",
-          SOON);
+          "control\\.failed .*cause=\"unexpected or unsupported frame: WELCOME data mode", SOON);
       assertThat(agent.lines("control\\.refused")).isEmpty();
     }
 
     @Test
-    void resetOfTheTargetIsAResetFrameOrAReset() {
+    void targetResetSendsResetFrame() {
       target.becomeManual();
       RawConnection data = warm(attached(target.port()));
       data.send(Wire.START, start(1));
@@ -620,10 +620,10 @@ class WireIT {
     }
 
     @Test
-    void bytesBeforeAResetFrameReachTheTarget() {
+    void bytesBeforeResetFrameReachTarget() {
       target.becomeManual();
       RawConnection data = warm(attached(target.port()));
-      // before the target is dialled
+      // all before the target is dialled
       data.sendBytes(
           Wire.concat(
               RawFrame.of(Wire.START, start(1)).bytes(),
@@ -635,7 +635,7 @@ class WireIT {
     }
 
     @Test
-    void closeNotifyWithoutEofsIsAnAbortForTheTarget() {
+    void closeNotifyWithoutEofAborts() {
       target.becomeManual();
       RawConnection data = warm(attached(target.port()));
       data.send(Wire.START, start(1)).send(RawFrame.data("hello"));
@@ -647,7 +647,7 @@ class WireIT {
     }
 
     @Test
-    void resetFrameResetsTheTarget() {
+    void resetFrameResetsTarget() {
       target.becomeManual();
       RawConnection data = warm(attached(target.port()));
       data.send(Wire.START, start(1)).send(RawFrame.data("hello"));
@@ -659,7 +659,7 @@ class WireIT {
     }
 
     @Test
-    void endWithoutBothEofsIsNeverCleanForTheTarget() {
+    void closeWithoutEofResetsTarget() {
       target.becomeManual();
       RawConnection data = warm(attached(target.port()));
       data.send(Wire.START, start(1)).send(RawFrame.data("hello"));
@@ -671,7 +671,7 @@ class WireIT {
     }
 
     @Test
-    void halfClosesEachWayAreFrames() {
+    void halfClosesAreEofFrames() {
       target.becomeManual();
       RawConnection data = warm(attached(target.port()));
       data.send(Wire.START, start(1)).send(RawFrame.data("request")).send(Wire.EOF);
@@ -684,7 +684,7 @@ class WireIT {
     }
 
     @Test
-    void sessionGoesOnWhenItsControlConnectionIsLostAndTheEpochGrows() {
+    void sessionSurvivesControlConnectionLoss() {
       RawConnection control = attached(target.port());
       RawConnection data = warm(control);
       data.send(Wire.START, start(1)).send(RawFrame.data("before"));
@@ -692,19 +692,19 @@ class WireIT {
       assertThat(new String(data.expectData(6), UTF_8)).isEqualTo("before");
       control.reset();
       agent.awaitLog("control\\.lost ", SOON);
-      RawRelay.Attaching again = relay.attaching(harness.keep(relay.accept(Wire.KIND_CONTROL)));
-      RawRelay.Claim claim = again.readAuth();
-      assertThat(claim.right()).isTrue();
-      assertThat(claim.epoch()).isGreaterThan(1);
+      RawRelay.Handshake again = relay.handshake(harness.keep(relay.accept(Wire.KIND_CONTROL)));
+      RawRelay.Auth auth = again.readAuth();
+      assertThat(auth.proofValid()).isTrue();
+      assertThat(auth.epoch()).isGreaterThan(1);
       again.sendWelcome(again.proof(0), 0);
       data.send(RawFrame.data("after"));
       assertThat(new String(data.expectData(5), UTF_8)).isEqualTo("after");
     }
 
-    /** One version older, one newer, and one far off: said once, and no hurry to ask again. */
+    /** Only older or only newer versions: logged, and retried after 5 min. */
     @ParameterizedTest
     @CsvSource({"0, 0", "2, 2", "7, 9"})
-    void refusalByARelayWithoutACommonVersionIsSaid(int lowest, int highest) throws Exception {
+    void versionRefusalIsLogged(int lowest, int highest) throws Exception {
       agent = harness.agent(key, target.port(), relay.port());
       Socket control = relay.accept().socket();
       control.getOutputStream().write(Wire.refusal(lowest, highest));
@@ -715,19 +715,19 @@ class WireIT {
               "relay=127.0.0.1:" + relay.port(),
               "relay_versions=" + lowest + "-" + highest,
               "agent_versions=1-1",
-              "update the older one");
+              "update the older side");
       assertThat(agent.awaitLog("control\\.retry ", SOON).value("in")).isEqualTo("300000ms");
       assertThat(agent.isAlive()).isTrue();
       assertThat(agent.wasReady()).isFalse();
     }
   }
 
-  /** Writes a head start together with the first write of whoever uses it, in one segment. */
-  private static final class GluedSocket extends Socket {
-    private byte[] head;
+  /** Sends a prefix in the same segment as the first write. */
+  private static final class PrefixSocket extends Socket {
+    private byte[] prefix;
 
-    GluedSocket(InetSocketAddress address, byte[] head) throws IOException {
-      this.head = head;
+    PrefixSocket(InetSocketAddress address, byte[] prefix) throws IOException {
+      this.prefix = prefix;
       setTcpNoDelay(true);
       connect(address, 5_000);
     }
@@ -743,8 +743,8 @@ class WireIT {
 
         @Override
         public void write(byte[] bytes, int offset, int length) throws IOException {
-          byte[] all = Wire.concat(head, Arrays.copyOfRange(bytes, offset, offset + length));
-          head = new byte[0];
+          byte[] all = Wire.concat(prefix, Arrays.copyOfRange(bytes, offset, offset + length));
+          prefix = new byte[0];
           out.write(all);
         }
 

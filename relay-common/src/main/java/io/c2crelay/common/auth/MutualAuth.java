@@ -13,14 +13,15 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * The proofs of docs/protocol.md section 3: each end shows that it has the key, bound to this
- * handshake and to the relay's certificate. Pure: no I/O, no state but the key; safe on any thread.
- * Comparisons take constant time.
+ * Mutual authentication by a shared key (docs/protocol.md section 3): HMAC-SHA256 proofs over the
+ * transcript of a handshake, which includes the relay's certificate. Stateless apart from the key
+ * and thread-safe. Proofs are compared in constant time.
  */
 public final class MutualAuth {
-  private static final byte[] AGENT = "c2crelay/1 agent".getBytes(StandardCharsets.US_ASCII);
-  private static final byte[] RELAY = "c2crelay/1 relay".getBytes(StandardCharsets.US_ASCII);
-  private static final byte[] TARGET = "c2crelay/1 target".getBytes(StandardCharsets.US_ASCII);
+  private static final byte[] AGENT_LABEL = "c2crelay/1 agent".getBytes(StandardCharsets.US_ASCII);
+  private static final byte[] RELAY_LABEL = "c2crelay/1 relay".getBytes(StandardCharsets.US_ASCII);
+  private static final byte[] TARGET_LABEL =
+      "c2crelay/1 target".getBytes(StandardCharsets.US_ASCII);
 
   private final SecretKeySpec key;
 
@@ -28,14 +29,14 @@ public final class MutualAuth {
     this.key = key;
   }
 
-  /** Proofs by a stretched key, 32 bytes; they are cleared. */
-  static MutualAuth of(byte[] stretchedKey) {
-    SecretKeySpec key = new SecretKeySpec(stretchedKey, "HmacSHA256");
-    Arrays.fill(stretchedKey, (byte) 0);
+  /** Takes a derived key of 32 bytes and clears the array. */
+  static MutualAuth of(byte[] derivedKey) {
+    SecretKeySpec key = new SecretKeySpec(derivedKey, "HmacSHA256");
+    Arrays.fill(derivedKey, (byte) 0);
     return new MutualAuth(key);
   }
 
-  /** What both ends have seen of one handshake; both proofs cover it. */
+  /** The hash of a handshake as one end saw it: the input of both proofs. */
   public static final class Transcript {
     private final byte[] hash;
 
@@ -44,7 +45,7 @@ public final class MutualAuth {
     }
 
     /**
-     * The transcript of a handshake.
+     * Hashes the parts of a handshake.
      *
      * @param binding SHA-256 of the relay's certificate, as this end sees it
      */
@@ -54,48 +55,48 @@ public final class MutualAuth {
       update(sha256, preamble.toBytes());
       update(sha256, binding);
       update(sha256, payload(challenge, challenge.payloadLength()));
-      update(sha256, payload(auth, auth.unprovenLength()));
+      update(sha256, payload(auth, auth.lengthBeforeProof()));
       return new Transcript(sha256.digest());
     }
 
     private static void update(MessageDigest digest, byte[] part) {
-      digest.update(lengthOf(part));
+      digest.update(lengthPrefix(part));
       digest.update(part);
     }
   }
 
-  /** The AUTH frame with the agent's proof. */
+  /** Returns {@code auth} with the agent's proof. */
   public Frame.Auth prove(Transcript transcript, Frame.Auth auth) {
     return auth.withProof(agentProof(transcript));
   }
 
-  /** Whether an AUTH frame carries the proof that its transcript asks for. */
+  /** Returns whether {@code auth} carries the agent's proof for {@code transcript}. */
   public boolean holds(Transcript transcript, Frame.Auth auth) {
     return MessageDigest.isEqual(agentProof(transcript), auth.proof());
   }
 
-  /** The WELCOME frame with the relay's proof. */
+  /** Returns a WELCOME with the relay's proof. */
   public Frame.Welcome welcome(Transcript transcript, int dataMode) {
     return Frame.Welcome.of(relayProof(transcript, dataMode), dataMode);
   }
 
-  /** Whether a WELCOME frame carries the proof that its transcript asks for. */
+  /** Returns whether {@code welcome} carries the relay's proof for {@code transcript}. */
   public boolean holds(Transcript transcript, Frame.Welcome welcome) {
     return MessageDigest.isEqual(relayProof(transcript, welcome.dataMode()), welcome.proof());
   }
 
-  /** What tells two targets apart, and no more: HMAC-SHA256 of the text, 32 bytes. */
+  /** Returns HMAC-SHA256 of the target's text, 32 bytes. Equal targets have equal digests. */
   public byte[] digestOfTarget(String target) {
-    return hmac(TARGET, target.getBytes(StandardCharsets.UTF_8));
+    return hmac(TARGET_LABEL, target.getBytes(StandardCharsets.UTF_8));
   }
 
   private byte[] agentProof(Transcript transcript) {
-    return hmac(AGENT, transcript.hash);
+    return hmac(AGENT_LABEL, transcript.hash);
   }
 
   private byte[] relayProof(Transcript transcript, int dataMode) {
-    byte[] rest = {(byte) dataMode};
-    return hmac(RELAY, transcript.hash, lengthOf(rest), rest);
+    byte[] afterProof = {(byte) dataMode};
+    return hmac(RELAY_LABEL, transcript.hash, lengthPrefix(afterProof), afterProof);
   }
 
   private byte[] hmac(byte[]... parts) {
@@ -125,7 +126,7 @@ public final class MutualAuth {
     return Arrays.copyOf(out.array(), length);
   }
 
-  private static byte[] lengthOf(byte[] part) {
+  private static byte[] lengthPrefix(byte[] part) {
     int length = part.length;
     return new byte[] {
       (byte) (length >>> 24), (byte) (length >>> 16), (byte) (length >>> 8), (byte) length

@@ -9,17 +9,17 @@ import javax.crypto.SecretKeyFactory;
 import javax.crypto.spec.PBEKeySpec;
 
 /**
- * The key that the relay and its agents share, as its owner typed it: trimmed, in Unicode's normal
- * form C. Never printed.
+ * The key shared by the relay and its agents: trimmed and in Unicode NFC. {@code toString} does not
+ * reveal it.
  */
 public final class SharedKey {
-  /** A key shorter than this, in characters, is within reach of guessing. */
-  public static final int SAFE_LENGTH = 20;
+  /** Shorter keys, in characters, are at risk of offline guessing. */
+  public static final int MIN_STRONG_LENGTH = 20;
 
-  /** Rounds of PBKDF2-HMAC-SHA256: OWASP's figure of 2023. */
-  private static final int ROUNDS = 600_000;
+  /** Iterations of PBKDF2-HMAC-SHA256, as OWASP recommended in 2023. */
+  private static final int ITERATIONS = 600_000;
 
-  private static final int STRETCHED_LENGTH = 32;
+  private static final int DERIVED_KEY_BYTES = 32;
   private static final String SALT = "c2crelay/1 key";
 
   private final char[] characters;
@@ -29,9 +29,9 @@ public final class SharedKey {
   }
 
   /**
-   * The key of a text.
+   * Normalises a key.
    *
-   * @throws IllegalArgumentException if nothing is left of it once trimmed
+   * @throws IllegalArgumentException if it is empty after trimming
    */
   public static SharedKey of(String text) {
     String key = Normalizer.normalize(text.trim(), Normalizer.Form.NFC);
@@ -41,18 +41,18 @@ public final class SharedKey {
     return new SharedKey(key.toCharArray());
   }
 
-  /** Whether the key is long enough that guesses against a recorded handshake are hopeless. */
+  /** Whether the key has at least {@link #MIN_STRONG_LENGTH} characters. */
   public boolean isLong() {
-    return characters.length >= SAFE_LENGTH;
+    return characters.length >= MIN_STRONG_LENGTH;
   }
 
   /**
-   * Stretches the key (RFC 8018 PBKDF2) on a thread of its own, since it takes up to seconds on a
-   * small machine. Call once.
+   * Derives the MAC key by PBKDF2 (RFC 8018) on a separate thread, since this can take seconds on a
+   * small machine. Call once: it erases the characters of this key.
    *
    * @return completes on that thread
    */
-  public CompletableFuture<MutualAuth> stretch() {
+  public CompletableFuture<MutualAuth> deriveKey() {
     CompletableFuture<MutualAuth> result = new CompletableFuture<>();
     Thread thread =
         new Thread(
@@ -63,7 +63,7 @@ public final class SharedKey {
                 result.completeExceptionally(e);
               }
             },
-            "key-stretch");
+            "key-derivation");
     thread.setDaemon(true);
     thread.start();
     return result;
@@ -71,7 +71,7 @@ public final class SharedKey {
 
   private byte[] pbkdf2() throws GeneralSecurityException {
     byte[] salt = SALT.getBytes(StandardCharsets.US_ASCII);
-    PBEKeySpec spec = new PBEKeySpec(characters, salt, ROUNDS, STRETCHED_LENGTH * Byte.SIZE);
+    PBEKeySpec spec = new PBEKeySpec(characters, salt, ITERATIONS, DERIVED_KEY_BYTES * Byte.SIZE);
     try {
       return SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256").generateSecret(spec).getEncoded();
     } finally {

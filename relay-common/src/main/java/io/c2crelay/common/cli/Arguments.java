@@ -19,17 +19,19 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.TypeConversionException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** How picocli reads the arguments: any word can be a key, and no message repeats one. */
+/**
+ * Configures picocli and checks arguments. Any argument may be a key, so arbitrary words are
+ * accepted and no message repeats an argument.
+ */
 final class Arguments {
-  private static final Pattern LIKE_AN_OPTION =
+  private static final Pattern OPTION_SYNTAX =
       Pattern.compile("--[a-z][a-z-]*(=.*)?", Pattern.DOTALL);
 
-  /** What is this much longer than every option may be a key. */
-  private static final int MAX_MISTYPED = 3;
+  /** A word that exceeds the longest option by more than this may be a key. */
+  private static final int MAX_TYPO_LENGTH = 3;
 
   private Arguments() {}
 
-  /** A parser for the annotated {@code command}. */
   static CommandLine parser(Object command) {
     CommandLine line = new CommandLine(command);
     CommandSpec spec = line.getCommandSpec();
@@ -48,41 +50,44 @@ final class Arguments {
     line.setPosixClusteredShortOptionsAllowed(false);
     line.setUnmatchedOptionsArePositionalParams(true);
     line.setAllowOptionsAsOptionParameters(false);
-    convert(line, int.class, Arguments::wholeNumber);
-    convert(line, long.class, Sizes::parse);
-    convert(line, Duration.class, Durations::parse);
-    convert(line, LogLevel.class, text -> choice(LogLevel.class, text));
-    convert(line, TransportChoice.class, text -> choice(TransportChoice.class, text));
+    register(line, int.class, Arguments::wholeNumber);
+    register(line, long.class, Sizes::parse);
+    register(line, Duration.class, Durations::parse);
+    register(line, LogLevel.class, text -> choice(LogLevel.class, text));
+    register(line, TransportChoice.class, text -> choice(TransportChoice.class, text));
     line.setDefaultValueProvider(Arguments::defaultValue);
     return line;
   }
 
-  /** Refuses what picocli would take for a positional argument but is hardly meant as one. */
-  static void check(CommandSpec spec, String... args) {
+  /**
+   * Rejects misspelt options, which picocli would accept as positional arguments, and arguments
+   * that the locale cannot decode.
+   */
+  static void validate(CommandSpec spec, String... args) {
     boolean optionsEnded = false;
     for (int i = 0; i < args.length; i++) {
       if (args[i].indexOf('\uFFFD') >= 0) {
         throw new IllegalArgumentException(
             "argument "
                 + (i + 1)
-                + " is not text in this locale; put the key in a file and give --key-file");
+                + " cannot be decoded in this locale; put the key in a file and use --key-file");
       }
       optionsEnded |= args[i].equals("--");
-      if (!optionsEnded && LIKE_AN_OPTION.matcher(args[i]).matches()) {
+      if (!optionsEnded && OPTION_SYNTAX.matcher(args[i]).matches()) {
         String name = args[i].split("=", 2)[0];
         if (spec.findOption(name) == null) {
           throw new IllegalArgumentException(
-              unknown(spec, name)
+              unknownOption(spec, name)
                   + " in argument "
                   + (i + 1)
-                  + "; a key that looks like one goes after --");
+                  + "; put -- before a key that looks like an option");
         }
       }
     }
   }
 
-  /** Names the option and the nearest known one, unless what is given may be a key. */
-  private static String unknown(CommandSpec spec, String name) {
+  /** Describes an unknown option. Names it and the most similar option, unless it may be a key. */
+  private static String unknownOption(CommandSpec spec, String name) {
     String nearest = "";
     int longest = 0;
     for (String known : spec.optionsMap().keySet()) {
@@ -91,16 +96,14 @@ final class Arguments {
         nearest = known;
       }
     }
-    if (name.length() > longest + MAX_MISTYPED) {
+    if (name.length() > longest + MAX_TYPO_LENGTH) {
       return "unknown option";
     }
     boolean near = distance(name, nearest) <= name.length() / 2;
     return "unknown option " + name + (near ? " (did you mean " + nearest + "?)" : "");
   }
 
-  /**
-   * How many letters to insert, drop or change to come from one word to the other (Levenshtein).
-   */
+  /** Returns the Levenshtein distance. */
   private static int distance(String from, String to) {
     int[] previous = new int[to.length() + 1];
     for (int j = 0; j <= to.length(); j++) {
@@ -118,7 +121,7 @@ final class Arguments {
     return previous[to.length()];
   }
 
-  /** What is wrong with the command line, in one line. */
+  /** Describes a parse error in one line. */
   static String describe(ParameterException e) {
     CommandSpec spec = e.getCommandLine().getCommandSpec();
     if (e instanceof UnmatchedArgumentException) {
@@ -129,7 +132,7 @@ final class Arguments {
           .getMissing().stream()
               .filter(ArgSpec::isOption)
               .findFirst()
-              .map(option -> name(option) + " needs a value")
+              .map(option -> name(option) + " requires a value")
               .orElse("missing arguments: expected " + positionals(spec));
     }
     if (e instanceof OverwrittenOptionException) {
@@ -137,12 +140,12 @@ final class Arguments {
     }
     ArgSpec arg = e.getArgSpec();
     if (arg == null) {
-      return "the arguments are not understood";
+      return "invalid arguments";
     }
     Throwable cause = e.getCause();
     return name(arg)
         + " "
-        + (cause instanceof BadValue ? cause.getMessage() : "is not used that way");
+        + (cause instanceof InvalidValueException ? cause.getMessage() : "is invalid");
   }
 
   private static OptionSpec.Builder flag(String... names) {
@@ -159,17 +162,17 @@ final class Arguments {
     return arg instanceof OptionSpec ? ((OptionSpec) arg).longestName() : arg.paramLabel();
   }
 
-  private static <T> void convert(CommandLine line, Class<T> type, Function<String, T> parse) {
+  private static <T> void register(CommandLine line, Class<T> type, Function<String, T> parse) {
     line.registerConverter(type, converter(parse));
   }
 
-  /** A converter whose complaint reaches the user as it is. */
+  /** Returns a converter whose error message is shown to the user. */
   static <T> ITypeConverter<T> converter(Function<String, T> parse) {
     return text -> {
       try {
         return parse.apply(text);
       } catch (IllegalArgumentException e) {
-        throw new BadValue(e.getMessage());
+        throw new InvalidValueException(e.getMessage());
       }
     };
   }
@@ -179,7 +182,7 @@ final class Arguments {
       return Integer.parseInt(text);
     } catch (NumberFormatException e) {
       throw new IllegalArgumentException(
-          "must be a whole number", null); // its message repeats the text
+          "must be a whole number", null); // no cause: its message repeats the text
     }
   }
 
@@ -204,7 +207,7 @@ final class Arguments {
     return value.name().toLowerCase(Locale.ROOT);
   }
 
-  /** A field's initial value is its default; this is how the help writes it. */
+  /** Formats the initial value of a field for the help text. */
   private static @Nullable String defaultValue(ArgSpec arg) {
     Object value = arg.initialValue();
     if (value instanceof Duration) {
@@ -218,14 +221,14 @@ final class Arguments {
   }
 
   /**
-   * The complaint of one of our own converters: the only kind that is shown, since picocli's repeat
-   * the argument.
+   * An error of a converter registered here. Only its message is shown: picocli's own messages
+   * repeat the argument.
    */
-  private static final class BadValue extends TypeConversionException {
+  private static final class InvalidValueException extends TypeConversionException {
     private static final long serialVersionUID = 1L;
 
-    BadValue(@Nullable String message) {
-      super(message == null ? "is not valid" : message);
+    InvalidValueException(@Nullable String message) {
+      super(message == null ? "is invalid" : message);
     }
   }
 }

@@ -4,31 +4,30 @@ import java.io.PrintStream;
 import java.util.Map;
 
 /**
- * A command whose picocli fields the {@link CliRunner} fills before it calls the methods below, in
- * this order and on one thread.
+ * A command. {@link CliRunner} fills its picocli fields and then calls the methods below in this
+ * order, on one thread.
  *
  * @param <C> its configuration
  */
 public interface CliCommand<C> {
 
-  /** The options both commands have. */
   SharedOptions shared();
 
   /**
-   * Turns the parsed fields into a configuration.
+   * Creates the configuration from the parsed fields.
    *
    * @param env the environment
-   * @throws IllegalArgumentException if the command line is wrong; the message is shown, so it
-   *     holds no argument
-   * @throws StartupException if the machine refuses, as with an unreadable key file
+   * @throws IllegalArgumentException if the command line is invalid; the message is shown and must
+   *     not repeat an argument
+   * @throws StartupException if the system does not allow it, such as for an unreadable key file
    */
   C config(Map<String, String> env) throws StartupException;
 
   /**
-   * Starts the work.
+   * Starts the relay or agent.
    *
    * @param out standard output
-   * @throws StartupException if the machine refuses
+   * @throws StartupException if the system does not allow it, such as for a port in use
    */
   Running start(C config, PrintStream out) throws StartupException;
 }

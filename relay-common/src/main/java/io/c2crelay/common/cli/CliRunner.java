@@ -20,24 +20,21 @@ import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 
 /**
- * Runs a command from its arguments to its exit code: parse, configure, start, wait for a stop
- * signal, drain.
- *
- * <p>The outside world comes in through the constructor, so that tests need no process of their
- * own.
+ * Runs a command from arguments to exit code: parse, configure, start, wait for a stop signal,
+ * drain. Tests inject the environment, the streams and the stop request.
  */
 public final class CliRunner {
-  /** After help, the version, or a clean stop. */
+  /** Exit code after help, version or a clean stop. */
   public static final int OK = 0;
 
-  /** The machine refuses, or something unexpected happened. */
+  /** Exit code after a startup failure or an unexpected error. */
   public static final int REFUSED = 1;
 
-  /** The command line is wrong. */
+  /** Exit code for an invalid command line. */
   public static final int USAGE = 2;
 
-  /** Beyond the drain limit, for what follows it. */
-  private static final Duration FAREWELL = Duration.ofSeconds(10);
+  /** Time beyond {@code --drain} to close connections and event loops. */
+  private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(10);
 
   private static final Logger LOG = LoggerFactory.getLogger(CliRunner.class);
 
@@ -46,7 +43,6 @@ public final class CliRunner {
   private final PrintStream err;
   private final StopRequest stop;
 
-  /** A runner that takes its environment, its streams and the wish to stop from outside. */
   public CliRunner(Map<String, String> env, PrintStream out, PrintStream err, StopRequest stop) {
     this.env = requireNonNull(env, "env");
     this.out = requireNonNull(out, "out");
@@ -54,9 +50,9 @@ public final class CliRunner {
     this.stop = requireNonNull(stop, "stop");
   }
 
-  /** Runs {@code command} in this process and ends it. */
+  /** Runs {@code command} and ends the process. */
   public static void main(CliCommand<?> command, String... args) {
-    StopSignals signals = StopSignals.install(); // before all else, so that none is missed
+    StopSignals signals = StopSignals.install(); // first, so that no signal is missed
     CliRunner runner = new CliRunner(System.getenv(), System.out, System.err, signals);
     int code = runner.run(command, args);
     Logging.flush();
@@ -65,7 +61,7 @@ public final class CliRunner {
   }
 
   /**
-   * Runs {@code command} and blocks until it is done.
+   * Runs {@code command} and blocks until it has ended.
    *
    * @return the exit code
    */
@@ -76,7 +72,7 @@ public final class CliRunner {
     try {
       C config;
       try {
-        Arguments.check(parser.getCommandSpec(), args);
+        Arguments.validate(parser.getCommandSpec(), args);
         if (CommandLine.printHelpIfRequested(parser.parseArgs(args))) {
           return OK;
         }
@@ -88,7 +84,7 @@ public final class CliRunner {
       } catch (IllegalArgumentException e) {
         return fail(name, String.valueOf(e.getMessage()), USAGE);
       }
-      return serve(command, config);
+      return startAndDrain(command, config);
     } catch (StartupException e) {
       return fail(name, LogText.safe(e.getMessage()), REFUSED);
     } catch (InterruptedException e) {
@@ -100,7 +96,7 @@ public final class CliRunner {
     }
   }
 
-  private <C> int serve(CliCommand<C> command, C config)
+  private <C> int startAndDrain(CliCommand<C> command, C config)
       throws StartupException, InterruptedException {
     Running running = command.start(config, out);
     stop.await();
@@ -108,7 +104,8 @@ public final class CliRunner {
     Future<Void> drain = running.drain();
     drain.addListener(done -> drained.countDown());
     boolean inTime =
-        drained.await(command.shared().drain().plus(FAREWELL).toMillis(), TimeUnit.MILLISECONDS);
+        drained.await(
+            command.shared().drain().plus(CLOSE_TIMEOUT).toMillis(), TimeUnit.MILLISECONDS);
     if (!inTime || !drain.isSuccess()) {
       LOG.error("drain.failed", drain.cause());
       return REFUSED;
@@ -117,10 +114,10 @@ public final class CliRunner {
   }
 
   private int fail(String name, String message, int code) {
-    String mark = Journal.errorMark(env);
-    err.println(mark + name + ": " + message);
+    String prefix = Journal.errorPrefix(env);
+    err.println(prefix + name + ": " + message);
     if (code == USAGE) {
-      err.println(mark + "Try --help for what it takes.");
+      err.println(prefix + "Try --help for usage.");
     }
     err.flush();
     return code;

@@ -3,21 +3,21 @@ package io.c2crelay.common.cli;
 import java.lang.management.ManagementFactory;
 import java.lang.management.OperatingSystemMXBean;
 
-/** How many file descriptors this process may have. */
+/** The limit of file descriptors of this process (getrlimit(2), RLIMIT_NOFILE). */
 public final class DescriptorLimit {
-  /** The JVM and the event loops take some 20 of them, each session two. */
-  private static final long FEWEST = 64;
+  /** The JVM and the event loops use about 20, each session two. */
+  private static final long MINIMUM = 64;
 
   private DescriptorLimit() {}
 
-  /** The limit, or {@link Long#MAX_VALUE} where there is none to be known. */
+  /** Returns the limit; {@link Long#MAX_VALUE} if it is unknown. */
   public static long get() {
     try {
       OperatingSystemMXBean system = ManagementFactory.getOperatingSystemMXBean();
       if (system instanceof com.sun.management.UnixOperatingSystemMXBean) {
         return ((com.sun.management.UnixOperatingSystemMXBean) system).getMaxFileDescriptorCount();
       }
-    } catch (LinkageError e) { // a runtime cut down to fewer modules
+    } catch (LinkageError e) { // a runtime without the module jdk.management
       return Long.MAX_VALUE;
     }
     return Long.MAX_VALUE; // Windows
@@ -28,12 +28,12 @@ public final class DescriptorLimit {
   }
 
   static void check(long limit) throws StartupException {
-    if (limit < FEWEST) {
+    if (limit < MINIMUM) {
       throw new StartupException(
           "only "
               + limit
               + " file descriptors are allowed and at least "
-              + FEWEST
+              + MINIMUM
               + " are needed (ulimit -n, LimitNOFILE)");
     }
   }

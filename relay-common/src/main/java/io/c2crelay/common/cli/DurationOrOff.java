@@ -3,7 +3,7 @@ package io.c2crelay.common.cli;
 import java.time.Duration;
 import picocli.CommandLine.ITypeConverter;
 
-/** The converter of an option that can be {@code off}, which is zero. */
+/** Converts an option's duration; {@code off} is zero. */
 public final class DurationOrOff implements ITypeConverter<Duration> {
   @Override
   public Duration convert(String text) throws Exception {

@@ -5,26 +5,28 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Durations as people write them: {@code 500ms}, {@code 15} or {@code 15s}, {@code 2m}, {@code 1h}.
+ * Converts durations of the command line: {@code 500ms}, {@code 15} or {@code 15s}, {@code 2m},
+ * {@code 1h}.
  */
 public final class Durations {
-  static final String ALLOWED = "must be a duration such as 500ms, 15s, 2m or 1h";
-  private static final Pattern FORM = Pattern.compile("([0-9]{1,9})(ms|s|m|h)?");
+  static final String MESSAGE = "must be a duration such as 500ms, 15s, 2m or 1h";
+  private static final Pattern SYNTAX = Pattern.compile("([0-9]{1,9})(ms|s|m|h)?");
 
   private Durations() {}
 
   /**
-   * Reads a duration; a bare number counts seconds.
+   * Parses a duration; a number without a unit is in seconds.
    *
-   * @throws IllegalArgumentException if {@code text} is none, without repeating it
+   * @throws IllegalArgumentException if {@code text} is not a duration; the message does not repeat
+   *     it
    */
   public static Duration parse(String text) {
-    Matcher form = FORM.matcher(text);
-    if (!form.matches()) {
-      throw new IllegalArgumentException(ALLOWED);
+    Matcher matcher = SYNTAX.matcher(text);
+    if (!matcher.matches()) {
+      throw new IllegalArgumentException(MESSAGE);
     }
-    long count = Long.parseLong(form.group(1));
-    String unit = form.group(2) == null ? "s" : form.group(2);
+    long count = Long.parseLong(matcher.group(1));
+    String unit = matcher.group(2) == null ? "s" : matcher.group(2);
     switch (unit) {
       case "ms":
         return Duration.ofMillis(count);
@@ -37,7 +39,7 @@ public final class Durations {
     }
   }
 
-  /** Reads a duration, or {@code off} as zero. */
+  /** As {@link #parse}; {@code off} is zero. */
   public static Duration parseOrOff(String text) {
     if (text.equals("off")) {
       return Duration.ZERO;
@@ -45,11 +47,11 @@ public final class Durations {
     try {
       return parse(text);
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(ALLOWED + ", or off", e);
+      throw new IllegalArgumentException(MESSAGE + ", or off", e);
     }
   }
 
-  /** Writes a duration in the largest unit that holds it whole; zero is {@code 0s}. */
+  /** Formats a duration in the largest unit that is exact; zero is {@code 0s}. */
   public static String format(Duration duration) {
     long millis = duration.toMillis();
     if (millis % 1000 != 0) {

@@ -22,29 +22,27 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/**
- * Where a key comes from: the argument, a file, the environment, or, for a relay without any, the
- * random generator.
- */
+/** Finds the key in the argument, a file or the environment, and generates keys. */
 public final class KeySources {
   private static final Logger log = LoggerFactory.getLogger(KeySources.class);
 
-  /** The environment variable that may hold the key. */
+  /** The environment variable of the key. */
   public static final String ENVIRONMENT = "C2C_KEY";
 
   private static final int MAX_LINE_BYTES = 4096;
-  private static final int GENERATED_BYTES = 24; // 32 characters, 192 bits
+  private static final int GENERATED_BYTES = 24;
 
-  /** Of the group and of all others. */
-  private static final int OTHERS_MAY_READ = 0044;
+  /** The permission bits for reading by the group and others. */
+  private static final int GROUP_OR_OTHERS_READ = 0044;
 
   private KeySources() {}
 
   /**
-   * The one key given.
+   * Returns the key.
    *
-   * @return null if no source gives one
-   * @throws IllegalArgumentException if two sources do, or the key is empty or garbled
+   * @return null if no source has a key
+   * @throws IllegalArgumentException if several sources have one, or the key is empty or cannot be
+   *     decoded
    * @throws StartupException if the file cannot be read
    */
   public static @Nullable SharedKey key(
@@ -62,7 +60,8 @@ public final class KeySources {
     if (variable != null) {
       if (variable.indexOf('\uFFFD') >= 0) {
         throw new IllegalArgumentException(
-            ENVIRONMENT + " is not text in this locale; put the key in a file and give --key-file");
+            ENVIRONMENT
+                + " cannot be decoded in this locale; put the key in a file and use --key-file");
       }
       return nonEmpty(ENVIRONMENT, variable);
     }
@@ -71,7 +70,9 @@ public final class KeySources {
         : nonEmpty("the first line of the file given with --key-file", firstLine(file));
   }
 
-  /** A new key of 32 URL-safe characters that does not begin with a dash. */
+  /**
+   * Generates a key of 32 URL-safe characters (192 random bits) that does not start with a dash.
+   */
   public static String generate() {
     SecureRandom random = new SecureRandom();
     byte[] bytes = new byte[GENERATED_BYTES];
@@ -86,7 +87,7 @@ public final class KeySources {
 
   private static SharedKey nonEmpty(String source, String key) {
     if (key.trim().isEmpty()) {
-      throw new IllegalArgumentException(source + " is empty: a key has at least one character");
+      throw new IllegalArgumentException(source + " must not be empty");
     }
     return SharedKey.of(key);
   }
@@ -94,26 +95,25 @@ public final class KeySources {
   static String firstLine(String file) throws StartupException {
     byte[] bytes = new byte[MAX_LINE_BYTES];
     try (InputStream in = Files.newInputStream(Paths.get(file))) {
-      warnIfOthersMayRead(Paths.get(file));
+      warnIfReadableByOthers(Paths.get(file));
       int length = readLine(in, bytes);
       CharBuffer chars =
           StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes, 0, length));
       try {
         String line = chars.toString();
-        return line.startsWith("\uFEFF") ? line.substring(1) : line; // some editors begin a file so
+        return line.startsWith("\uFEFF") ? line.substring(1) : line; // byte order mark
       } finally {
         Arrays.fill(chars.array(), '\0');
       }
     } catch (NoSuchFileException e) {
       throw new StartupException("the file given with --key-file does not exist", e);
     } catch (AccessDeniedException e) {
-      throw new StartupException("the file given with --key-file may not be read by this user", e);
+      throw new StartupException("the file given with --key-file is not readable by this user", e);
     } catch (CharacterCodingException e) {
       throw new StartupException(
           "the first line of the file given with --key-file is not UTF-8", e);
     } catch (InvalidPathException e) {
-      throw new StartupException(
-          "the file given with --key-file has a name this system does not allow", e);
+      throw new StartupException("the file given with --key-file has an invalid path", e);
     } catch (IOException e) {
       throw new StartupException("the file given with --key-file cannot be read", e);
     } finally {
@@ -121,21 +121,25 @@ public final class KeySources {
     }
   }
 
-  private static void warnIfOthersMayRead(Path file) throws IOException {
+  private static void warnIfReadableByOthers(Path file) throws IOException {
     int mode;
     try {
       mode = (Integer) Files.getAttribute(file, "unix:mode") & 0777;
     } catch (UnsupportedOperationException | IllegalArgumentException e) {
-      return; // not a file system of Unix
+      return; // no Unix file modes
     }
-    if (Files.isRegularFile(file) && (mode & OTHERS_MAY_READ) != 0) {
+    if (Files.isRegularFile(file) && (mode & GROUP_OR_OTHERS_READ) != 0) {
       log.warn(
-          "key.file_readable mode={} note=\"others can read the key file: chmod 600\"",
+          "key.file_readable mode={} note=\"other users can read the key file; run chmod 600\"",
           String.format(Locale.ROOT, "%04o", mode));
     }
   }
 
-  /** Fills {@code line} up to a line end, which may be of any system. */
+  /**
+   * Reads bytes into {@code line} up to CR, LF or the end of the file.
+   *
+   * @return the length of the line
+   */
   private static int readLine(InputStream in, byte[] line) throws IOException, StartupException {
     for (int length = 0; length < line.length; length++) {
       int b = in.read();
@@ -144,7 +148,6 @@ public final class KeySources {
       }
       line[length] = (byte) b;
     }
-    throw new StartupException(
-        "the first line of the file given with --key-file is too long to be a key");
+    throw new StartupException("the first line of the file given with --key-file is too long");
   }
 }

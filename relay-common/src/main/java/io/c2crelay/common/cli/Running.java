@@ -2,14 +2,15 @@ package io.c2crelay.common.cli;
 
 import io.netty.util.concurrent.Future;
 
-/** A relay or an agent at work. */
+/** A started relay or agent. */
 @FunctionalInterface
 public interface Running {
 
   /**
-   * Stops taking work and returns at once.
+   * Stops accepting work. Does not block.
    *
-   * @return completes when no session is left or the drain limit is over, with everything closed
+   * @return completes when all sessions have ended or the drain time has passed, and everything is
+   *     closed
    */
   Future<Void> drain();
 }

@@ -8,27 +8,27 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** The options of both commands. */
+/** The options that both commands have. */
 public final class SharedOptions {
   @Option(
       names = "--key-file",
       paramLabel = "FILE",
-      description = "Take the key from the first line of this UTF-8 file (default: none).")
+      description = "Read the key from the first line of this UTF-8 file (default: none).")
   private @Nullable String keyFile;
 
   @Option(
       names = "--drain",
       paramLabel = "TIME",
       description =
-          "How long running sessions may go on after a stop signal (default: ${DEFAULT-VALUE}).")
-  private Duration drain = Limits.DEFAULT_DRAIN;
+          "Time limit for running sessions after a stop signal (default: ${DEFAULT-VALUE}).")
+  private Duration drain = Checks.DEFAULT_DRAIN;
 
   @Option(
       names = "--session-memory",
       paramLabel = "SIZE",
       description =
-          "What all sessions together may buffer (default: half of direct memory, here ${DEFAULT-VALUE}).")
-  private long sessionMemory = Limits.defaultSessionMemory();
+          "Buffer limit of all sessions (default: half of direct memory, here ${DEFAULT-VALUE}).")
+  private long sessionMemory = Checks.defaultSessionMemory();
 
   @Option(
       names = "--transport",
@@ -39,7 +39,7 @@ public final class SharedOptions {
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Event loops, 0 for one per core (default: ${DEFAULT-VALUE}).")
+      description = "Number of event loops; 0: one per core (default: ${DEFAULT-VALUE}).")
   private int threads;
 
   @Option(
@@ -48,33 +48,32 @@ public final class SharedOptions {
       description = "error, warn, info, debug or trace (default: ${DEFAULT-VALUE}).")
   private LogLevel logLevel = LogLevel.INFO;
 
-  /** The key from the argument or any other source, as {@link KeySources#key} has it. */
+  /** Returns the key of {@link KeySources#key}. */
   public @Nullable SharedKey key(@Nullable String argument, Map<String, String> env)
       throws StartupException {
     return KeySources.key(argument, keyFile, env);
   }
 
-  /** How long running sessions may go on. */
+  /** The time limit for running sessions after a stop signal. */
   public Duration drain() {
     return drain;
   }
 
-  /** What all sessions together may buffer, in bytes. */
+  /** The buffer limit of all sessions, in bytes. */
   public long sessionMemory() {
     return sessionMemory;
   }
 
-  /** The transport to use, which loads here. */
+  /** Returns the transport and loads its native library. */
   public Transport transport() throws StartupException {
     return transport.transport();
   }
 
-  /** How many event loops; 0 for one per core. */
+  /** The number of event loops; 0: one per core. */
   public int threads() {
     return threads;
   }
 
-  /** How much to log. */
   public LogLevel logLevel() {
     return logLevel;
   }

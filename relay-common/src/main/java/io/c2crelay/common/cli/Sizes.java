@@ -5,31 +5,32 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Sizes in bytes as people write them: {@code 4096}, {@code 64k}, {@code 1m}, {@code 2g}; the units
- * are powers of 1024.
+ * Converts sizes in bytes of the command line: {@code 4096}, {@code 64k}, {@code 1m}, {@code 2g}.
+ * Units are powers of 1024.
  */
 public final class Sizes {
-  static final String ALLOWED = "must be a size such as 64k, 1m or 2g";
-  private static final Pattern FORM = Pattern.compile("([0-9]{1,9})([kKmMgG])?");
+  static final String MESSAGE = "must be a size such as 64k, 1m or 2g";
+  private static final Pattern SYNTAX = Pattern.compile("([0-9]{1,9})([kKmMgG])?");
 
   private Sizes() {}
 
   /**
-   * Reads a size; a bare number counts bytes.
+   * Parses a size; a number without a unit is in bytes.
    *
    * @return bytes
-   * @throws IllegalArgumentException if {@code text} is none, without repeating it
+   * @throws IllegalArgumentException if {@code text} is not a size; the message does not repeat it
    */
   public static long parse(String text) {
-    Matcher form = FORM.matcher(text);
-    if (!form.matches()) {
-      throw new IllegalArgumentException(ALLOWED);
+    Matcher matcher = SYNTAX.matcher(text);
+    if (!matcher.matches()) {
+      throw new IllegalArgumentException(MESSAGE);
     }
-    int power = form.group(2) == null ? 0 : " kmg".indexOf(form.group(2).toLowerCase(Locale.ROOT));
-    return Long.parseLong(form.group(1)) << (10 * power);
+    int power =
+        matcher.group(2) == null ? 0 : " kmg".indexOf(matcher.group(2).toLowerCase(Locale.ROOT));
+    return Long.parseLong(matcher.group(1)) << (10 * power);
   }
 
-  /** Writes a size in the largest unit that holds it whole. */
+  /** Formats a size in the largest unit that is exact. */
   public static String format(long bytes) {
     int power = 0;
     long count = bytes;

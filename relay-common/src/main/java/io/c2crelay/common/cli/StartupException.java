@@ -5,19 +5,17 @@ import static java.util.Objects.requireNonNull;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The machine refuses what the command line asks for: a port in use, an unreadable file. The
- * command ends with exit code 1 and shows the message, one clear sentence without a key in it; the
- * stack is never shown.
+ * Startup failed for a reason outside the command line, such as a port in use or an unreadable
+ * file. The command shows the message, one sentence without a key, and exits with code 1. The stack
+ * trace is not shown.
  */
 public final class StartupException extends Exception {
   private static final long serialVersionUID = 1L;
 
-  /** A refusal that nothing lower down explains. */
   public StartupException(String message) {
     this(message, null);
   }
 
-  /** A refusal and what caused it; only {@code message} is shown. */
   public StartupException(String message, @Nullable Throwable cause) {
     super(requireNonNull(message, "message"), cause);
   }

@@ -1,9 +1,9 @@
 package io.c2crelay.common.cli;
 
-/** Whoever may ask the running command to stop: signals, or a test. */
+/** A request to stop the running command: a signal, or a test. */
 @FunctionalInterface
 public interface StopRequest {
 
-  /** Blocks until a stop is asked for. */
+  /** Blocks until the stop is requested. */
   void await();
 }

@@ -6,16 +6,16 @@ import java.util.concurrent.CountDownLatch;
 import java.util.function.IntConsumer;
 
 /**
- * Waits for SIGINT or SIGTERM. The first one asks for a stop, the second ends the process at once
- * with 128 and the signal's number.
+ * Waits for SIGINT or SIGTERM. The first signal requests a stop. The second ends the process at
+ * once with exit code 128 plus the signal number.
  *
- * <p>{@code sun.misc.Signal} is the only way to be told of a signal without the JVM shutting down
- * meanwhile; it is in every JDK that has the module {@code jdk.unsupported} but cannot be compiled
- * against under {@code --release 8}, hence the reflection. Without it a shutdown hook holds the JVM
- * up until the stop is done; the exit code is then the JVM's own.
+ * <p>{@code sun.misc.Signal} is the only way to receive a signal without a JVM shutdown. It is part
+ * of {@code jdk.unsupported} but does not compile under {@code --release 8}, hence the reflection.
+ * Without it, a shutdown hook delays the JVM's shutdown until the stop is done; the exit code is
+ * then the JVM's.
  */
 final class StopSignals implements StopRequest {
-  private static final String[] NAMES = {"INT", "TERM"};
+  private static final String[] SIGNALS = {"INT", "TERM"};
 
   private final CountDownLatch requested = new CountDownLatch(1);
   private final CountDownLatch finished = new CountDownLatch(1);
@@ -25,29 +25,29 @@ final class StopSignals implements StopRequest {
     this.halt = halt;
   }
 
-  /** Starts listening, for the life of the process. */
+  /** Installs the signal handlers for the life of the process. */
   static StopSignals install() {
     StopSignals signals = new StopSignals(code -> Runtime.getRuntime().halt(code));
     try {
-      signals.listen();
+      signals.registerHandlers();
     } catch (ReflectiveOperationException | LinkageError e) {
-      Runtime.getRuntime().addShutdownHook(new Thread(signals::hook, "stop"));
+      Runtime.getRuntime().addShutdownHook(new Thread(signals::delayShutdown, "stop"));
     }
     return signals;
   }
 
-  /** An interrupt asks for a stop, too. */
+  /** Also returns when the thread is interrupted. */
   @Override
   public void await() {
     awaitOrInterrupt(requested);
   }
 
-  /** To be called when the work is done, before the process ends: a shutdown hook waits for it. */
+  /** Releases the shutdown hook. Call when the stop is done, before the process ends. */
   void finished() {
     finished.countDown();
   }
 
-  /** Takes one signal, on a thread of the JVM's. */
+  /** Handles a signal, on a thread of the JVM. */
   synchronized void received(int number) {
     if (requested.getCount() == 0) {
       halt.accept(128 + number);
@@ -55,7 +55,7 @@ final class StopSignals implements StopRequest {
     requested.countDown();
   }
 
-  private void hook() {
+  private void delayShutdown() {
     requested.countDown();
     awaitOrInterrupt(finished);
   }
@@ -68,7 +68,7 @@ final class StopSignals implements StopRequest {
     }
   }
 
-  private void listen() throws ReflectiveOperationException {
+  private void registerHandlers() throws ReflectiveOperationException {
     Class<?> signal = Class.forName("sun.misc.Signal");
     Class<?> handler = Class.forName("sun.misc.SignalHandler");
     Object proxy =
@@ -88,12 +88,12 @@ final class StopSignals implements StopRequest {
                   return "StopSignals";
               }
             });
-    for (String name : NAMES) {
+    for (String name : SIGNALS) {
       try {
-        Object one = signal.getConstructor(String.class).newInstance(name);
-        signal.getMethod("handle", signal, handler).invoke(null, one, proxy);
+        Object instance = signal.getConstructor(String.class).newInstance(name);
+        signal.getMethod("handle", signal, handler).invoke(null, instance, proxy);
       } catch (InvocationTargetException e) {
-        // Not a signal of this system, or kept back by -Xrs: it keeps its default.
+        // unknown to this system or disabled by -Xrs: the default action remains
       }
     }
   }

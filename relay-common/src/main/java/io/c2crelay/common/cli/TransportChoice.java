@@ -3,7 +3,7 @@ package io.c2crelay.common.cli;
 import io.c2crelay.common.transport.Transport;
 import java.util.Locale;
 
-/** What {@code --transport} accepts. */
+/** The values of {@code --transport}. */
 public enum TransportChoice {
   AUTO,
   EPOLL,
@@ -11,9 +11,9 @@ public enum TransportChoice {
   NIO;
 
   /**
-   * The transport meant here.
+   * Returns the transport to use.
    *
-   * @throws StartupException if it does not load on this machine
+   * @throws StartupException if it is not available on this machine
    */
   public Transport transport() throws StartupException {
     if (this == AUTO) {

@@ -1,8 +1,6 @@
 /**
- * What both commands share: reading the command line, the key and its sources, logging, stopping on
- * signals, exit codes.
+ * The command line of both programs: arguments, key sources, stop signals and exit codes.
  *
- * <p>No argument is ever repeated in a message, since any argument may be a key put in the wrong
- * place.
+ * <p>Messages never repeat an argument, since any argument may be a misplaced key.
  */
 package io.c2crelay.common.cli;

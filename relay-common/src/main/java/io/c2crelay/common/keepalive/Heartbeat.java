@@ -8,33 +8,28 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Liveness of a control connection: a PING after 10 s without a byte from the peer, given up at 25
- * s. Answers the peer's PINGs, keeps PING and PONG to itself, and passes every other frame on.
+ * Detects a dead peer of a control connection: sends PING after 10 s without a byte from the peer
+ * and reports a timeout after 25 s. Answers the peer's PINGs and consumes PING and PONG.
  */
 public final class Heartbeat extends ChannelInboundHandlerAdapter {
-  /** Silence after which a PING is sent, in seconds. */
-  public static final int PING_AFTER_SECONDS = 10;
+  private static final long PING_AFTER_NANOS = TimeUnit.SECONDS.toNanos(10);
+  private static final long TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(25);
 
-  /** Silence after which the peer counts as dead, in seconds. */
-  public static final int DEAD_AFTER_SECONDS = 25;
-
-  private static final long PING_AFTER_NANOS = TimeUnit.SECONDS.toNanos(PING_AFTER_SECONDS);
-  private static final long DEAD_AFTER_NANOS = TimeUnit.SECONDS.toNanos(DEAD_AFTER_SECONDS);
-
-  private final Runnable dead;
+  private final Runnable onTimeout;
   private volatile long lastHeardNanos;
-  private boolean pinged;
+  private boolean pingSent;
   private @Nullable Future<?> timer;
 
   /**
-   * A heartbeat that runs {@code dead} once, on the channel's loop, when the peer is silent for too
-   * long.
+   * Creates a heartbeat.
+   *
+   * @param onTimeout run once, on the channel's event loop, when the peer was silent for 25 s
    */
-  public Heartbeat(Runnable dead) {
-    this.dead = dead;
+  public Heartbeat(Runnable onTimeout) {
+    this.onTimeout = onTimeout;
   }
 
-  /** When the peer was last heard, on the scale of the channel's ticker. On any thread. */
+  /** When a frame was last read, on the clock of the channel's ticker. Any thread may call this. */
   public long lastHeardNanos() {
     return lastHeardNanos;
   }
@@ -59,9 +54,9 @@ public final class Heartbeat extends ChannelInboundHandlerAdapter {
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     lastHeardNanos = now(ctx);
-    pinged = false;
+    pingSent = false;
     if (msg instanceof Frame.Ping) {
-      if (ctx.channel().isWritable()) { // a peer that asks but does not read gets no queue
+      if (ctx.channel().isWritable()) { // do not queue answers for a peer that does not read
         ctx.writeAndFlush(Frame.Pong.of(((Frame.Ping) msg).value()));
       }
     } else if (!(msg instanceof Frame.Pong)) {
@@ -70,18 +65,18 @@ public final class Heartbeat extends ChannelInboundHandlerAdapter {
   }
 
   private void check(ChannelHandlerContext ctx) {
-    long silence = now(ctx) - lastHeardNanos;
-    if (silence >= DEAD_AFTER_NANOS) {
-      dead.run();
-    } else if (silence < PING_AFTER_NANOS) {
-      schedule(ctx, PING_AFTER_NANOS - silence);
+    long idleNanos = now(ctx) - lastHeardNanos;
+    if (idleNanos >= TIMEOUT_NANOS) {
+      onTimeout.run();
+    } else if (idleNanos < PING_AFTER_NANOS) {
+      schedule(ctx, PING_AFTER_NANOS - idleNanos);
     } else {
-      if (!pinged) {
-        pinged = true;
+      if (!pingSent) {
+        pingSent = true;
         ctx.writeAndFlush(Frame.Ping.of(now(ctx)));
       }
-      // no later than an answer to the PING would need its next one
-      schedule(ctx, Math.min(PING_AFTER_NANOS, DEAD_AFTER_NANOS - silence));
+      // early enough for the next PING after an immediate answer
+      schedule(ctx, Math.min(PING_AFTER_NANOS, TIMEOUT_NANOS - idleNanos));
     }
   }
 

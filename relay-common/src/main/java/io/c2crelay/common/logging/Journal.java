@@ -8,8 +8,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Whether lines go to systemd's journal, which stamps them with the time itself and takes their
- * priority from {@code <0>} to {@code <7>} in front of them (sd-daemon(3), systemd.exec(5) on
+ * Detects whether standard error is connected to systemd's journal, which adds the time itself and
+ * takes the priority from a prefix of {@code <0>} to {@code <7>} (sd-daemon(3); systemd.exec(5),
  * {@code JOURNAL_STREAM}).
  */
 public final class Journal {
@@ -18,36 +18,36 @@ public final class Journal {
   private Journal() {}
 
   /**
-   * What belongs in front of a line that says why the program ends.
+   * Returns the prefix of an error line on standard error.
    *
    * @param env the environment
-   * @return the mark of priority "err", or nothing where standard error is not the journal
+   * @return the journal's prefix for priority "err"; empty if standard error is not the journal
    */
-  public static String errorMark(Map<String, String> env) {
-    return isStandardError(env) ? mark(3) : "";
+  public static String errorPrefix(Map<String, String> env) {
+    return isStandardError(env) ? priorityPrefix(3) : "";
   }
 
   static boolean isStandardError(Map<String, String> env) {
-    return is(STANDARD_ERROR, env.get("JOURNAL_STREAM"));
+    return matches(STANDARD_ERROR, env.get("JOURNAL_STREAM"));
   }
 
   /**
-   * Whether {@code file} is what {@code stream} names by device and inode: the variable outlives a
-   * redirection.
+   * Returns whether {@code file} has the device and inode that {@code stream} names. The variable
+   * alone proves nothing: it remains set when standard error is redirected.
    */
-  static boolean is(Path file, @Nullable String stream) {
+  static boolean matches(Path file, @Nullable String stream) {
     if (stream == null) {
       return false;
     }
     try {
-      Map<String, Object> found = Files.readAttributes(file, "unix:dev,ino");
-      return stream.equals(found.get("dev") + ":" + found.get("ino"));
+      Map<String, Object> attributes = Files.readAttributes(file, "unix:dev,ino");
+      return stream.equals(attributes.get("dev") + ":" + attributes.get("ino"));
     } catch (IOException | UnsupportedOperationException | SecurityException e) {
       return false;
     }
   }
 
-  static String mark(int severity) {
+  static String priorityPrefix(int severity) {
     return "<" + severity + ">";
   }
 }

@@ -1,6 +1,5 @@
 package io.c2crelay.common.logging;
 
-/** How much is logged. */
 public enum LogLevel {
   ERROR,
   WARN,

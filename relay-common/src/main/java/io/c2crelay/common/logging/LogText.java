@@ -4,11 +4,11 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes text fit to be logged: one line, nothing a terminal would obey, of bounded length.
+ * Sanitises untrusted text for log lines: one line, no control sequences, bounded length.
  *
- * <p>A line is an event and {@code key=value} pairs. A value is bare if it has neither a space nor
- * one of {@code " = \}; else it is in double quotes, with {@code \"}, {@code \\} and the escapes of
- * {@link #safe} in it.
+ * <p>A line is an event name and {@code key=value} pairs. A value that is empty or contains a space
+ * or one of {@code " = \} is in double quotes, in which {@code \"}, {@code \\} and the escapes of
+ * {@link #safe} occur.
  */
 public final class LogText {
   private static final int MAX_CHARS = 256;
@@ -16,9 +16,8 @@ public final class LogText {
   private LogText() {}
 
   /**
-   * Escapes control and format characters (line ends of every kind and changes of writing direction
-   * among them), unpaired surrogates and the backslash, and cuts what is longer than 256
-   * characters.
+   * Escapes control and format characters (including line separators and bidirectional controls),
+   * unpaired surrogates and backslashes. Truncates text of more than 256 characters.
    */
   public static String safe(@Nullable String text) {
     if (text == null) {
@@ -36,14 +35,14 @@ public final class LogText {
     return out.toString();
   }
 
-  /** Text as the value of a {@code key=value} pair; null is {@code -}. */
+  /** Formats the value of a {@code key=value} pair, quoted if necessary; null is {@code -}. */
   public static String value(@Nullable Object value) {
     if (value == null) {
       return "-";
     }
     String safe = safe(value.toString());
-    boolean bare = !safe.isEmpty() && safe.chars().noneMatch(LogText::needsQuotes);
-    return bare ? safe : '"' + safe.replace("\"", "\\\"") + '"';
+    boolean unquoted = !safe.isEmpty() && safe.chars().noneMatch(LogText::needsQuotes);
+    return unquoted ? safe : '"' + safe.replace("\"", "\\\"") + '"';
   }
 
   private static boolean needsQuotes(int c) {
@@ -59,14 +58,14 @@ public final class LogText {
       out.append("\\r");
     } else if (c == '\t') {
       out.append("\\t");
-    } else if (hidden(c)) {
+    } else if (isUnprintable(c)) {
       out.append(String.format(Locale.ROOT, c > 0xFFFF ? "\\U%08x" : "\\u%04x", c));
     } else {
       out.appendCodePoint(c);
     }
   }
 
-  private static boolean hidden(int c) {
+  private static boolean isUnprintable(int c) {
     switch (Character.getType(c)) {
       case Character.CONTROL:
       case Character.FORMAT:

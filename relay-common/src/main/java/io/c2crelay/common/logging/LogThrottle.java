@@ -4,9 +4,8 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 
 /**
- * Bounds the log lines that strangers can cause, one instance for each place: the internet tries
- * all night. Lines left out are counted, and the count is said with the next one. Safe on any
- * thread.
+ * Rate-limits log lines that unauthenticated peers can cause, with one instance for each kind of
+ * line. Counts suppressed lines and logs the count before the next line. Thread-safe.
  */
 public final class LogThrottle {
   private static final long WINDOW_NANOS = TimeUnit.SECONDS.toNanos(10);
@@ -23,12 +22,15 @@ public final class LogThrottle {
     this.linesPerWindow = linesPerWindow;
   }
 
-  /** At most {@code linesPerWindow} lines in 10 s; {@code event} names those left out. */
+  /**
+   * Allows {@code linesPerWindow} lines in 10 s; {@code event} is the event name of the line that
+   * reports the suppressed ones.
+   */
   public static LogThrottle of(Logger log, String event, int linesPerWindow) {
     return new LogThrottle(log, event, linesPerWindow);
   }
 
-  /** Whether a line may be written now. */
+  /** Returns whether a line may be logged now, and counts it. */
   public boolean allows() {
     return allows(System.nanoTime());
   }
@@ -36,7 +38,7 @@ public final class LogThrottle {
   synchronized boolean allows(long nowNanos) {
     if (nowNanos - windowStartNanos >= WINDOW_NANOS) {
       if (lines > linesPerWindow) {
-        log.info("{} unsaid={}", event, lines - linesPerWindow);
+        log.info("{} suppressed={}", event, lines - linesPerWindow);
       }
       windowStartNanos = nowNanos;
       lines = 0;

@@ -17,35 +17,34 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Writes lines on a thread of its own: an event loop that logs must not wait for a slow disk, or
- * for ever for a pipe that nobody reads. Lines that find no place in the queue, or that cannot be
- * written, are lost and counted; {@code log.lost lines=…} says how many as soon as it can be
- * written.
+ * Writes log lines on a separate thread, so that an event loop does not block on a slow disk or a
+ * full pipe. Lines that do not fit the queue or cannot be written are dropped and counted; {@code
+ * log.lost lines=…} reports the number once writing succeeds again.
  *
- * <p>Unlike logback's own, never stops itself: once the disk has room again, lines appear again.
+ * <p>Unlike logback's appenders it does not stop after a write error.
  */
 final class LogWriter extends UnsynchronizedAppenderBase<ILoggingEvent> {
-  /** Lines that wait to be written, of some 200 bytes each. */
-  static final int MAX_WAITING = 4096;
+  /** The queue's capacity in lines of about 200 bytes. */
+  static final int QUEUE_CAPACITY = 4096;
 
-  private static final long SAY_LOST_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long LOST_REPORT_NANOS = TimeUnit.SECONDS.toNanos(1);
 
   private final Encoder<ILoggingEvent> encoder;
   private final OutputStream stream;
   private final AtomicLong lost = new AtomicLong();
-  private final ThreadPoolExecutor thread =
+  private final ThreadPoolExecutor writer =
       new ThreadPoolExecutor(
           1,
           1,
           0,
           TimeUnit.SECONDS,
-          new ArrayBlockingQueue<>(MAX_WAITING),
+          new ArrayBlockingQueue<>(QUEUE_CAPACITY),
           LogWriter::newThread,
-          (line, full) -> lost.incrementAndGet());
+          (line, executor) -> lost.incrementAndGet());
 
-  // on that thread
-  private long saidLostNanos = System.nanoTime() - SAY_LOST_NANOS;
-  private boolean lineCutShort;
+  // used on the writer thread only
+  private long lastLostReportNanos = System.nanoTime() - LOST_REPORT_NANOS;
+  private boolean partialLine;
 
   private static Thread newThread(Runnable task) {
     Thread thread = new Thread(task, "log");
@@ -61,10 +60,10 @@ final class LogWriter extends UnsynchronizedAppenderBase<ILoggingEvent> {
   @Override
   protected void append(ILoggingEvent event) {
     byte[] line = encoder.encode(event);
-    thread.execute(
+    writer.execute(
         () -> {
-          if (System.nanoTime() - saidLostNanos >= SAY_LOST_NANOS) {
-            sayLost();
+          if (System.nanoTime() - lastLostReportNanos >= LOST_REPORT_NANOS) {
+            reportLost();
           }
           if (!write(line)) {
             lost.incrementAndGet();
@@ -72,22 +71,22 @@ final class LogWriter extends UnsynchronizedAppenderBase<ILoggingEvent> {
         });
   }
 
-  /** Waits until all lines so far are written, but not much longer than this. */
+  /** Waits until the lines logged so far are written. Returns after at most twice the timeout. */
   void flush(long timeoutMillis) {
-    FutureTask<?> behindThem = new FutureTask<>(this::sayLost, null);
-    thread.prestartCoreThread();
+    FutureTask<?> marker = new FutureTask<>(this::reportLost, null);
+    writer.prestartCoreThread();
     try {
-      if (thread.getQueue().offer(behindThem, timeoutMillis, TimeUnit.MILLISECONDS)) {
-        behindThem.get(timeoutMillis, TimeUnit.MILLISECONDS);
+      if (writer.getQueue().offer(marker, timeoutMillis, TimeUnit.MILLISECONDS)) {
+        marker.get(timeoutMillis, TimeUnit.MILLISECONDS);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } catch (ExecutionException | TimeoutException e) {
-      // nobody reads them
+      // the stream is blocked
     }
   }
 
-  private void sayLost() {
+  private void reportLost() {
     long lines = lost.getAndSet(0);
     if (lines == 0) {
       return;
@@ -101,7 +100,7 @@ final class LogWriter extends UnsynchronizedAppenderBase<ILoggingEvent> {
             null,
             new Object[] {lines});
     if (write(encoder.encode(event))) {
-      saidLostNanos = System.nanoTime();
+      lastLostReportNanos = System.nanoTime();
     } else {
       lost.addAndGet(lines);
     }
@@ -109,15 +108,15 @@ final class LogWriter extends UnsynchronizedAppenderBase<ILoggingEvent> {
 
   private boolean write(byte[] line) {
     try {
-      if (lineCutShort) {
+      if (partialLine) {
         stream.write('\n');
       }
-      lineCutShort = true;
+      partialLine = true;
       stream.write(line);
-      lineCutShort = false;
+      partialLine = false;
       return true;
     } catch (IOException e) {
-      return false; // no room, or nobody there any more
+      return false; // the disk is full or the pipe is closed
     }
   }
 }

@@ -19,14 +19,14 @@ import org.slf4j.ILoggerFactory;
 import org.slf4j.LoggerFactory;
 
 /**
- * The whole of the logging set-up: one appender, to standard error. Logback finds this class as a
- * service when the first logger is made, whoever makes it, so no file is looked for and no line is
- * ever written to standard output.
+ * Configures logback: one appender, which writes to standard error. Logback loads this class as a
+ * service when the first logger is created, so it searches for no configuration file and never
+ * writes to standard output.
  */
 public final class Logging extends ContextAwareBase implements Configurator {
   /**
-   * Control characters in a message become spaces; hostile text goes through {@link LogText}
-   * besides.
+   * Replaces control characters in messages by spaces. Untrusted text also goes through {@link
+   * LogText}.
    */
   private static final String PATTERN =
       "%-5level %replace(%logger ){'^io\\.c2crelay\\..*', ''}"
@@ -38,29 +38,29 @@ public final class Logging extends ContextAwareBase implements Configurator {
 
   private static final long FLUSH_MILLIS = 1000;
 
-  /** For logback only, which needs a public constructor. */
+  /** Public for logback's service loader. */
   public Logging() {}
 
   @Override
   public ExecutionStatus configure(LoggerContext context) {
-    boolean journal = Journal.isStandardError(System.getenv());
-    // System.err hides its failures
-    configure(context, new FileOutputStream(FileDescriptor.err), journal);
+    boolean toJournal = Journal.isStandardError(System.getenv());
+    // System.err hides write errors
+    configure(context, new FileOutputStream(FileDescriptor.err), toJournal);
     return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
   }
 
   /**
-   * Sets how much is logged from now on; Netty's own loggers speak up only for warnings, unless all
-   * is traced.
+   * Sets the level of all loggers. Netty's loggers stay at {@code WARN} for {@code INFO} and {@code
+   * DEBUG}.
    */
   public static void level(LogLevel level) {
     ILoggerFactory factory = LoggerFactory.getILoggerFactory();
-    if (factory instanceof LoggerContext) { // a test may run under another backend
+    if (factory instanceof LoggerContext) { // tests may use another backend
       level((LoggerContext) factory, level);
     }
   }
 
-  /** Waits until what was logged so far is written, at most for a second. */
+  /** Waits for up to 2 s until the lines logged so far are written. */
   public static void flush() {
     ILoggerFactory factory = LoggerFactory.getILoggerFactory();
     if (factory instanceof LoggerContext) {
@@ -80,11 +80,11 @@ public final class Logging extends ContextAwareBase implements Configurator {
     }
   }
 
-  static void configure(LoggerContext context, OutputStream stream, boolean journal) {
-    context.getStatusManager().add(new NopStatusListener()); // else logback prints its own troubles
-    PatternLayout layout = journal ? new JournalLayout() : new PatternLayout();
+  static void configure(LoggerContext context, OutputStream stream, boolean toJournal) {
+    context.getStatusManager().add(new NopStatusListener()); // else logback prints status messages
+    PatternLayout layout = toJournal ? new JournalLayout() : new PatternLayout();
     layout.setContext(context);
-    layout.setPattern(journal ? PATTERN : TIME + PATTERN);
+    layout.setPattern(toJournal ? PATTERN : TIME + PATTERN);
     layout.start();
     LayoutWrappingEncoder<ILoggingEvent> encoder = new LayoutWrappingEncoder<>();
     encoder.setContext(context);
@@ -108,7 +108,7 @@ public final class Logging extends ContextAwareBase implements Configurator {
   private static final class JournalLayout extends PatternLayout {
     @Override
     public String doLayout(ILoggingEvent event) {
-      return Journal.mark(LevelToSyslogSeverity.convert(event)) + super.doLayout(event);
+      return Journal.priorityPrefix(LevelToSyslogSeverity.convert(event)) + super.doLayout(event);
     }
   }
 }

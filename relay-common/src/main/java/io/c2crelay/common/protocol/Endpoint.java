@@ -8,8 +8,8 @@ import java.net.UnknownHostException;
 import java.util.Arrays;
 
 /**
- * An address and port in a START frame: family u8 (4 or 6), 16 bytes of address (of an IPv4 one the
- * first four, the rest zero), port u16. An IPv4-mapped IPv6 address is an IPv4 address.
+ * Codec of an address and port in START: family u8 (4 or 6), 16 bytes of address (IPv4 uses the
+ * first four, the rest is zero), port u16. An IPv4-mapped IPv6 address is read as IPv4.
  */
 final class Endpoint {
   static final int LENGTH = 1 + 16 + 2;
@@ -31,10 +31,10 @@ final class Endpoint {
     byte[] address = Frame.Base.readBytes(in, 16);
     int port = in.readUnsignedShort();
     if (family != IPV4 && family != IPV6) {
-      throw new ProtocolException("START: address family " + family);
+      throw new ProtocolException("START: unknown address family " + family);
     }
     try {
-      // getByAddress turns a mapped address into an IPv4 one
+      // getByAddress converts an IPv4-mapped address to IPv4
       InetAddress ip =
           InetAddress.getByAddress(family == IPV4 ? Arrays.copyOf(address, 4) : address);
       return new InetSocketAddress(ip, port);

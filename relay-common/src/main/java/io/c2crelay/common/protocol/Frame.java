@@ -13,22 +13,21 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One frame of docs/protocol.md section 4. Immutable; only {@link Data} holds a buffer, and whoever
- * holds the frame releases it. {@code toString} names the type and nothing secret.
+ * A frame of docs/protocol.md section 4. Immutable. Only {@link Data} is reference-counted. {@code
+ * toString} prints the type and reason, never a secret.
  */
 public interface Frame {
-  /** The frame's type. */
   FrameType type();
 
-  /** Bytes of the payload. */
+  /** The payload length in bytes. */
   int payloadLength();
 
-  /** Writes {@link #payloadLength()} bytes. */
+  /** Writes the payload, {@link #payloadLength()} bytes. */
   void writePayload(ByteBuf out);
 
-  /** Opens the handshake on a control connection: the version in use and the relay's nonce. */
+  /** The first frame on a control connection: the protocol version in use and the relay's nonce. */
   final class Challenge extends Base {
-    /** Bytes of a nonce. */
+    /** Length of a nonce in bytes. */
     public static final int NONCE_LENGTH = 32;
 
     private final int version;
@@ -40,7 +39,7 @@ public interface Frame {
       this.nonce = nonce;
     }
 
-    /** A challenge; {@code nonce} has {@link #NONCE_LENGTH} bytes. */
+    /** Creates a challenge; {@code nonce} has {@link #NONCE_LENGTH} bytes. */
     public static Challenge of(int version, byte[] nonce) {
       return new Challenge(version, nonce.clone());
     }
@@ -49,7 +48,7 @@ public interface Frame {
       return new Challenge(in.readUnsignedByte(), readBytes(in, NONCE_LENGTH));
     }
 
-    /** The lower of both ends' highest versions. */
+    /** The lower of the highest versions that the two ends support. */
     public int version() {
       return version;
     }
@@ -65,7 +64,7 @@ public interface Frame {
     }
   }
 
-  /** The agent's answer: who it is, and its proof that it has the key. */
+  /** The agent's answer to CHALLENGE: its identity and its proof that it has the key. */
   final class Auth extends Base {
     private static final int TARGET_DIGEST = 1;
     private static final int PROOF_LENGTH = 32;
@@ -89,9 +88,10 @@ public interface Frame {
     }
 
     /**
-     * An unproven AUTH, to be completed by {@link #withProof}.
+     * Creates an AUTH with a zero proof; {@link #withProof} completes it.
      *
      * @param label at most {@link RelayProtocol#MAX_LABEL_LENGTH} bytes of UTF-8
+     * @throws IllegalArgumentException if the label is longer
      */
     public static Auth of(byte[] nonce, InstanceId instance, long epoch, String label) {
       byte[] utf8 = label.getBytes(StandardCharsets.UTF_8);
@@ -107,14 +107,14 @@ public interface Frame {
           new byte[32]);
     }
 
-    /** The same frame with the digest of the agent's target, 1 to 255 bytes. */
+    /** Returns a copy with the digest of the agent's target, 1 to 255 bytes. */
     public Auth withTargetDigest(byte[] digest) {
       ByteBuf field = Unpooled.buffer(2 + digest.length);
       field.writeByte(TARGET_DIGEST).writeByte(digest.length).writeBytes(digest);
       return new Auth(nonce, instance, epoch, label, field.array(), proof);
     }
 
-    /** The same frame with its proof, 32 bytes. */
+    /** Returns a copy with the agent's proof, 32 bytes. */
     public Auth withProof(byte[] newProof) {
       return new Auth(nonce, instance, epoch, label, fields, newProof.clone());
     }
@@ -126,23 +126,23 @@ public interface Frame {
       int labelLength = in.readUnsignedByte();
       int fieldsLength = in.readableBytes() - labelLength - PROOF_LENGTH;
       if (labelLength > RelayProtocol.MAX_LABEL_LENGTH || fieldsLength < 0) {
-        throw new ProtocolException("AUTH: label length does not fit the payload");
+        throw new ProtocolException("AUTH: invalid label length");
       }
       byte[] label = readBytes(in, labelLength);
       byte[] fields = readBytes(in, fieldsLength);
       Auth auth = new Auth(nonce, instance, epoch, label, fields, readBytes(in, PROOF_LENGTH));
-      auth.field(TARGET_DIGEST); // checks them all
+      auth.field(TARGET_DIGEST); // validates all fields
       return auth;
     }
 
-    /** The value of the last field of a type; null if there is none. */
+    /** Returns the value of the last field of a type; null if there is none. */
     private byte @Nullable [] field(int type) {
       byte[] found = null;
       ByteBuf in = Unpooled.wrappedBuffer(fields);
       while (in.isReadable()) {
         int fieldType = in.readUnsignedByte();
         if (!in.isReadable() || in.readableBytes() - 1 < in.getUnsignedByte(in.readerIndex())) {
-          throw new ProtocolException("AUTH: a field is longer than the payload");
+          throw new ProtocolException("AUTH: a field exceeds the payload");
         }
         byte[] value = readBytes(in, in.readUnsignedByte());
         if (fieldType == type) {
@@ -152,22 +152,22 @@ public interface Frame {
       return found;
     }
 
-    /** The agent process. */
+    /** Identifies the agent process. */
     public InstanceId instance() {
       return instance;
     }
 
-    /** The count of the agent's control attempts, from 1; unsigned. */
+    /** Counts the control connection attempts of the agent process from 1; unsigned. */
     public long epoch() {
       return epoch;
     }
 
-    /** The agent's own name for itself: unchecked text of the peer. */
+    /** The agent's label: untrusted text, for logs only. */
     public String label() {
       return new String(label, StandardCharsets.UTF_8);
     }
 
-    /** A digest of the agent's target, to be compared with another agent's; null if unknown. */
+    /** The digest of the agent's target; null if the agent did not send one. */
     public byte @Nullable [] targetDigest() {
       return field(TARGET_DIGEST);
     }
@@ -179,11 +179,11 @@ public interface Frame {
 
     @Override
     public int payloadLength() {
-      return unprovenLength() + proof.length;
+      return lengthBeforeProof() + proof.length;
     }
 
-    /** Bytes of the payload before the proof. */
-    public int unprovenLength() {
+    /** The payload length in bytes without the proof. */
+    public int lengthBeforeProof() {
       return nonce.length + InstanceId.LENGTH + Long.BYTES + 1 + label.length + fields.length;
     }
 
@@ -196,9 +196,9 @@ public interface Frame {
     }
   }
 
-  /** The relay's proof, and how data connections carry their bytes. */
+  /** The relay's proof and the mode of data connections. */
   final class Welcome extends Base {
-    /** Data connections are under TLS: the only mode of this build. */
+    /** Data connections use TLS: the only mode that this build supports. */
     public static final int DATA_UNDER_TLS = 0;
 
     private final byte[] proof;
@@ -210,7 +210,7 @@ public interface Frame {
       this.dataMode = dataMode;
     }
 
-    /** A welcome; {@code proof} has 32 bytes. */
+    /** Creates a welcome; {@code proof} has 32 bytes. */
     public static Welcome of(byte[] proof, int dataMode) {
       return new Welcome(proof.clone(), dataMode);
     }
@@ -224,7 +224,7 @@ public interface Frame {
       return proof.clone();
     }
 
-    /** {@link #DATA_UNDER_TLS}, or a mode this build does not know. */
+    /** {@link #DATA_UNDER_TLS}, or a mode that this build does not support. */
     public int dataMode() {
       return dataMode;
     }
@@ -240,82 +240,78 @@ public interface Frame {
     }
   }
 
-  /** Asks the agent to open data connections, one for each token. */
+  /** Requests data connections from the agent, one for each {@link DialRequest}. */
   final class Dial extends Base {
-    /** Bytes of what READY must echo for a token. */
+    /** Length of an ack in bytes. */
     public static final int ACK_LENGTH = Token.LENGTH;
 
-    /**
-     * One data connection to open: the token the agent shows, and the one the relay answers with.
-     */
-    public static final class Ticket {
+    /** One data connection to open: the token for CLAIM and the ack for READY. */
+    public static final class DialRequest {
       private final Token token;
       private final Token ack;
 
-      private Ticket(Token token, Token ack) {
+      private DialRequest(Token token, Token ack) {
         this.token = token;
         this.ack = ack;
       }
 
-      /** A ticket of two secrets. */
-      public static Ticket of(Token token, Token ack) {
-        return new Ticket(requireNonNull(token, "token"), requireNonNull(ack, "ack"));
+      public static DialRequest of(Token token, Token ack) {
+        return new DialRequest(requireNonNull(token, "token"), requireNonNull(ack, "ack"));
       }
 
-      /** What the agent shows. */
+      /** The token that the agent sends in CLAIM. */
       public Token token() {
         return token;
       }
 
-      /** What the relay answers. */
+      /** The ack that the relay sends in READY. */
       public Token ack() {
         return ack;
       }
     }
 
-    private final List<Ticket> tickets;
+    private final List<DialRequest> dialRequests;
 
-    private Dial(List<Ticket> tickets) {
+    private Dial(List<DialRequest> dialRequests) {
       super(FrameType.DIAL);
-      this.tickets = Collections.unmodifiableList(tickets);
+      this.dialRequests = Collections.unmodifiableList(dialRequests);
     }
 
-    /** 1 to {@link RelayProtocol#MAX_DIALS_PER_FRAME} tickets. */
-    public static Dial of(List<Ticket> tickets) {
-      return new Dial(new ArrayList<>(tickets));
+    /** Creates a DIAL of 1 to {@link RelayProtocol#MAX_DIALS_PER_FRAME} requests. */
+    public static Dial of(List<DialRequest> dialRequests) {
+      return new Dial(new ArrayList<>(dialRequests));
     }
 
     static Dial read(ByteBuf in) {
       if (in.readableBytes() % (Token.LENGTH + ACK_LENGTH) != 0) {
-        throw new ProtocolException("DIAL: payload is not whole tickets");
+        throw new ProtocolException("DIAL: incomplete dial request");
       }
-      List<Ticket> tickets = new ArrayList<>();
+      List<DialRequest> dialRequests = new ArrayList<>();
       while (in.isReadable()) {
-        tickets.add(new Ticket(Token.read(in), Token.read(in)));
+        dialRequests.add(new DialRequest(Token.read(in), Token.read(in)));
       }
-      return new Dial(tickets);
+      return new Dial(dialRequests);
     }
 
-    /** The connections to open. */
-    public List<Ticket> tickets() {
-      return tickets;
+    public List<DialRequest> dialRequests() {
+      return dialRequests;
     }
 
     @Override
     public int payloadLength() {
-      return tickets.size() * (Token.LENGTH + ACK_LENGTH);
+      return dialRequests.size() * (Token.LENGTH + ACK_LENGTH);
     }
 
     @Override
     public void writePayload(ByteBuf out) {
-      for (Ticket ticket : tickets) {
-        ticket.token.write(out);
-        ticket.ack.write(out);
+      for (DialRequest dialRequest : dialRequests) {
+        dialRequest.token.write(out);
+        dialRequest.ack.write(out);
       }
     }
   }
 
-  /** A dial of the agent did not work. */
+  /** The agent could not open a requested data connection. */
   final class DialFailed extends Base {
     private final Token token;
     private final ReasonCode reason;
@@ -326,7 +322,6 @@ public interface Frame {
       this.reason = reason;
     }
 
-    /** The failure of the dial that {@code token} asked for. */
     public static DialFailed of(Token token, ReasonCode reason) {
       return new DialFailed(requireNonNull(token, "token"), requireNonNull(reason, "reason"));
     }
@@ -335,12 +330,11 @@ public interface Frame {
       return new DialFailed(Token.read(in), ReasonCode.of(in.readUnsignedByte()));
     }
 
-    /** The token of the dial. */
+    /** The token of the {@link Dial.DialRequest}. */
     public Token token() {
       return token;
     }
 
-    /** Why it failed. */
     public ReasonCode reason() {
       return reason;
     }
@@ -358,84 +352,78 @@ public interface Frame {
   }
 
   /**
-   * Are you there? The peer echoes {@code value} in a PONG where docs/protocol.md says that one is
-   * due.
+   * A liveness check. The peer echoes {@code value} in a PONG where docs/protocol.md requires one.
    */
-  final class Ping extends Echo {
+  final class Ping extends EchoFrame {
     private Ping(long value) {
       super(FrameType.PING, value);
     }
 
-    /** A ping of any value. */
     public static Ping of(long value) {
       return new Ping(value);
     }
   }
 
-  /** The answer to a PING. */
-  final class Pong extends Echo {
+  /** The answer to PING, with the same value. */
+  final class Pong extends EchoFrame {
     private Pong(long value) {
       super(FrameType.PONG, value);
     }
 
-    /** The answer to a ping of this value. */
     public static Pong of(long value) {
       return new Pong(value);
     }
   }
 
   /** The sender takes no more sessions on this control connection. */
-  final class GoAway extends Coded {
+  final class GoAway extends ReasonFrame {
     private GoAway(ReasonCode reason) {
       super(FrameType.GOAWAY, reason);
     }
 
-    /** Says why. */
     public static GoAway of(ReasonCode reason) {
       return new GoAway(reason);
     }
   }
 
-  /** The first frame on a data connection: the token that allows it. */
-  final class Claim extends Secret {
+  /** The first frame on a data connection: the token that authorises it. */
+  final class Claim extends TokenFrame {
     private Claim(Token token) {
-      super(FrameType.TOKEN, token);
+      super(FrameType.CLAIM, token);
     }
 
-    /** Shows a token. */
     public static Claim of(Token token) {
       return new Claim(token);
     }
   }
 
-  /** The relay took the token; {@code secret} is the ticket's ack. */
-  final class Ready extends Secret {
+  /** The relay accepted the token; {@code secret} is the ack of its {@link Dial.DialRequest}. */
+  final class Ready extends TokenFrame {
     private Ready(Token ack) {
       super(FrameType.READY, ack);
     }
 
-    /** Answers a token with its ticket's ack. */
     public static Ready of(Token ack) {
       return new Ready(ack);
     }
   }
 
-  /** A user is here: dial the target. */
+  /** Assigns a user to this data connection: the agent dials the target. */
   final class Start extends Base {
     private static final int LENGTH = Long.BYTES + 2 * Endpoint.LENGTH;
 
     private final long sessionId;
     private final InetSocketAddress user;
-    private final InetSocketAddress port;
+    private final InetSocketAddress connectedTo;
 
-    private Start(long sessionId, InetSocketAddress user, InetSocketAddress port) {
+    private Start(long sessionId, InetSocketAddress user, InetSocketAddress connectedTo) {
       super(FrameType.START);
       this.sessionId = sessionId;
       this.user = user;
-      this.port = port;
+      this.connectedTo = connectedTo;
     }
 
-    /** A session of a user at one address who connected to another; both resolved. */
+    /** Creates a START; both addresses are resolved. */
     public static Start of(long sessionId, InetSocketAddress user, InetSocketAddress connectedTo) {
       return new Start(
           sessionId, requireNonNull(user, "user"), requireNonNull(connectedTo, "connectedTo"));
@@ -445,19 +433,19 @@ public interface Frame {
       return new Start(in.readLong(), Endpoint.read(in), Endpoint.read(in));
     }
 
-    /** The relay's number for the session. */
+    /** The session id, assigned by the relay. */
     public long sessionId() {
       return sessionId;
     }
 
-    /** Where the user comes from. */
+    /** The user's address. */
     public InetSocketAddress user() {
       return user;
     }
 
     /** The relay's address that the user connected to. */
     public InetSocketAddress connectedTo() {
-      return port;
+      return connectedTo;
     }
 
     @Override
@@ -469,13 +457,12 @@ public interface Frame {
     public void writePayload(ByteBuf out) {
       out.writeLong(sessionId);
       Endpoint.write(out, user);
-      Endpoint.write(out, port);
+      Endpoint.write(out, connectedTo);
     }
   }
 
   /** The target is connected. */
   final class Started extends Base {
-    /** The one value. */
     public static final Started INSTANCE = new Started();
 
     private Started() {
@@ -483,25 +470,24 @@ public interface Frame {
     }
   }
 
-  /** The target is not to be had; the agent closes. */
-  final class Failed extends Coded {
+  /** The agent did not start the session, for the given reason, and closes the connection. */
+  final class Failed extends ReasonFrame {
     private Failed(ReasonCode reason) {
       super(FrameType.FAILED, reason);
     }
 
-    /** Says why. */
     public static Failed of(ReasonCode reason) {
       return new Failed(reason);
     }
   }
 
-  /** Session bytes. Holds a buffer: release it. */
+  /** Session bytes. Reference-counted. */
   final class Data extends DefaultByteBufHolder implements Frame {
     private Data(ByteBuf bytes) {
       super(bytes);
     }
 
-    /** Takes over {@code bytes}, at most {@link RelayProtocol#MAX_DATA_PAYLOAD}. */
+    /** Takes ownership of {@code bytes}, at most {@link RelayProtocol#MAX_DATA_PAYLOAD}. */
     public static Data of(ByteBuf bytes) {
       return new Data(bytes);
     }
@@ -528,13 +514,12 @@ public interface Frame {
 
     @Override
     public String toString() {
-      return "DATA"; // the bytes may be released already
+      return "DATA"; // content() may be released
     }
   }
 
-  /** This direction is done: TCP's half-close. */
+  /** The sender has finished this direction, as a FIN does in TCP. */
   final class Eof extends Base {
-    /** The one value. */
     public static final Eof INSTANCE = new Eof();
 
     private Eof() {
@@ -543,18 +528,17 @@ public interface Frame {
   }
 
   /** The session is aborted. */
-  final class Reset extends Coded {
+  final class Reset extends ReasonFrame {
     private Reset(ReasonCode reason) {
       super(FrameType.RESET, reason);
     }
 
-    /** Says why. */
     public static Reset of(ReasonCode reason) {
       return new Reset(reason);
     }
   }
 
-  /** What all frames but DATA have in common. */
+  /** The base of all frames except DATA. */
   abstract class Base implements Frame {
     private final FrameType type;
 
@@ -587,16 +571,15 @@ public interface Frame {
     }
   }
 
-  /** A frame of eight bytes that are echoed. */
-  abstract class Echo extends Base {
+  /** A frame with a payload of eight bytes, which PONG echoes. */
+  abstract class EchoFrame extends Base {
     private final long value;
 
-    Echo(FrameType type, long value) {
+    EchoFrame(FrameType type, long value) {
       super(type);
       this.value = value;
     }
 
-    /** The eight bytes. */
     public final long value() {
       return value;
     }
@@ -612,16 +595,15 @@ public interface Frame {
     }
   }
 
-  /** A frame of one reason code. */
-  abstract class Coded extends Base {
+  /** A frame with a payload of one reason code. */
+  abstract class ReasonFrame extends Base {
     private final ReasonCode reason;
 
-    Coded(FrameType type, ReasonCode reason) {
+    ReasonFrame(FrameType type, ReasonCode reason) {
       super(type);
       this.reason = requireNonNull(reason, "reason");
     }
 
-    /** Why. */
     public final ReasonCode reason() {
       return reason;
     }
@@ -642,11 +624,11 @@ public interface Frame {
     }
   }
 
-  /** A frame of one token or ack. */
-  abstract class Secret extends Base {
+  /** A frame with a payload of one token or ack. */
+  abstract class TokenFrame extends Base {
     private final Token secret;
 
-    Secret(FrameType type, Token secret) {
+    TokenFrame(FrameType type, Token secret) {
       super(type);
       this.secret = requireNonNull(secret, "secret");
     }

@@ -6,29 +6,27 @@ import io.netty.handler.codec.ByteToMessageDecoder;
 import java.util.List;
 
 /**
- * Bytes to {@link Frame}s. A frame too long for its connection, or of a type or size that has no
- * business there, fails the connection with a {@link ProtocolException} as soon as its header is
- * read; nothing is decoded after it.
+ * Decodes {@link Frame}s. A type or payload length that is not allowed on the connection fails it
+ * with a {@link ProtocolException} as soon as the header is read. Input after a failure is
+ * discarded.
  */
 public final class FrameDecoder extends ByteToMessageDecoder {
-  private final FrameType.Place place;
+  private final FrameType.ConnectionKind connection;
   private final int maxPayload;
-  private int skip;
+  private int bytesToSkip;
   private boolean failed;
 
-  private FrameDecoder(FrameType.Place place, int maxPayload) {
-    this.place = place;
+  private FrameDecoder(FrameType.ConnectionKind connection, int maxPayload) {
+    this.connection = connection;
     this.maxPayload = maxPayload;
   }
 
-  /** A decoder for a control connection. */
   public static FrameDecoder ofControl() {
-    return new FrameDecoder(FrameType.Place.CONTROL, RelayProtocol.MAX_CONTROL_PAYLOAD);
+    return new FrameDecoder(FrameType.ConnectionKind.CONTROL, RelayProtocol.MAX_CONTROL_PAYLOAD);
   }
 
-  /** A decoder for a data connection. */
   public static FrameDecoder ofData() {
-    return new FrameDecoder(FrameType.Place.DATA, RelayProtocol.MAX_DATA_PAYLOAD);
+    return new FrameDecoder(FrameType.ConnectionKind.DATA, RelayProtocol.MAX_DATA_PAYLOAD);
   }
 
   @Override
@@ -37,10 +35,10 @@ public final class FrameDecoder extends ByteToMessageDecoder {
       in.skipBytes(in.readableBytes());
       return;
     }
-    if (skip > 0) {
-      int now = Math.min(skip, in.readableBytes());
-      in.skipBytes(now);
-      skip -= now;
+    if (bytesToSkip > 0) {
+      int skipped = Math.min(bytesToSkip, in.readableBytes());
+      in.skipBytes(skipped);
+      bytesToSkip -= skipped;
       return;
     }
     if (in.readableBytes() < RelayProtocol.FRAME_HEADER_LENGTH) {
@@ -52,18 +50,18 @@ public final class FrameDecoder extends ByteToMessageDecoder {
     try {
       if (length > maxPayload) {
         throw new ProtocolException(
-            "frame 0x" + Integer.toHexString(code) + " of " + length + " bytes");
+            "frame 0x" + Integer.toHexString(code) + " is too long: " + length + " bytes");
       }
-      if (type == null && (code & FrameType.SKIPPABLE) != 0) {
+      if (type == null && (code & FrameType.SKIPPABLE_BIT) != 0) {
         in.skipBytes(RelayProtocol.FRAME_HEADER_LENGTH);
-        skip = length;
+        bytesToSkip = length;
         return;
       }
-      if (type == null || !type.allowedOn(place)) {
+      if (type == null || !type.allowedOn(connection)) {
         throw new ProtocolException("unexpected frame type 0x" + Integer.toHexString(code));
       }
       if (!type.allowsPayload(length)) {
-        throw new ProtocolException(type + " of " + length + " bytes");
+        throw new ProtocolException(type + ": invalid payload of " + length + " bytes");
       }
       if (in.readableBytes() < RelayProtocol.FRAME_HEADER_LENGTH + length) {
         return;
@@ -80,8 +78,8 @@ public final class FrameDecoder extends ByteToMessageDecoder {
   @Override
   protected void decodeLast(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) {
     decode(ctx, in, out);
-    if ((in.isReadable() && out.isEmpty()) || skip > 0) {
-      throw new ProtocolException("a frame cut short by the end of the connection");
+    if ((in.isReadable() && out.isEmpty()) || bytesToSkip > 0) {
+      throw new ProtocolException("connection closed within a frame");
     }
   }
 
@@ -103,7 +101,7 @@ public final class FrameDecoder extends ByteToMessageDecoder {
         return Frame.Pong.of(payload.readLong());
       case GOAWAY:
         return Frame.GoAway.of(ReasonCode.of(payload.readUnsignedByte()));
-      case TOKEN:
+      case CLAIM:
         return Frame.Claim.of(Token.read(payload));
       case READY:
         return Frame.Ready.of(Token.read(payload));

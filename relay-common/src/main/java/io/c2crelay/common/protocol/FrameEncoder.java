@@ -6,10 +6,12 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPromise;
 
-/** {@link Frame}s to bytes. The bytes of DATA are passed on, not copied. */
+/**
+ * Encodes {@link Frame}s. The content of DATA is passed on without a copy. Other messages pass
+ * unchanged.
+ */
 @Sharable
 public final class FrameEncoder extends ChannelOutboundHandlerAdapter {
-  /** The one value: it has no state. */
   public static final FrameEncoder INSTANCE = new FrameEncoder();
 
   private FrameEncoder() {}
@@ -32,8 +34,8 @@ public final class FrameEncoder extends ChannelOutboundHandlerAdapter {
     ctx.write(out, promise);
   }
 
-  private static ByteBuf header(ChannelHandlerContext ctx, Frame frame, int length, int extra) {
-    ByteBuf out = ctx.alloc().directBuffer(RelayProtocol.FRAME_HEADER_LENGTH + extra);
+  private static ByteBuf header(ChannelHandlerContext ctx, Frame frame, int length, int capacity) {
+    ByteBuf out = ctx.alloc().directBuffer(RelayProtocol.FRAME_HEADER_LENGTH + capacity);
     return out.writeByte(frame.type().code()).writeMedium(length);
   }
 }

@@ -4,11 +4,11 @@ import io.netty.buffer.ByteBuf;
 import java.security.SecureRandom;
 
 /**
- * The 16 random bytes that an agent process is known by as long as it lives. Compared by value;
- * never printed.
+ * 128 random bits that identify an agent process for its lifetime. Compared by value. {@code
+ * toString} does not reveal them.
  */
 public final class InstanceId {
-  /** Bytes of an instance. */
+  /** Length in bytes. */
   public static final int LENGTH = 16;
 
   private final long high;
@@ -19,7 +19,6 @@ public final class InstanceId {
     this.low = low;
   }
 
-  /** A fresh instance. */
   public static InstanceId random(SecureRandom random) {
     return new InstanceId(random.nextLong(), random.nextLong());
   }
@@ -46,7 +45,7 @@ public final class InstanceId {
     return Long.hashCode(high ^ low);
   }
 
-  /** Says nothing: whoever knows an instance is not throttled. */
+  /** Hides the value: an agent that presents a known instance is not throttled. */
   @Override
   public String toString() {
     return "InstanceId";

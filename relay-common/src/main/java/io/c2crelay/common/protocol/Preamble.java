@@ -4,27 +4,27 @@ import io.netty.buffer.ByteBuf;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The 16 bytes an agent writes first on every connection it opens, before any TLS (docs/protocol.md
- * section 1). They tell an agent's connection from a user's; they prove nothing.
+ * The 16 bytes that an agent writes first on each connection, before TLS (docs/protocol.md section
+ * 1). They distinguish agent connections from user connections and authenticate nothing.
  */
 public final class Preamble {
-  /** Bytes of a preamble. */
+  /** Length of a preamble in bytes. */
   public static final int LENGTH = 16;
 
-  /** Bytes of the magic that begins a preamble. */
+  /** Length of the leading magic in bytes. */
   public static final int MAGIC_LENGTH = 8;
 
   private static final long MAGIC = 0xC2_43_32_43_0D_0A_1A_0AL;
 
   private static final Kind[] KINDS = Kind.values();
 
-  /** What an agent wants of the connection. */
+  /** The purpose of an agent's connection. */
   public enum Kind {
     /** The long-lived control connection. */
     CONTROL(0),
     /** A data connection under TLS. */
     DATA(1),
-    /** A data connection without TLS: reserved, refused by this version. */
+    /** A data connection without TLS: reserved; this version refuses it. */
     PLAIN_DATA(2);
 
     private final int code;
@@ -34,13 +34,13 @@ public final class Preamble {
     }
   }
 
-  /** How the first bytes of a connection compare with the magic. */
+  /** The result of comparing the first bytes of a connection with the magic. */
   public enum Match {
-    /** They do not begin the magic. */
+    /** The bytes differ from the magic. */
     NONE,
-    /** They begin it and end before it does. */
+    /** The bytes are a proper prefix of the magic, possibly empty. */
     PREFIX,
-    /** All of the magic is there. */
+    /** The bytes start with the whole magic. */
     COMPLETE
   }
 
@@ -50,7 +50,7 @@ public final class Preamble {
     this.bytes = bytes;
   }
 
-  /** The preamble this build writes. */
+  /** Creates the preamble that this build writes. */
   public static Preamble of(Kind kind) {
     byte[] bytes = new byte[LENGTH];
     for (int i = 0; i < MAGIC_LENGTH; i++) {
@@ -62,7 +62,7 @@ public final class Preamble {
     return new Preamble(bytes);
   }
 
-  /** Compares a connection's first bytes with the magic, moving no index. */
+  /** Compares the first bytes of a connection with the magic, without moving an index. */
   public static Match match(ByteBuf first) {
     int length = Math.min(first.readableBytes(), MAGIC_LENGTH);
     for (int i = 0; i < length; i++) {
@@ -74,7 +74,7 @@ public final class Preamble {
   }
 
   /**
-   * Reads {@link #LENGTH} bytes that begin with the magic.
+   * Reads {@link #LENGTH} bytes that start with the magic.
    *
    * @return null if the kind is unknown or the version range is empty
    */
@@ -94,8 +94,8 @@ public final class Preamble {
   }
 
   /**
-   * A copy of the {@link #LENGTH} bytes as they were sent, reserved ones too: the proofs cover
-   * them.
+   * Returns a copy of the {@link #LENGTH} bytes as sent, including reserved bytes: the proofs cover
+   * all of them.
    */
   public byte[] toBytes() {
     return bytes.clone();
@@ -109,22 +109,21 @@ public final class Preamble {
     return (byte) (MAGIC >>> (56 - 8 * index));
   }
 
-  /** The lowest version the agent speaks, 0..255. */
+  /** The lowest version that the agent supports, 0..255. */
   public int lowestVersion() {
     return bytes[8] & 0xFF;
   }
 
-  /** The highest version the agent speaks, 0..255. */
+  /** The highest version that the agent supports, 0..255. */
   public int highestVersion() {
     return bytes[9] & 0xFF;
   }
 
-  /** What the connection is for. */
   public Kind kind() {
     return KINDS[bytes[10]];
   }
 
-  /** Whether this build speaks a version of the agent's range. */
+  /** Whether this build supports a version in the agent's range. */
   public boolean hasCommonVersion() {
     return lowestVersion() <= RelayProtocol.HIGHEST_VERSION
         && highestVersion() >= RelayProtocol.LOWEST_VERSION;

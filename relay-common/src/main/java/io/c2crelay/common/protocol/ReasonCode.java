@@ -1,44 +1,45 @@
 package io.c2crelay.common.protocol;
 
 /**
- * Why a session or a connection ended: one byte on the wire, and the {@code reason=} of a log line.
+ * The reason why a session or connection ended: one byte on the wire and {@code reason=} in logs
+ * (docs/protocol.md section 4).
  */
 public enum ReasonCode {
-  /** Both directions were closed in order. Never sent: the two EOF frames say it. */
+  /** Both directions were closed in order. Not sent: the two EOF frames imply it. */
   DONE(0),
   /** The target refused the connection. */
   TARGET_REFUSED(1),
-  /** The target did not answer within the connect time-out. */
+  /** The target did not answer within the connect timeout. */
   TARGET_TIMEOUT(2),
-  /** The target's address has no route, or its name does not resolve. */
+  /** No route to the target, or its host name does not resolve. */
   TARGET_UNREACHABLE(3),
-  /** A limit of the relay or the agent is reached. */
+  /** A limit of the relay or the agent was reached. */
   LIMIT(4),
-  /** The token is unknown, used, expired, or of another control connection. */
-  TOKEN(5),
+  /** The token is unknown, used, expired or bound to another control connection. */
+  BAD_TOKEN(5),
   /** The user closed or reset the connection. */
   USER_GONE(6),
-  /** A connection taken for a silent user proved to be an agent's. */
-  RECLASSIFIED(7),
-  /** A newer control connection of the same agent took over. */
+  /** A connection classified as a silent user was an agent's. */
+  MISCLASSIFIED(7),
+  /** A newer control connection of the same agent replaced this one. */
   REPLACED(8),
   /** This end is shutting down. */
   DRAINING(9),
-  /** The peer broke the protocol. */
+  /** The peer violated the protocol. */
   PROTOCOL(10),
-  /** No bytes for as long as the operator allows. */
+  /** No bytes were transferred within the configured timeout. */
   IDLE(11),
-  /** A control connection older than the one attached. */
+  /** The control connection is older than the one attached. */
   STALE_EPOCH(12),
-  /** The connection to the agent (or, seen from the agent, to the relay) broke. */
+  /** The connection between relay and agent failed. */
   AGENT_LOST(13),
   /** The agent did not answer START in time. */
   START_TIMEOUT(14),
-  /** The target reset the connection or its socket failed. */
+  /** The target reset the connection, or its socket failed. */
   TARGET_GONE(15),
-  /** A fault of this program; the log of the end that sent it has the details. */
+  /** An internal error; the log of the sender has the details. */
   INTERNAL(16),
-  /** No agent took the user within the waiting time. Never sent: the user had no session yet. */
+  /** No agent accepted the user within the queue timeout. Not sent: the user had no session. */
   NO_AGENT(17);
 
   private static final ReasonCode[] BY_CODE = values();
@@ -49,19 +50,19 @@ public enum ReasonCode {
     this.code = code;
   }
 
-  /** The code on the wire, 0..255. */
+  /** The byte on the wire, 0..255. */
   public int code() {
     return code;
   }
 
-  /** Whether the target could not be dialled. */
+  /** Whether dialling the target failed. */
   public boolean isOfDiallingTheTarget() {
     return this == TARGET_REFUSED || this == TARGET_TIMEOUT || this == TARGET_UNREACHABLE;
   }
 
   /**
-   * The reason of a code from the wire; one that this build does not know is {@link #INTERNAL}, and
-   * so is {@link #DONE}, which nobody sends: no peer can call an abort an orderly end.
+   * Returns the reason for a byte from the wire. Unknown codes are {@link #INTERNAL}. So is {@link
+   * #DONE}, so that a peer cannot report an abort as a clean end.
    */
   public static ReasonCode of(int code) {
     return code > DONE.code && code < BY_CODE.length ? BY_CODE[code] : INTERNAL;

@@ -3,9 +3,12 @@ package io.c2crelay.common.protocol;
 import io.netty.buffer.ByteBuf;
 import java.security.SecureRandom;
 
-/** 128 random bits that allow one data connection. Compared by value; never printed. */
+/**
+ * 128 random bits that authorise one data connection. Compared by value. {@code toString} does not
+ * reveal them.
+ */
 public final class Token {
-  /** Bytes of a token. */
+  /** Length in bytes. */
   public static final int LENGTH = 16;
 
   private final long high;
@@ -16,7 +19,6 @@ public final class Token {
     this.low = low;
   }
 
-  /** A fresh token. */
   public static Token random(SecureRandom random) {
     return new Token(random.nextLong(), random.nextLong());
   }
@@ -41,7 +43,6 @@ public final class Token {
     return Long.hashCode(high ^ low);
   }
 
-  /** Says nothing of the token: it is a secret. */
   @Override
   public String toString() {
     return "Token";

@@ -3,12 +3,15 @@ package io.c2crelay.common.protocol;
 import io.netty.buffer.ByteBuf;
 import org.jspecify.annotations.Nullable;
 
-/** What the relay writes, in place of TLS, to an agent it shares no protocol version with. */
+/**
+ * The bytes that the relay writes in place of TLS if it has no protocol version in common with the
+ * agent (docs/protocol.md section 1).
+ */
 public final class VersionRefusal {
-  /** Bytes of a refusal. */
+  /** Length in bytes. */
   public static final int LENGTH = Preamble.MAGIC_LENGTH + 3;
 
-  private static final int END = 0xFF;
+  private static final int LAST_BYTE = 0xFF;
 
   private final int lowestVersion;
   private final int highestVersion;
@@ -18,7 +21,7 @@ public final class VersionRefusal {
     this.highestVersion = highestVersion;
   }
 
-  /** The refusal this build writes: its own version range. */
+  /** Creates a refusal with the version range of this build. */
   public static VersionRefusal ofThisBuild() {
     return new VersionRefusal(RelayProtocol.LOWEST_VERSION, RelayProtocol.HIGHEST_VERSION);
   }
@@ -26,28 +29,28 @@ public final class VersionRefusal {
   /**
    * Reads {@link #LENGTH} bytes.
    *
-   * @return null if they are no refusal
+   * @return null if they are not a refusal
    */
   public static @Nullable VersionRefusal read(ByteBuf in) {
     boolean magic = Preamble.match(in) == Preamble.Match.COMPLETE;
     in.skipBytes(Preamble.MAGIC_LENGTH);
     int lowest = in.readUnsignedByte();
     int highest = in.readUnsignedByte();
-    return in.readUnsignedByte() == END && magic ? new VersionRefusal(lowest, highest) : null;
+    return in.readUnsignedByte() == LAST_BYTE && magic ? new VersionRefusal(lowest, highest) : null;
   }
 
   /** Writes {@link #LENGTH} bytes. */
   public void write(ByteBuf out) {
     Preamble.writeMagic(out);
-    out.writeByte(lowestVersion).writeByte(highestVersion).writeByte(END);
+    out.writeByte(lowestVersion).writeByte(highestVersion).writeByte(LAST_BYTE);
   }
 
-  /** The lowest version the relay speaks. */
+  /** The lowest version that the relay supports, 0..255. */
   public int lowestVersion() {
     return lowestVersion;
   }
 
-  /** The highest version the relay speaks. */
+  /** The highest version that the relay supports, 0..255. */
   public int highestVersion() {
     return highestVersion;
   }

@@ -27,9 +27,9 @@ import org.bouncycastle.cert.X509v3CertificateBuilder;
 import org.bouncycastle.operator.ContentSigner;
 
 /**
- * The relay's certificate: self-signed, ECDSA P-256, made in memory at start and gone with the
- * process. Nobody trusts it for its names or dates; agents trust it because the handshake's proofs
- * cover its {@link #binding}.
+ * The relay's self-signed ECDSA P-256 certificate, created in memory at start. Its names and dates
+ * authenticate nothing; agents authenticate it by the proofs of the handshake, which cover its
+ * {@link #binding}.
  */
 public final class Identity {
   private final PrivateKey privateKey;
@@ -41,9 +41,9 @@ public final class Identity {
   }
 
   /**
-   * Makes a fresh identity.
+   * Creates a key pair and certificate.
    *
-   * @throws GeneralSecurityException if this Java platform has no ECDSA over P-256
+   * @throws GeneralSecurityException if the Java platform has no ECDSA over P-256
    */
   public static Identity create(SecureRandom random) throws GeneralSecurityException {
     KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
@@ -71,12 +71,15 @@ public final class Identity {
     }
   }
 
-  /** The binding of a certificate: SHA-256 of its DER, 32 bytes. */
+  /**
+   * Returns the channel binding of a certificate: SHA-256 of its DER, 32 bytes
+   * (tls-server-end-point, RFC 5929).
+   */
   public static byte[] bindingOf(Certificate certificate) throws GeneralSecurityException {
     return MessageDigest.getInstance("SHA-256").digest(certificate.getEncoded());
   }
 
-  /** This identity's binding. */
+  /** Returns the channel binding of this certificate. */
   public byte[] binding() throws GeneralSecurityException {
     return bindingOf(certificate);
   }
@@ -89,7 +92,7 @@ public final class Identity {
     return certificate;
   }
 
-  /** SHA256withECDSA by the platform's own provider, in the shape the builder asks for. */
+  /** Signs with SHA256withECDSA of the Java platform. */
   private static final class EcdsaSigner implements ContentSigner {
     private final ByteArrayOutputStream content = new ByteArrayOutputStream();
     private final PrivateKey key;

@@ -19,16 +19,15 @@ import javax.net.ssl.SSLException;
 import javax.net.ssl.X509ExtendedTrustManager;
 
 /**
- * TLS 1.3 as both ends use it: no tickets and no resumption (a resumed session would show no
- * certificate to check), by BoringSSL where its native part loads and by the JDK elsewhere.
+ * TLS 1.3 for both ends, by BoringSSL if its native library loads, else by the JDK. Session tickets
+ * and resumption are disabled: a resumed session shows no certificate to check.
  */
 public final class RelayTls {
   private static final String TLS_1_3 = "TLSv1.3";
-  private static final int SMALL = 1024;
+  private static final int COPY_THRESHOLD_BYTES = 1024;
 
   static {
-    // Read once, when Netty's classes and the JDK's load: without tickets there is nothing to
-    // resume with.
+    // Must be set before the TLS classes of Netty and the JDK load.
     System.setProperty("jdk.tls.server.enableSessionTicketExtension", "false");
     System.setProperty("jdk.tls.client.enableSessionTicketExtension", "false");
   }
@@ -40,23 +39,23 @@ public final class RelayTls {
   }
 
   /**
-   * The relay's side.
+   * Creates the server side.
    *
-   * @throws GeneralSecurityException if this machine has no TLS 1.3
+   * @throws GeneralSecurityException if TLS 1.3 is not available
    */
   public static RelayTls ofRelay(Identity identity) throws GeneralSecurityException {
     return of(SslContextBuilder.forServer(identity.privateKey(), identity.certificate()));
   }
 
   /**
-   * The agent's side. It accepts any certificate: the caller checks its binding.
+   * Creates the client side. It accepts any certificate; the caller checks the channel binding.
    *
-   * @throws GeneralSecurityException if this machine has no TLS 1.3
+   * @throws GeneralSecurityException if TLS 1.3 is not available
    */
   public static RelayTls ofAgent() throws GeneralSecurityException {
     return of(
         SslContextBuilder.forClient()
-            .trustManager(new BindingDecides())
+            .trustManager(new AcceptAllTrustManager())
             .endpointIdentificationAlgorithm(null));
   }
 
@@ -69,7 +68,7 @@ public final class RelayTls {
       }
       return new RelayTls(context);
     } catch (SSLException | IllegalArgumentException e) {
-      throw new GeneralSecurityException("TLS 1.3 does not start", e);
+      throw new GeneralSecurityException("cannot initialise TLS 1.3", e);
     }
   }
 
@@ -83,18 +82,18 @@ public final class RelayTls {
     throw new GeneralSecurityException(
         "neither BoringSSL nor this Java runtime ("
             + System.getProperty("java.version")
-            + ") offers TLS 1.3; Java 8 has it from 8u261 on");
+            + ") supports TLS 1.3; Java 8 needs 8u261 or newer");
   }
 
-  /** Which implementation is in use, for a log line: {@code boringssl} or {@code jdk}. */
+  /** Returns the implementation in use, for logs: {@code boringssl} or {@code jdk}. */
   public String providerName() {
     return isBoringSsl() ? "boringssl" : "jdk";
   }
 
   /**
-   * A handler for one connection, which is closed when the peer's close_notify has come: it sends
-   * nothing more, whatever its TCP connection does. Without the peer's host and port: engines must
-   * not find an old session by them.
+   * Creates the handler of one connection. It closes the connection after the peer's close_notify,
+   * since no data can follow. The engine gets no peer host and port, which would enable the
+   * client's session cache.
    */
   public SslHandler newHandler(Channel channel) {
     SslHandler handler = context.newHandler(channel.alloc());
@@ -113,16 +112,16 @@ public final class RelayTls {
   }
 
   /**
-   * For BoringSSL, Netty strings together the pieces in which a record arrives. Small ones are
-   * copied instead: a stranger who sends byte by byte would fill the memory with the buffers that
-   * they came in.
+   * With BoringSSL, Netty keeps the received buffers of an incomplete record in a composite. Small
+   * ones are copied instead: a peer that sends byte by byte would otherwise hold a whole buffer for
+   * each byte.
    */
-  private static ByteBuf cumulate(ByteBufAllocator allocator, ByteBuf before, ByteBuf piece) {
+  private static ByteBuf cumulate(ByteBufAllocator allocator, ByteBuf cumulation, ByteBuf in) {
     ByteToMessageDecoder.Cumulator cumulator =
-        piece.readableBytes() < SMALL
+        in.readableBytes() < COPY_THRESHOLD_BYTES
             ? ByteToMessageDecoder.MERGE_CUMULATOR
             : ByteToMessageDecoder.COMPOSITE_CUMULATOR;
-    return cumulator.cumulate(allocator, before, piece);
+    return cumulator.cumulate(allocator, cumulation, in);
   }
 
   private boolean isBoringSsl() {
@@ -130,8 +129,8 @@ public final class RelayTls {
   }
 
   /**
-   * Makes and drops one engine, so that the first connection need not wait for classes and native
-   * code to load.
+   * Creates and releases an engine, so that classes and native code are loaded before the first
+   * connection.
    */
   public void warmUp() {
     SSLEngine engine = context.newEngine(ByteBufAllocator.DEFAULT);
@@ -144,8 +143,8 @@ public final class RelayTls {
     }
   }
 
-  /** Trusts nothing and refuses nothing: the binding, proven by the shared key, is what decides. */
-  private static final class BindingDecides extends X509ExtendedTrustManager {
+  /** Accepts all certificates: the shared key authenticates the channel binding. */
+  private static final class AcceptAllTrustManager extends X509ExtendedTrustManager {
     @Override
     public void checkClientTrusted(X509Certificate[] chain, String authType, Socket socket) {}
 

@@ -1,8 +1,8 @@
 package io.c2crelay.common.transport;
 
 /**
- * A user event: the kernel reports an error of a connection that is still open here, a reset most
- * likely. What was received before can still be read; nothing can be written.
+ * A user event: the kernel reports an error, usually a reset, on a channel that is still open.
+ * Received bytes can still be read; writes fail.
  */
 public enum ConnectionError {
   INSTANCE

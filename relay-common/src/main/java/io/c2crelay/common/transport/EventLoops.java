@@ -8,37 +8,37 @@ import io.netty.util.concurrent.Promise;
 import io.netty.util.concurrent.PromiseCombiner;
 import java.util.concurrent.TimeUnit;
 
-/** The end of event loops. */
+/** Shutdown of event loops. */
 public final class EventLoops {
-  /** Farewells are written in this time. */
+  /** Time for closing connections to write their last frames. */
   private static final long QUIET_MILLIS = 100;
 
-  private static final long END_WITHIN_MILLIS = 2000;
+  private static final long TIMEOUT_MILLIS = 2000;
 
   private EventLoops() {}
 
   /**
-   * Ends the loops once all that they were told before is done: Netty closes the sockets of an
-   * ending loop before it runs the tasks left, and a FIN would take the place of a reset under way.
+   * Shuts the loops down after the tasks submitted so far have run. Netty closes the sockets of a
+   * terminating loop before it runs the remaining tasks, so a pending reset would become a FIN.
    *
-   * @return completes when the loops have ended
+   * @return completes when the loops have terminated
    */
   public static Future<Void> end(EventLoopGroup loops) {
-    Promise<Void> ended = GlobalEventExecutor.INSTANCE.newPromise();
+    Promise<Void> terminated = GlobalEventExecutor.INSTANCE.newPromise();
     GlobalEventExecutor.INSTANCE.execute(
         () -> {
-          PromiseCombiner told = new PromiseCombiner(GlobalEventExecutor.INSTANCE);
+          PromiseCombiner submittedTasks = new PromiseCombiner(GlobalEventExecutor.INSTANCE);
           for (EventExecutor loop : loops) {
-            told.add(loop.submit(() -> {}));
+            submittedTasks.add(loop.submit(() -> {}));
           }
-          Promise<Void> allTold = GlobalEventExecutor.INSTANCE.newPromise();
-          told.finish(allTold);
-          allTold.addListener(
-              done ->
+          Promise<Void> tasksDone = GlobalEventExecutor.INSTANCE.newPromise();
+          submittedTasks.finish(tasksDone);
+          tasksDone.addListener(
+              ignored ->
                   loops
-                      .shutdownGracefully(QUIET_MILLIS, END_WITHIN_MILLIS, TimeUnit.MILLISECONDS)
-                      .addListener(over -> ended.setSuccess(null)));
+                      .shutdownGracefully(QUIET_MILLIS, TIMEOUT_MILLIS, TimeUnit.MILLISECONDS)
+                      .addListener(future -> terminated.setSuccess(null)));
         });
-    return ended;
+    return terminated;
   }
 }

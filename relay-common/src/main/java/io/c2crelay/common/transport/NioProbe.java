@@ -9,20 +9,20 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 
 /**
- * Asks the kernel about a connection that NIO does not watch now, with a selector made for the
- * question. On the channel's event loop.
+ * Queries the kernel about a connection that NIO does not currently poll, with a temporary
+ * selector. Call on the channel's event loop.
  */
 public final class NioProbe {
   private NioProbe() {}
 
-  /** Whether a channel is NIO's. */
+  /** Returns whether the channel uses NIO. */
   public static boolean isNio(Channel channel) {
     return channel.unsafe() instanceof NioUnsafe;
   }
 
   /**
-   * Whether the peer has reset a connection. A selector says that a connected channel is ready for
-   * OP_CONNECT only at an error or a hang-up of both directions.
+   * Returns whether the peer has reset the connection. A selector reports OP_CONNECT for a
+   * connected channel only after an error or a hang-up of both directions.
    */
   public static boolean isReset(Channel channel) {
     return channel.isActive() && isReady(channel, SelectionKey.OP_CONNECT);
@@ -35,9 +35,9 @@ public final class NioProbe {
       selector.selectNow();
       return (key.readyOps() & operation) != 0;
     } catch (ClosedChannelException e) {
-      return true; // for anything that is asked of it
+      return true; // a closed channel is ready for every operation
     } catch (IOException e) {
-      return false; // no descriptors: ask again later
+      return false; // no file descriptor left; the caller polls again
     }
   }
 }

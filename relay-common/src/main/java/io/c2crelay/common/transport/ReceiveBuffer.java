@@ -9,33 +9,34 @@ import io.netty.util.UncheckedBooleanSupplier;
 import java.util.function.LongSupplier;
 
 /**
- * Sizes one channel's receive buffers: small until {@link #widen}, so that strangers cost little,
- * then as large as the traffic asks for. Used on the channel's event loop.
+ * Sizes the receive buffers of one channel. They are small until {@link #widen}, so that
+ * unauthenticated peers use little memory, and then adapt to the traffic. Use on the channel's
+ * event loop.
  */
-@SuppressWarnings(
-    "deprecation") // Netty's Handle: the interface to implement is still the deprecated one
+@SuppressWarnings("deprecation") // RecvByteBufAllocator still requires the deprecated Handle
 public final class ReceiveBuffer implements RecvByteBufAllocator {
-  /** Largest buffer, in bytes, of a channel that nobody vouches for yet. */
-  public static final int NARROW = 16 * 1024;
+  /** Maximum buffer of a channel before its session, in bytes. */
+  public static final int INITIAL_MAX = 16 * 1024;
 
-  /** Largest buffer, in bytes, of a channel that carries a session. */
-  public static final int WIDE = 128 * 1024;
+  /** Maximum buffer of a channel in a session, in bytes. */
+  public static final int SESSION_MAX = 128 * 1024;
 
   private final AdaptiveRecvByteBufAllocator adaptive =
-      new AdaptiveRecvByteBufAllocator(512, 2048, WIDE);
-  private LongSupplier limit = () -> NARROW;
+      new AdaptiveRecvByteBufAllocator(512, 2048, SESSION_MAX);
+  private LongSupplier limit = () -> INITIAL_MAX;
 
   /**
-   * Lets the buffers of a channel grow to {@link #WIDE}; a channel of another allocator is left
-   * alone.
+   * Raises the limit of a channel's buffers to {@link #SESSION_MAX}. Ignores a channel with another
+   * allocator.
    *
-   * @param share asked at each read: most bytes to read at once, at least {@link #NARROW} in any
-   *     case
+   * @param share returns the maximum number of bytes for the next read; values below {@link
+   *     #INITIAL_MAX} are raised to it
    */
   public static void widen(Channel channel, LongSupplier share) {
     RecvByteBufAllocator allocator = channel.config().getRecvByteBufAllocator();
     if (allocator instanceof ReceiveBuffer) {
-      ((ReceiveBuffer) allocator).limit = () -> Math.max(NARROW, Math.min(WIDE, share.getAsLong()));
+      ((ReceiveBuffer) allocator).limit =
+          () -> Math.max(INITIAL_MAX, Math.min(SESSION_MAX, share.getAsLong()));
     }
   }
 

@@ -13,11 +13,11 @@ import java.nio.channels.SelectionKey;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What was written to a connection and its peer does not have yet: Netty's queue and the kernel's.
- * On the channel's event loop.
+ * The bytes written to a connection that its peer has not acknowledged: Netty's outbound buffer and
+ * the kernel's send queue. Use on the channel's event loop.
  */
 public final class SendQueue {
-  /** Where {@code struct tcp_info} has what is of interest here (linux/tcp.h, tcp(7)). */
+  /** Offsets in {@code struct tcp_info} (linux/tcp.h, tcp(7)). */
   private static final RawUnixChannelOption TCP_INFO =
       new RawUnixChannelOption("TCP_INFO", 6, 11, 148);
 
@@ -25,31 +25,34 @@ public final class SendQueue {
   private static final int UNACKED_SEGMENTS = 24;
   private static final int NOT_SENT_BYTES = 144;
 
-  /** Linux lets a socket with the smallest buffer be written to when less than this waits in it. */
-  private static final int NIO_RESIDUE = 4096;
+  /**
+   * Linux reports a socket with the minimum send buffer as writable when it queues less than this.
+   */
+  private static final int NIO_MAX_QUEUED = 4096;
 
-  /** Without a figure from the kernel: the time for that residue to be sent. */
-  private static final long NIO_RESIDUE_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
+  /** The time allowed for these bytes to be sent, since NIO cannot read the send queue. */
+  private static final long NIO_SEND_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
 
   private final Channel channel;
-  private boolean shrunk;
-  private long smallSinceNanos;
-  private boolean small;
+  private boolean sendBufferMinimised;
+  private long writableSinceNanos;
+  private boolean writable;
 
   private SendQueue(Channel channel) {
     this.channel = channel;
   }
 
-  /** The queue of a connection. */
   public static SendQueue of(Channel channel) {
     return new SendQueue(requireNonNull(channel, "channel"));
   }
 
   /**
-   * At most how many bytes the peer has not acknowledged; 0 when it has them all, or the connection
-   * is closed. With NIO the kernel does not say: once Netty has written all, the kernel's buffer is
-   * made small, and what may be left in it is a constant until that has had time to be sent; so
-   * nothing should be written afterwards.
+   * Returns an upper bound of the unacknowledged bytes; 0 if the peer has acknowledged all or the
+   * connection is closed.
+   *
+   * <p>NIO cannot read the send queue. Once Netty has written all bytes, this method minimises the
+   * kernel's send buffer and returns a constant until the buffer has been writable for a while. Do
+   * not write afterwards.
    */
   public long bytes() {
     if (!channel.isActive()) {
@@ -60,15 +63,15 @@ public final class SendQueue {
       if (channel instanceof EpollSocketChannel) {
         return queued + bytesInKernel();
       }
-      return queued == 0 && NioProbe.isNio(channel) ? residueOfNio() : queued;
+      return queued == 0 && NioProbe.isNio(channel) ? nioUpperBound() : queued;
     } catch (ChannelException e) {
       return 0; // closed
     }
   }
 
-  /** What Netty still has to write; nothing if the output is shut down or closed. */
+  /** Returns the bytes in Netty's outbound buffer; 0 if the output is shut down or closed. */
   public static long pendingBytes(Channel channel) {
-    // through its public figures: each is 1 more than the distance to its mark
+    // each public value is 1 more than the distance to its water mark
     if (channel.isWritable()) {
       return Math.max(
           0, channel.config().getWriteBufferHighWaterMark() + 1L - channel.bytesBeforeUnwritable());
@@ -85,18 +88,18 @@ public final class SendQueue {
     return notSent + (long) info.getInt(UNACKED_SEGMENTS) * info.getInt(SEND_MSS);
   }
 
-  private long residueOfNio() {
-    if (!shrunk) {
-      shrunk = true;
+  private long nioUpperBound() {
+    if (!sendBufferMinimised) {
+      sendBufferMinimised = true;
       channel.config().setOption(ChannelOption.SO_SNDBUF, 1);
     }
     long now = channel.eventLoop().ticker().nanoTime();
     if (!NioProbe.isReady(channel, SelectionKey.OP_WRITE)) {
-      small = false;
-    } else if (!small) {
-      small = true;
-      smallSinceNanos = now;
+      writable = false;
+    } else if (!writable) {
+      writable = true;
+      writableSinceNanos = now;
     }
-    return small && now - smallSinceNanos >= NIO_RESIDUE_NANOS ? 0 : NIO_RESIDUE;
+    return writable && now - writableSinceNanos >= NIO_SEND_NANOS ? 0 : NIO_MAX_QUEUED;
   }
 }

@@ -5,31 +5,32 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Says that the system gives this process no more sockets, and what to do about it: once a minute
- * for the whole process, since it goes wrong for many at a time. Safe on any thread.
+ * Logs, at most once a minute for the whole process, that no more sockets can be opened.
+ * Thread-safe.
  */
 public final class SocketShortage {
   private static final Logger log = LoggerFactory.getLogger(SocketShortage.class);
 
-  private static final long QUIET_NANOS = TimeUnit.MINUTES.toNanos(1);
+  private static final long LOG_INTERVAL_NANOS = TimeUnit.MINUTES.toNanos(1);
 
-  private static boolean said;
-  private static long saidNanos;
+  private static boolean logged;
+  private static long lastLoggedNanos;
 
   private SocketShortage() {}
 
   /**
-   * A socket was not to be had.
+   * Reports that a socket could not be opened.
    *
-   * @param event what the line is called
+   * @param event the event name of the log line
    */
   public static synchronized void say(String event, Throwable cause) {
     long now = System.nanoTime();
-    if (!said || now - saidNanos >= QUIET_NANOS) {
-      said = true;
-      saidNanos = now;
+    if (!logged || now - lastLoggedNanos >= LOG_INTERVAL_NANOS) {
+      logged = true;
+      lastLoggedNanos = now;
       log.error(
-          "{} cause={} note=\"allow it more file descriptors (LimitNOFILE, ulimit -n) or fewer sessions\"",
+          "{} cause={} note=\"raise the file descriptor limit (LimitNOFILE, ulimit -n)"
+              + " or allow fewer sessions\"",
           event,
           Sockets.describe(cause));
     }

@@ -24,11 +24,11 @@ import java.nio.channels.ClosedChannelException;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** What this program does to sockets, in one place. */
+/** Socket options, connecting, resetting and log texts of sockets. */
 public final class Sockets {
   /**
-   * A leg with more than the high mark waiting to be written stops its peer's reading, until it is
-   * below the low mark.
+   * Bytes queued on a leg above which its peer leg stops reading (high), and below which it resumes
+   * (low).
    */
   public static final WriteBufferWaterMark WATER_MARK =
       new WriteBufferWaterMark(32 * 1024, 64 * 1024);
@@ -39,17 +39,17 @@ public final class Sockets {
   private static final int USER_TIMEOUT_MILLIS = 20_000;
 
   /**
-   * Bytes that the kernel takes beyond what the peer's window lets it send: a thousand stalled
-   * peers would otherwise hold megabytes of its memory each, which it takes from all sockets
-   * together (tcp(7), tcp_mem).
+   * TCP_NOTSENT_LOWAT (tcp(7)): bytes that the kernel queues beyond the peer's window. Without it,
+   * each stalled peer could use megabytes of the kernel's TCP memory (tcp_mem), which all sockets
+   * share.
    */
-  private static final long MAX_NOT_SENT = 128 * 1024;
+  private static final long NOT_SENT_LOW_WATER_BYTES = 128 * 1024;
 
   private Sockets() {}
 
   /**
-   * Options of every connection: no Nagle delay, urgent data in its place, a bound on what the
-   * kernel holds, and TCP's own keep-alive, tuned where the transport can (tcp(7)).
+   * Sets the options of all connections: TCP_NODELAY, inline urgent data, a bound on the kernel's
+   * send queue, and TCP keep-alive with the times that the transport supports (tcp(7)).
    */
   public static void tune(Channel channel) {
     channel.config().setOption(ChannelOption.TCP_NODELAY, true);
@@ -60,13 +60,13 @@ public final class Sockets {
       channel.config().setOption(EpollChannelOption.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS);
       channel.config().setOption(EpollChannelOption.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS);
       channel.config().setOption(EpollChannelOption.TCP_KEEPCNT, KEEPALIVE_PROBES);
-      channel.config().setOption(EpollChannelOption.TCP_NOTSENT_LOWAT, MAX_NOT_SENT);
+      channel.config().setOption(EpollChannelOption.TCP_NOTSENT_LOWAT, NOT_SENT_LOW_WATER_BYTES);
     }
   }
 
   /**
-   * Options of a control connection: bytes that the peer does not acknowledge for 20 s end it. Not
-   * for sessions: a peer that has stopped reading is alive.
+   * Sets the options of a control connection: bytes that stay unacknowledged for 20 s end it
+   * (TCP_USER_TIMEOUT). Not for sessions, where a peer may stop reading for longer.
    */
   public static void tuneControl(Channel channel) {
     if (channel instanceof EpollSocketChannel) {
@@ -75,41 +75,40 @@ public final class Sockets {
   }
 
   /**
-   * Resets a connection at once: what is queued is dropped, and no handler (TLS would wait for its
-   * farewell) is asked. On any thread.
+   * Resets a connection at once: discards queued bytes and bypasses the handlers, since TLS would
+   * wait to send close_notify. Any thread may call this.
    */
   public static void reset(Channel channel) {
     if (!channel.isOpen()) {
       return;
     }
     resetOnClose(channel, true);
-    ChannelHandlerContext nearSocket = channel.pipeline().firstContext();
-    if (nearSocket == null) {
+    ChannelHandlerContext head = channel.pipeline().firstContext();
+    if (head == null) {
       channel.close();
     } else {
-      nearSocket.close();
+      head.close();
     }
   }
 
   /**
-   * Whether the kernel closes a connection with a reset (SO_LINGER of 0, socket(7)), as it does
-   * with all that a process leaves behind that is killed. A FIN in its place would tell the peer
-   * that everything has arrived.
+   * Sets whether closing sends a reset (SO_LINGER 0, socket(7)) instead of a FIN. This also applies
+   * when the process is killed; a FIN would tell the peer that all bytes have arrived.
    */
   public static void resetOnClose(Channel channel, boolean reset) {
     try {
       channel.config().setOption(ChannelOption.SO_LINGER, reset ? 0 : -1);
     } catch (RuntimeException e) {
-      // the peer was faster: the socket is closed already
+      // the socket is already closed
     }
   }
 
   /**
    * Connects.
    *
-   * @param loop the bootstrap's
-   * @return completes on that loop in any case, which Netty's own future does not if there is no
-   *     socket to be had; then the cause is a {@link ChannelException}
+   * @param loop the bootstrap's event loop
+   * @return completes on {@code loop} even if no socket can be opened, unlike Netty's future; the
+   *     cause is then a {@link ChannelException}
    */
   public static Future<Channel> connect(Bootstrap bootstrap, SocketAddress remote, EventLoop loop) {
     Promise<Channel> result = loop.newPromise();
@@ -129,7 +128,7 @@ public final class Sockets {
     return result;
   }
 
-  /** Runs a task on a channel's event loop, also if the channel moves to another loop meanwhile. */
+  /** Runs a task on a channel's event loop, even if the channel moves to another loop before. */
   public static void run(Channel channel, Runnable task) {
     channel
         .eventLoop()
@@ -143,7 +142,7 @@ public final class Sockets {
             });
   }
 
-  /** A socket address as log lines show it: {@code 192.0.2.1:4000}, {@code [2001:db8::1]:4000}. */
+  /** Formats a socket address for logs: {@code 192.0.2.1:4000}, {@code [2001:db8::1]:4000}. */
   public static String text(@Nullable SocketAddress address) {
     return address instanceof InetSocketAddress
             && ((InetSocketAddress) address).getAddress() != null
@@ -153,48 +152,51 @@ public final class Sockets {
         : "-";
   }
 
-  /** What went wrong, in words, as the value of a {@code key=value} pair. */
+  /** Formats the cause of an error as the value of a {@code key=value} pair. */
   public static String describe(@Nullable Throwable cause) {
     return LogText.value(cause == null ? null : wordsOf(cause));
   }
 
   /**
-   * The system's own words, without the name and number of the call that Netty puts before them,
-   * and without names of Java's classes.
+   * Returns the system's error message, without the failed call and error number that Netty adds
+   * and without Java class names.
    */
   public static String wordsOf(Throwable cause) {
-    Throwable own = systemsOwn(cause);
-    if (own instanceof ClosedChannelException) {
+    Throwable root = unwrap(cause);
+    if (root instanceof ClosedChannelException) {
       return "connection closed";
     }
-    if (own instanceof NotSslRecordException) {
+    if (root instanceof NotSslRecordException) {
       return "the peer does not speak TLS";
     }
-    String message = own.getMessage();
+    String message = root.getMessage();
     if (message == null) {
-      // as words: SocketTimeoutException says as much as its name
-      String name = own.getClass().getSimpleName().replaceFirst("(Exception|Error)$", "");
+      // a message from the class name: SocketTimeoutException is "socket timeout"
+      String name = root.getClass().getSimpleName().replaceFirst("(Exception|Error)$", "");
       return name.replaceAll("(?<=[a-z])(?=[A-Z])", " ").toLowerCase(Locale.ROOT);
     }
-    if (own instanceof UnknownHostException && message.indexOf(' ') < 0) {
+    if (root instanceof UnknownHostException && message.indexOf(' ') < 0) {
       return "unknown host " + message;
     }
     return message.replaceFirst("^.*failed with error\\(-?\\d+\\): ", "");
   }
 
-  /** Netty wraps what the system says of a socket, or a loop, that cannot be made. */
-  private static Throwable systemsOwn(Throwable cause) {
+  /**
+   * Returns the system's exception, which Netty wraps if it cannot create a socket or an event
+   * loop.
+   */
+  private static Throwable unwrap(Throwable cause) {
     Throwable inner = cause.getCause();
     boolean wraps =
         cause instanceof ChannelException
             || cause instanceof IllegalStateException
             || cause instanceof InvocationTargetException;
-    return wraps && inner != null ? systemsOwn(inner) : cause;
+    return wraps && inner != null ? unwrap(inner) : cause;
   }
 
   /**
-   * Whether a write failed because the connection was closed for writing before (EPIPE), and not by
-   * the reset that it met (ECONNRESET): Linux says EPIPE if the reset came behind a FIN.
+   * Returns whether a write failed with EPIPE rather than ECONNRESET. Linux reports EPIPE if the
+   * reset followed a FIN.
    */
   public static boolean isBrokenPipe(@Nullable Throwable cause) {
     Throwable inner = cause;
@@ -204,7 +206,7 @@ public final class Sockets {
     return inner != null && String.valueOf(inner.getMessage()).contains("Broken pipe");
   }
 
-  /** What a codec's exception wraps, if anything. */
+  /** Returns the cause of a {@link CodecException}, or else the exception itself. */
   public static Throwable rootOf(Throwable cause) {
     Throwable inner = cause.getCause();
     return cause instanceof CodecException && inner != null ? inner : cause;

@@ -18,22 +18,22 @@ import io.netty.channel.socket.nio.NioSocketChannel;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
-/** How sockets are driven: one of Netty's native transports, or Java's own. */
-@SuppressWarnings("ImmutableEnumChecker") // functions without state
+/** The I/O transport: one of Netty's native transports, or NIO. */
+@SuppressWarnings("ImmutableEnumChecker") // stateless functions
 public enum Transport {
-  /** Linux. */
+  /** Linux, native. */
   EPOLL(
       Epoll::isAvailable,
-      SteadyEpoll::newFactory,
+      EpollWorkaround::newFactory,
       EpollServerSocketChannel.class,
       EpollSocketChannel.class),
-  /** macOS and BSD. */
+  /** macOS and BSD, native. */
   KQUEUE(
       KQueue::isAvailable,
       KQueueIoHandler::newFactory,
       KQueueServerSocketChannel.class,
       KQueueSocketChannel.class),
-  /** Anywhere. */
+  /** Java NIO: all platforms. */
   NIO(() -> true, NioIoHandler::newFactory, NioServerSocketChannel.class, NioSocketChannel.class);
 
   private final BooleanSupplier available;
@@ -52,41 +52,39 @@ public enum Transport {
     this.channel = channel;
   }
 
-  /** The fastest that works on this machine. */
+  /** Returns the fastest transport that is available on this machine. */
   public static Transport best() {
     for (Transport transport : values()) {
       if (transport.available()) {
         return transport;
       }
     }
-    throw new AssertionError("NIO works anywhere");
+    throw new AssertionError("NIO is always available");
   }
 
-  /** Whether it works on this machine. */
+  /** Returns whether the transport is available on this machine. */
   public boolean available() {
     return available.getAsBoolean();
   }
 
   /**
-   * Event loops of this transport, on daemon threads. One that ends before they are shut down ends
-   * the process.
+   * Creates event loops on daemon threads. The process ends if a loop terminates before the group
+   * is shut down.
    *
-   * @throws ChannelException if the system does not give them what they need, descriptors that is
+   * @throws ChannelException if the system lacks the resources, such as file descriptors
    */
   public EventLoopGroup newEventLoops(int threads) {
     try {
-      return VitalEventLoops.of(threads, handlerFactory.get());
+      return FailFastEventLoopGroup.of(threads, handlerFactory.get());
     } catch (IllegalStateException e) {
-      throw new ChannelException("event loops do not start: " + Sockets.wordsOf(e), e);
+      throw new ChannelException("cannot create event loops: " + Sockets.wordsOf(e), e);
     }
   }
 
-  /** The class of a listening socket. */
   public Class<? extends ServerSocketChannel> serverChannel() {
     return serverChannel;
   }
 
-  /** The class of a connected socket. */
   public Class<? extends SocketChannel> channel() {
     return channel;
   }

@@ -32,7 +32,7 @@ public final class UnreadBytes {
       return Unpooled.EMPTY_BUFFER;
     }
     FileDescriptor socket = ((EpollSocketChannel) channel).fd();
-    ByteBuf bytes = channel.alloc().directBuffer(ReceiveBuffer.NARROW, MAX_BYTES);
+    ByteBuf bytes = channel.alloc().directBuffer(ReceiveBuffer.INITIAL_MAX, MAX_BYTES);
     try {
       int read = 1;
       while (read > 0 && bytes.ensureWritable(1, true) != 1) {

@@ -14,8 +14,8 @@ import java.nio.channels.SocketChannel;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Urgent data stays in the stream where it was sent (SO_OOBINLINE, socket(7)): telnet's Synch and
- * FTP's ABOR rely on the byte, which the kernel would take out. The urgent mark is not kept.
+ * Keeps urgent data in the byte stream (SO_OOBINLINE, socket(7)). The kernel would remove the
+ * urgent byte, which telnet's Synch and FTP's ABOR rely on. The urgent mark is lost.
  */
 final class UrgentData {
   private static final ChannelOption<Integer> LINUX =
@@ -36,11 +36,11 @@ final class UrgentData {
         channel.config().setOption(Jdk.OPTION, true);
       }
     } catch (ChannelException e) {
-      // closed already
+      // already closed
     }
   }
 
-  /** The JDK has a name for it that only its set of options shows; looked up for NIO alone. */
+  /** The JDK exposes the option only by name in the supported options. Loaded for NIO only. */
   private static final class Jdk {
     static final @Nullable ChannelOption<Boolean> OPTION = find();
 
@@ -53,7 +53,7 @@ final class UrgentData {
           }
         }
       } catch (IOException e) {
-        // no descriptors: then there is no connection to set it on either
+        // no file descriptor left, so no connection needs the option
       }
       return null;
     }

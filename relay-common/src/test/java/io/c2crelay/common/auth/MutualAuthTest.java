@@ -15,7 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The vectors were made with Python's hmac and hashlib, from docs/protocol.md section 3. */
+/** Test vectors computed with Python's hmac and hashlib from docs/protocol.md section 3. */
 class MutualAuthTest {
   private static final String PREAMBLE = "c24332430d0a1a0a0101000000000000";
   private static final String AGENT_PROOF =
@@ -26,7 +26,7 @@ class MutualAuthTest {
   private final MutualAuth auth = MutualAuth.of(bytesFrom(0x00, 32));
   private final Handshake handshake = Handshake.of(PREAMBLE, 7, "lab");
 
-  /** What a transcript is made of. */
+  /** The inputs of a transcript. */
   private record Handshake(
       byte[] preamble, byte[] binding, byte[] nonceR, int version, Frame.Auth answer) {
 
@@ -60,34 +60,34 @@ class MutualAuthTest {
         + "fa6ba6b3d08bd8b0f7273157534b65df161072d7d9df1a2a95f1708c0f69c5fc,"
         + "7f74c20fef81b5919364961e96e3ee5ca5f438062b332f10248556ec11e84367"
   })
-  void theProofsAreThoseOfTheDocument(
+  void proofsMatchVectors(
       String preamble, long epoch, String label, int dataMode, String agent, String relay) {
-    Handshake shake = Handshake.of(preamble, epoch, label);
-    Frame.Auth proven = auth.prove(shake.transcript(), shake.answer());
+    Handshake vector = Handshake.of(preamble, epoch, label);
+    Frame.Auth proven = auth.prove(vector.transcript(), vector.answer());
     assertThat(ByteBufUtil.hexDump(proven.proof())).isEqualTo(agent);
-    Frame.Welcome welcome = auth.welcome(shake.transcript(), dataMode);
+    Frame.Welcome welcome = auth.welcome(vector.transcript(), dataMode);
     assertThat(ByteBufUtil.hexDump(welcome.proof())).isEqualTo(relay);
     assertThat(welcome.dataMode()).isEqualTo(dataMode);
-    assertThat(auth.holds(shake.transcript(), proven)).isTrue();
-    assertThat(auth.holds(shake.transcript(), welcome)).isTrue();
+    assertThat(auth.holds(vector.transcript(), proven)).isTrue();
+    assertThat(auth.holds(vector.transcript(), welcome)).isTrue();
   }
 
   @Test
-  void provingChangesNothingButTheProof() {
+  void proveSetsOnlyTheProof() {
     Frame.Auth proven = auth.prove(handshake.transcript(), handshake.answer());
-    assertThat(payload(proven).subList(0, proven.unprovenLength()))
-        .isEqualTo(payload(handshake.answer()).subList(0, proven.unprovenLength()));
+    assertThat(payload(proven).subList(0, proven.lengthBeforeProof()))
+        .isEqualTo(payload(handshake.answer()).subList(0, proven.lengthBeforeProof()));
   }
 
   @Test
-  void aChangedBitOfThePreambleBreaksBothProofs() {
-    List<Integer> refused = new ArrayList<>();
+  void preambleBitFlipInvalidatesProofs() {
+    List<Integer> unparsable = new ArrayList<>();
     for (int bit = 0; bit < 128; bit++) {
       byte[] changed = flip(handshake.preamble(), bit);
       if (Preamble.read(Unpooled.wrappedBuffer(changed)) == null) {
-        refused.add(bit / 8);
+        unparsable.add(bit / 8);
       } else {
-        assertBroken(
+        assertProofsRejected(
             "preamble",
             bit,
             new Handshake(
@@ -98,15 +98,15 @@ class MutualAuthTest {
                 handshake.answer()));
       }
     }
-    // an impossible range of versions or an unknown kind goes no further than the preamble
-    assertThat(refused).isNotEmpty().containsOnly(8, 9, 10);
+    // an invalid version range or an unknown kind fails to parse
+    assertThat(unparsable).isNotEmpty().containsOnly(8, 9, 10);
   }
 
   @Test
-  void aChangedBitOfTheBindingBreaksBothProofs() {
+  void bindingBitFlipInvalidatesProofs() {
     for (int bit = 0; bit < 256; bit++) {
       byte[] changed = flip(handshake.binding(), bit);
-      assertBroken(
+      assertProofsRejected(
           "binding",
           bit,
           new Handshake(
@@ -119,10 +119,10 @@ class MutualAuthTest {
   }
 
   @Test
-  void aChangedBitOfTheChallengeBreaksBothProofs() {
+  void challengeBitFlipInvalidatesProofs() {
     for (int bit = 0; bit < 256; bit++) {
       byte[] changed = flip(handshake.nonceR(), bit);
-      assertBroken(
+      assertProofsRejected(
           "nonce",
           bit,
           new Handshake(
@@ -133,7 +133,7 @@ class MutualAuthTest {
               handshake.answer()));
     }
     for (int bit = 0; bit < 8; bit++) {
-      assertBroken(
+      assertProofsRejected(
           "version",
           bit,
           new Handshake(
@@ -146,38 +146,38 @@ class MutualAuthTest {
   }
 
   @Test
-  void aChangedBitOfTheAnswerBreaksBothProofs() {
+  void authChangeInvalidatesProofs() {
     byte[] nonce = bytesFrom(0x80, 32);
     byte[] instance = bytesFrom(0xa0, 16);
     for (int bit = 0; bit < 256; bit++) {
-      assertBroken("nonce", bit, answering(flip(nonce, bit), instance, 7, "lab"));
+      assertProofsRejected("nonce", bit, withAuth(flip(nonce, bit), instance, 7, "lab"));
     }
     for (int bit = 0; bit < 128; bit++) {
-      assertBroken("instance", bit, answering(nonce, flip(instance, bit), 7, "lab"));
+      assertProofsRejected("instance", bit, withAuth(nonce, flip(instance, bit), 7, "lab"));
     }
     for (int bit = 0; bit < 64; bit++) {
-      assertBroken("epoch", bit, answering(nonce, instance, 7 ^ 1L << bit, "lab"));
+      assertProofsRejected("epoch", bit, withAuth(nonce, instance, 7 ^ 1L << bit, "lab"));
     }
     for (String label : List.of("", "la", "lac", "Lab", "labb", "lab ")) {
-      assertBroken("label", 0, answering(nonce, instance, 7, label));
+      assertProofsRejected("label", 0, withAuth(nonce, instance, 7, label));
     }
   }
 
   @Test
-  void aChangedBitOfAProofBreaksIt() {
+  void proofBitFlipIsRejected() {
     Transcript transcript = handshake.transcript();
     Frame.Auth proven = auth.prove(transcript, handshake.answer());
     Frame.Welcome welcome = auth.welcome(transcript, 0);
     for (int bit = 0; bit < 256; bit++) {
       Frame.Auth forged = proven.withProof(flip(proven.proof(), bit));
       assertThat(auth.holds(transcript, forged)).as("proofA, bit %d", bit).isFalse();
-      Frame.Welcome posed = Frame.Welcome.of(flip(welcome.proof(), bit), 0);
-      assertThat(auth.holds(transcript, posed)).as("proofR, bit %d", bit).isFalse();
+      Frame.Welcome forgedWelcome = Frame.Welcome.of(flip(welcome.proof(), bit), 0);
+      assertThat(auth.holds(transcript, forgedWelcome)).as("proofR, bit %d", bit).isFalse();
     }
   }
 
   @Test
-  void aChangedDataModeBreaksTheRelaysProof() {
+  void dataModeChangeInvalidatesRelayProof() {
     Frame.Welcome welcome = auth.welcome(handshake.transcript(), 0);
     for (int mode = 1; mode < 256; mode++) {
       Frame.Welcome changed = Frame.Welcome.of(welcome.proof(), mode);
@@ -186,7 +186,7 @@ class MutualAuthTest {
   }
 
   @Test
-  void aReflectedProofIsNone() {
+  void reflectedProofIsRejected() {
     Transcript transcript = handshake.transcript();
     Frame.Auth proven = auth.prove(transcript, handshake.answer());
     Frame.Welcome welcome = auth.welcome(transcript, 0);
@@ -196,7 +196,7 @@ class MutualAuthTest {
 
   @ParameterizedTest
   @ValueSource(ints = {0, 7, 128, 255})
-  void anotherKeyProvesNothing(int bit) {
+  void proofOfOtherKeyIsRejected(int bit) {
     MutualAuth other = MutualAuth.of(flip(bytesFrom(0x00, 32), bit));
     Transcript transcript = handshake.transcript();
     assertThat(auth.holds(transcript, other.prove(transcript, handshake.answer()))).isFalse();
@@ -204,27 +204,27 @@ class MutualAuthTest {
   }
 
   @Test
-  void anUnprovenAnswerDoesNotHold() {
+  void zeroProofIsRejected() {
     assertThat(auth.holds(handshake.transcript(), handshake.answer())).isFalse();
   }
 
   @Test
-  void clearsTheKeyItWasGivenAndPrintsNone() {
+  void keyIsClearedAndNotPrinted() {
     byte[] key = bytesFrom(0x11, 32);
     assertThat(MutualAuth.of(key)).hasToString("MutualAuth");
     assertThat(key).containsOnly(0);
   }
 
-  private void assertBroken(String part, int bit, Handshake changed) {
-    Transcript seen = handshake.transcript();
-    Frame.Auth proven = auth.prove(seen, handshake.answer());
+  private void assertProofsRejected(String part, int bit, Handshake changed) {
+    Transcript original = handshake.transcript();
+    Frame.Auth proven = auth.prove(original, handshake.answer());
     assertThat(auth.holds(changed.transcript(), proven)).as("%s, bit %d", part, bit).isFalse();
-    assertThat(auth.holds(changed.transcript(), auth.welcome(seen, 0)))
+    assertThat(auth.holds(changed.transcript(), auth.welcome(original, 0)))
         .as("%s, bit %d", part, bit)
         .isFalse();
   }
 
-  private Handshake answering(byte[] nonce, byte[] instance, long epoch, String label) {
+  private Handshake withAuth(byte[] nonce, byte[] instance, long epoch, String label) {
     return new Handshake(
         handshake.preamble(),
         handshake.binding(),

@@ -16,26 +16,26 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class SharedKeyTest {
-  /** By Python: pbkdf2_hmac("sha256", key, b"c2crelay/1 key", 600000, 32). */
-  private static final String BATTERY =
+  /** Computed with Python: pbkdf2_hmac("sha256", key, b"c2crelay/1 key", 600000, 32). */
+  private static final String ASCII_DERIVED =
       "698e3414f8e86961d8a4f97fd264438d11387716cb27b5f502b9468c317bf71a";
 
-  private static final String BEYOND_ASCII =
+  private static final String NON_ASCII_DERIVED =
       "0291253eb4d88bd035be0c70b4bfdffaf60ac8cdd9c04f910b6abb15bc31458d";
 
   @ParameterizedTest
   @CsvSource(
       ignoreLeadingAndTrailingWhitespace = false,
       value = {
-        "correct horse battery staple," + BATTERY,
-        "' \t\r\ncorrect horse battery staple\n '," + BATTERY,
-        "Schl\u00fcssel-\u9375-\uD83D\uDD11," + BEYOND_ASCII,
-        // the same text typed on a machine that decomposes: u and a combining diaeresis
-        "Schlu\u0308ssel-\u9375-\uD83D\uDD11," + BEYOND_ASCII
+        "correct horse battery staple," + ASCII_DERIVED,
+        "' \t\r\ncorrect horse battery staple\n '," + ASCII_DERIVED,
+        "Schl\u00fcssel-\u9375-\uD83D\uDD11," + NON_ASCII_DERIVED,
+        // decomposed: u and a combining diaeresis
+        "Schlu\u0308ssel-\u9375-\uD83D\uDD11," + NON_ASCII_DERIVED
       })
-  void isStretchedAsTheDocumentSays(String text, String stretched) throws Exception {
-    MutualAuth actual = SharedKey.of(text).stretch().get(30, TimeUnit.SECONDS);
-    MutualAuth expected = MutualAuth.of(ByteBufUtil.decodeHexDump(stretched));
+  void derivationMatchesVectors(String text, String derived) throws Exception {
+    MutualAuth actual = SharedKey.of(text).deriveKey().get(30, TimeUnit.SECONDS);
+    MutualAuth expected = MutualAuth.of(ByteBufUtil.decodeHexDump(derived));
     Frame.Auth auth =
         Frame.Auth.of(
             new byte[32], InstanceId.read(Unpooled.wrappedBuffer(new byte[16])), 1, "any");
@@ -51,7 +51,7 @@ class SharedKeyTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"", " ", "\t\r\n", "\u0000"})
-  void anEmptyKeyIsNone(String text) {
+  void emptyKeyIsRejected(String text) {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> SharedKey.of(text))
         .withMessage("the key is empty");
@@ -63,7 +63,7 @@ class SharedKeyTest {
     "1234567890123456789, false",
     "12345678901234567890, true",
     "123456789012345678901, true",
-    // trimmed and composed before it is measured
+    // measured after trimming and normalisation
     "'  1234567890123456789  ', false",
     "u\u0308234567890123456789, false"
   })
@@ -72,7 +72,7 @@ class SharedKeyTest {
   }
 
   @Test
-  void isNeverPrinted() {
+  void toStringHidesKey() {
     assertThat(SharedKey.of("secret")).hasToString("SharedKey(***)");
   }
 }

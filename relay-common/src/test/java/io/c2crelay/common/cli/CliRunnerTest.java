@@ -65,7 +65,7 @@ class CliRunnerTest {
         "a b",
         "--pool\u00e9"
       })
-  void anyKeyWorksAsGiven(String key) {
+  void keyIsTakenVerbatim(String key) {
     assertThat(run("1", key)).isEqualTo(CliRunner.OK);
     assertThat(command.key).isEqualTo(key);
   }
@@ -82,12 +82,12 @@ class CliRunnerTest {
         "--key-file=x",
         "plain"
       })
-  void anythingGoesAfterTheEndOfOptions(String key) {
+  void keyAfterDoubleDashIsTakenVerbatim(String key) {
     assertThat(run("--", "1", key)).isEqualTo(CliRunner.OK);
     assertThat(command.key).isEqualTo(key);
   }
 
-  /** It is named only where it cannot be a key: when it is hardly longer than an option. */
+  /** The message names the option only if its length rules out a key. */
   @ParameterizedTest
   @CsvSource({
     "--drian, ' --drian (did you mean --drain?)'",
@@ -100,16 +100,16 @@ class CliRunnerTest {
     "--secret-words-of-mine, ''",
     "--secret-words-of-mine=x, ''"
   })
-  void whatLooksLikeAMistypedOptionIsRefused(String word, String named) {
+  void misspeltOptionIsRejected(String word, String named) {
     assertUsage(
-        "unknown option" + named + " in argument 2; a key that looks like one goes after --",
+        "unknown option" + named + " in argument 2; put -- before a key that looks like an option",
         "1",
         word);
   }
 
   @Test
-  void aGarbledArgumentIsRefusedEverywhere() {
-    String message = " is not text in this locale; put the key in a file and give --key-file";
+  void undecodableArgumentIsRejected() {
+    String message = " cannot be decoded in this locale; put the key in a file and use --key-file";
     assertUsage("argument 2" + message, "1", "secret\uFFFD");
     assertUsage("argument 3" + message, "--", "1", "secret\uFFFD");
     assertUsage("argument 1" + message, "--key-file=\uFFFD", "1");
@@ -125,8 +125,8 @@ class CliRunnerTest {
         "secret                | PORT must be a whole number",
         "99999999999           | PORT must be a whole number",
         "1 --threads secret    | --threads must be a whole number",
-        "1 --threads           | --threads needs a value",
-        "1 --threads --drain=1 | --threads needs a value",
+        "1 --threads           | --threads requires a value",
+        "1 --threads --drain=1 | --threads requires a value",
         "1 --threads 1 --threads 2 | --threads is given twice",
         "1 --drain secret      | --drain must be a duration such as 500ms, 15s, 2m or 1h",
         "1 --drain off         | --drain must be a duration such as 500ms, 15s, 2m or 1h",
@@ -135,15 +135,15 @@ class CliRunnerTest {
         "1 --log-level secret  | --log-level must be one of error, warn, info, debug, trace",
         "1 --log-level INFO    | --log-level must be one of error, warn, info, debug, trace",
         "1 --transport secret  | --transport must be one of auto, epoll, kqueue, nio",
-        "1 --help=secret       | the arguments are not understood",
-        "666 secret            | PORT is the number of the beast",
+        "1 --help=secret       | invalid arguments",
+        "666 secret            | PORT must not be 666",
       })
-  void aWrongLineIsOneClearSentenceThatRepeatsNothing(String args, String message) {
+  void usageErrorDoesNotRepeatArguments(String args, String message) {
     assertUsage(message, args == null ? new String[0] : args.split(" +"));
   }
 
   @Test
-  void optionsReachTheirFields() {
+  void optionsSetFields() {
     assertThat(
             run(
                 "--drain",
@@ -165,42 +165,42 @@ class CliRunnerTest {
   }
 
   @Test
-  void defaultsStayAsTheyAreInitialised() {
+  void omittedOptionsKeepDefaults() {
     assertThat(run("1")).isEqualTo(CliRunner.OK);
-    assertThat(command.shared.drain()).isEqualTo(Limits.DEFAULT_DRAIN);
+    assertThat(command.shared.drain()).isEqualTo(Checks.DEFAULT_DRAIN);
     assertThat(command.shared.threads()).isZero();
     assertThat(command.shared.logLevel()).isEqualTo(LogLevel.INFO);
-    assertThat(command.shared.sessionMemory()).isEqualTo(Limits.defaultSessionMemory());
+    assertThat(command.shared.sessionMemory()).isEqualTo(Checks.defaultSessionMemory());
     assertThat(command.idle).isEqualTo(Duration.ofSeconds(90));
   }
 
   @Test
-  void helpGoesToStandardOutputWithEveryDefault() {
+  void helpShowsDefaultsOnStdout() {
     assertThat(run("-h")).isEqualTo(CliRunner.OK);
-    String asShort = out.toString(UTF_8);
+    String shortForm = out.toString(UTF_8);
     out.reset();
     assertThat(run("--help")).isEqualTo(CliRunner.OK);
-    assertThat(out.toString(UTF_8)).isEqualTo(asShort);
+    assertThat(out.toString(UTF_8)).isEqualTo(shortForm);
     assertThat(out.toString(UTF_8))
         .startsWith("Usage: sample [OPTIONS] PORT [KEY]")
         .contains("default: 30s", "default: info", "default: auto", "default: 0", "default: 90s")
-        .contains("here " + Sizes.format(Limits.defaultSessionMemory()));
+        .contains("here " + Sizes.format(Checks.defaultSessionMemory()));
     assertThat(err.size()).isZero();
   }
 
   @Test
-  void versionGoesToStandardOutput() {
+  void versionGoesToStdout() {
     assertThat(run("-V")).isEqualTo(CliRunner.OK);
-    String asShort = out.toString(UTF_8);
+    String shortForm = out.toString(UTF_8);
     out.reset();
     assertThat(run("--version")).isEqualTo(CliRunner.OK);
-    assertThat(out.toString(UTF_8)).isEqualTo(asShort);
+    assertThat(out.toString(UTF_8)).isEqualTo(shortForm);
     assertThat(out.toString(UTF_8)).isEqualTo("sample development" + System.lineSeparator());
     assertThat(err.size()).isZero();
   }
 
   @Test
-  void aRefusalIsOneLineAndExitCodeOne() {
+  void startupFailureIsOneLineAndExitCode1() {
     assertThat(run("1001")).isEqualTo(CliRunner.REFUSED);
     assertThat(err.toString(UTF_8))
         .isEqualTo("sample: port 1001 is\\nin use" + System.lineSeparator());
@@ -209,7 +209,7 @@ class CliRunnerTest {
 
   @ParameterizedTest
   @CsvSource({"1002, unexpected", "1003, drain.failed"})
-  void theUnexpectedIsLoggedAndExitCodeOne(String port, String event) {
+  void unexpectedErrorIsLoggedAndExitCode1(String port, String event) {
     Logger logger = (Logger) LoggerFactory.getLogger(CliRunner.class);
     ListAppender<ILoggingEvent> logged = new ListAppender<>();
     logged.start();
@@ -227,7 +227,7 @@ class CliRunnerTest {
   }
 
   @Test
-  void aCleanStopDrainsAndIsExitCodeZero() {
+  void stopDrainsAndExitsWithCode0() {
     assertThat(run("1")).isEqualTo(CliRunner.OK);
     assertThat(command.drained).isTrue();
   }
@@ -236,7 +236,7 @@ class CliRunnerTest {
     err.reset();
     assertThat(run(args)).isEqualTo(CliRunner.USAGE);
     assertThat(err.toString(UTF_8).split("\\R"))
-        .containsExactly("sample: " + message, "Try --help for what it takes.");
+        .containsExactly("sample: " + message, "Try --help for usage.");
     assertThat(out.size()).isZero();
     assertThat(command.drained).isFalse();
   }
@@ -270,7 +270,7 @@ class CliRunnerTest {
     @Override
     public Integer config(Map<String, String> env) {
       if (port == 666) {
-        throw new IllegalArgumentException("PORT is the number of the beast");
+        throw new IllegalArgumentException("PORT must not be 666");
       }
       return port;
     }

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 class DescriptorLimitTest {
 
   @Test
-  void aLimitThatLeavesNothingForSessionsIsRefused() throws Exception {
+  void limitBelowMinimumIsRejected() throws Exception {
     assertThatThrownBy(() -> DescriptorLimit.check(63))
         .isInstanceOf(StartupException.class)
         .hasMessage(
@@ -18,7 +18,7 @@ class DescriptorLimitTest {
   }
 
   @Test
-  void theLimitOfThisProcessIsKnown() throws Exception {
+  void limitOfThisProcessIsKnown() throws Exception {
     assertThat(DescriptorLimit.get()).isPositive();
     DescriptorLimit.check();
   }

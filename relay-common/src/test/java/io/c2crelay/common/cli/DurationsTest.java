@@ -21,7 +21,7 @@ class DurationsTest {
     "007s, PT7S",
     "999999999h, PT999999999H"
   })
-  void readsUnits(String text, Duration expected) {
+  void parsesUnits(String text, Duration expected) {
     assertThat(Durations.parse(text)).isEqualTo(expected);
     assertThat(Durations.parseOrOff(text)).isEqualTo(expected);
   }
@@ -46,7 +46,7 @@ class DurationsTest {
         "١s",
         "1s\n"
       })
-  void refusesTheRestWithoutRepeatingIt(String text) {
+  void rejectsInvalidTextWithoutRepeatingIt(String text) {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> Durations.parse(text))
         .withMessage("must be a duration such as 500ms, 15s, 2m or 1h");
@@ -57,14 +57,14 @@ class DurationsTest {
 
   @ParameterizedTest
   @ValueSource(strings = "off")
-  void offIsZeroWhereItMakesSense(String text) {
+  void offIsZeroIfAllowed(String text) {
     assertThat(Durations.parseOrOff(text)).isZero();
     assertThatIllegalArgumentException().isThrownBy(() -> Durations.parse(text));
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"0s", "25ms", "1500ms", "15s", "90s", "2m", "90m", "1h", "720h"})
-  void writesWhatItReads(String text) {
+  void formatsWhatItParses(String text) {
     assertThat(Durations.format(Durations.parse(text))).isEqualTo(text);
   }
 }

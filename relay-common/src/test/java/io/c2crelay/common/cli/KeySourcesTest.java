@@ -30,12 +30,12 @@ class KeySourcesTest {
   }
 
   @Test
-  void noSourceIsNoKey() throws Exception {
+  void noSourceReturnsNull() throws Exception {
     assertThat(KeySources.key(null, null, NO_ENV)).isNull();
   }
 
   @Test
-  void eachSourceAloneGivesTheKey() throws Exception {
+  void eachSourceProvidesTheKey() throws Exception {
     assertThat(KeySources.key(SECRET, null, NO_ENV)).isNotNull();
     assertThat(KeySources.key(null, file(SECRET), NO_ENV)).isNotNull();
     assertThat(KeySources.key(null, null, Map.of("C2C_KEY", SECRET))).isNotNull();
@@ -43,7 +43,7 @@ class KeySourcesTest {
 
   @ParameterizedTest
   @CsvSource({"true, true, false", "true, false, true", "false, true, true", "true, true, true"})
-  void twoSourcesAreTooMany(boolean argument, boolean file, boolean variable) {
+  void severalSourcesAreRejected(boolean argument, boolean file, boolean variable) {
     assertThatIllegalArgumentException()
         .isThrownBy(
             () ->
@@ -56,21 +56,20 @@ class KeySourcesTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"", " ", "\t "})
-  void anEmptyKeyIsRefusedFromEverySource(String empty) {
+  void emptyKeyIsRejected(String empty) {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> KeySources.key(empty, null, NO_ENV))
-        .withMessage("KEY is empty: a key has at least one character");
+        .withMessage("KEY must not be empty");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> KeySources.key(null, null, Map.of("C2C_KEY", empty)))
-        .withMessage("C2C_KEY is empty: a key has at least one character");
+        .withMessage("C2C_KEY must not be empty");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> KeySources.key(null, file(empty + "\n" + SECRET), NO_ENV))
-        .withMessage(
-            "the first line of the file given with --key-file is empty: a key has at least one character");
+        .withMessage("the first line of the file given with --key-file must not be empty");
   }
 
   @Test
-  void aGarbledVariableIsRefused() {
+  void undecodableVariableIsRejected() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> KeySources.key(null, null, Map.of("C2C_KEY", "k\uFFFDy")))
         .withMessageContaining("--key-file");
@@ -85,36 +84,35 @@ class KeySourcesTest {
         "k\u00fc\ud0a4\rmore",
         "\uFEFFk\u00fc\ud0a4\n\uFFFF"
       })
-  void theFirstLineOfAFileCounts(String content) throws Exception {
+  void readsFirstLineOfFile(String content) throws Exception {
     assertThat(KeySources.firstLine(file(content))).isEqualTo("k\u00fc\ud0a4");
   }
 
   @Test
-  void whatFollowsTheFirstLineNeedNotBeText() throws Exception {
+  void bytesAfterFirstLineAreIgnored() throws Exception {
     assertThat(KeySources.firstLine(file(new byte[] {'k', '\n', (byte) 0xFF, 0}))).isEqualTo("k");
   }
 
   @Test
-  void aFileThatCannotBeReadIsTheMachinesRefusal() throws Exception {
-    refused(dir.resolve("absent").toString(), "the file given with --key-file does not exist");
-    refused(dir.toString(), "the file given with --key-file cannot be read");
-    refused(
+  void unreadableFileIsStartupFailure() throws Exception {
+    assertFails(dir.resolve("absent").toString(), "the file given with --key-file does not exist");
+    assertFails(dir.toString(), "the file given with --key-file cannot be read");
+    assertFails(
         file(new byte[] {'k', (byte) 0xFF}),
         "the first line of the file given with --key-file is not UTF-8");
-    refused(
-        file("k".repeat(5000)),
-        "the first line of the file given with --key-file is too long to be a key");
-    refused("a\0b", "the file given with --key-file has a name this system does not allow");
+    assertFails(
+        file("k".repeat(5000)), "the first line of the file given with --key-file is too long");
+    assertFails("a\0b", "the file given with --key-file has an invalid path");
   }
 
-  private static void refused(String file, String message) {
+  private static void assertFails(String file, String message) {
     assertThatExceptionOfType(StartupException.class)
         .isThrownBy(() -> KeySources.key(null, file, NO_ENV))
         .withMessage(message);
   }
 
   @Test
-  void generatedKeysAre32UrlSafeCharactersWithoutADashInFront() {
+  void generatedKeysAre32UrlSafeCharacters() {
     assertThat(IntStream.range(0, 1000).mapToObj(i -> KeySources.generate()))
         .allSatisfy(key -> assertThat(key).matches("[A-Za-z0-9_][A-Za-z0-9_-]{31}"))
         .doesNotHaveDuplicates();

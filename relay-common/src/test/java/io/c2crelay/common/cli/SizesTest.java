@@ -19,14 +19,14 @@ class SizesTest {
     "2g, 2147483648",
     "999999999g, 1073741822926258176"
   })
-  void readsUnits(String text, long bytes) {
+  void parsesUnits(String text, long bytes) {
     assertThat(Sizes.parse(text)).isEqualTo(bytes);
   }
 
   @ParameterizedTest
   @ValueSource(
       strings = {"", "k", "-1", "1.5m", "1 m", "1kb", "1t", "1234567890", "0x10", "1\u212A"})
-  void refusesTheRestWithoutRepeatingIt(String text) {
+  void rejectsInvalidTextWithoutRepeatingIt(String text) {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> Sizes.parse(text))
         .withMessage("must be a size such as 64k, 1m or 2g");
@@ -34,7 +34,7 @@ class SizesTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"0", "1", "1023", "1k", "1025k", "64k", "1m", "3014m", "2g", "4096g"})
-  void writesWhatItReads(String text) {
+  void formatsWhatItParses(String text) {
     assertThat(Sizes.format(Sizes.parse(text))).isEqualTo(text);
   }
 }

@@ -14,21 +14,21 @@ class StopSignalsTest {
   private final StopSignals signals = new StopSignals(halts::add);
 
   @Test
-  void theFirstSignalAsksForAStop() {
+  void firstSignalRequestsStop() {
     signals.received(15);
     signals.await();
     assertThat(halts).isEmpty();
   }
 
   @Test
-  void theSecondSignalEndsAtOnce() {
+  void secondSignalHalts() {
     signals.received(15);
     signals.received(2);
     assertThat(halts).containsExactly(130);
   }
 
   @Test
-  void anInterruptAsksForAStopToo() {
+  void interruptReturnsFromAwait() {
     Thread.currentThread().interrupt();
     signals.await();
     assertThat(Thread.interrupted()).isTrue();

@@ -13,89 +13,89 @@ import org.junit.jupiter.api.Test;
 
 class HeartbeatTest {
   private final EmbeddedChannel channel = new EmbeddedChannel();
-  private int deaths;
-  private final Heartbeat heartbeat = new Heartbeat(() -> deaths++);
+  private int timeouts;
+  private final Heartbeat heartbeat = new Heartbeat(() -> timeouts++);
 
   @BeforeEach
-  void begin() {
+  void setUp() {
     channel.freezeTime();
     channel.pipeline().addLast(heartbeat);
   }
 
   @AfterEach
   void close() {
-    assertThat(channel.finishAndReleaseAll()).as("frames left over").isFalse();
+    assertThat(channel.finishAndReleaseAll()).as("unread frames").isFalse();
   }
 
   @Test
-  void aPingIsSentAfter10SecondsOfSilence() {
-    pass(9_999);
-    assertSilent();
-    pass(1);
-    assertPinged();
+  void sendsPingAfter10IdleSeconds() {
+    advanceMillis(9_999);
+    assertNothingSent();
+    advanceMillis(1);
+    assertPingSent();
   }
 
   @Test
-  void anyFrameDelaysThePing() {
-    pass(9_000);
-    hear();
-    pass(9_999);
-    assertSilent();
-    pass(1);
-    assertPinged();
+  void anyFrameDelaysPing() {
+    advanceMillis(9_000);
+    receiveFrame();
+    advanceMillis(9_999);
+    assertNothingSent();
+    advanceMillis(1);
+    assertPingSent();
   }
 
   @Test
-  void onePingIsEnough() {
-    pass(10_000);
-    assertPinged();
-    pass(14_999);
-    assertSilent();
+  void sendsSinglePingWhileIdle() {
+    advanceMillis(10_000);
+    assertPingSent();
+    advanceMillis(14_999);
+    assertNothingSent();
   }
 
   @Test
-  void silenceOf25SecondsIsDeath() {
-    pass(24_999);
-    assertThat(deaths).isZero();
-    pass(1);
-    assertThat(deaths).isEqualTo(1);
-    pass(100_000);
-    assertThat(deaths).as("told once").isEqualTo(1);
-    assertPinged();
+  void timesOutAfter25IdleSeconds() {
+    advanceMillis(24_999);
+    assertThat(timeouts).isZero();
+    advanceMillis(1);
+    assertThat(timeouts).isEqualTo(1);
+    advanceMillis(100_000);
+    assertThat(timeouts).as("reported once").isEqualTo(1);
+    assertPingSent();
   }
 
   @Test
-  void silenceIsMeasuredFromTheLastFrame() {
-    pass(24_999);
-    assertPinged();
-    hear();
-    pass(10_000);
-    assertPinged();
-    pass(14_999);
-    assertThat(deaths).isZero();
-    pass(1);
-    assertThat(deaths).isEqualTo(1);
+  void timeoutCountsFromLastFrame() {
+    advanceMillis(24_999);
+    assertPingSent();
+    receiveFrame();
+    advanceMillis(10_000);
+    assertPingSent();
+    advanceMillis(14_999);
+    assertThat(timeouts).isZero();
+    advanceMillis(1);
+    assertThat(timeouts).isEqualTo(1);
   }
 
-  /** The other end takes a connection not heard of for 12 s for one to avoid. */
+  /** The relay avoids agents that were silent for 12 s: PINGs must come more often. */
   @Test
-  void anAnsweredPingIsFollowedByTheNextAfter10SecondsEachTime() {
+  void repeatsPing10SecondsAfterAnswer() {
     for (int round = 0; round < 10; round++) {
-      pass(10_000);
-      assertPinged();
-      pass(30);
+      advanceMillis(10_000);
+      assertPingSent();
+      advanceMillis(30);
       channel.writeInbound(Frame.Pong.of(1));
-      pass(9_999);
-      assertSilent();
-      pass(1);
-      assertPinged();
+      advanceMillis(9_999);
+      assertNothingSent();
+      advanceMillis(1);
+      assertPingSent();
       channel.writeInbound(Frame.Pong.of(2));
     }
-    assertThat(deaths).isZero();
+    assertThat(timeouts).isZero();
   }
 
   @Test
-  void aPingIsAnsweredWithItsValueAndNotPassedOn() {
+  void pingIsAnsweredAndConsumed() {
     channel.writeInbound(Frame.Ping.of(0xfedcba9876543210L));
     Frame.Pong pong = channel.readOutbound();
     assertThat(pong.value()).isEqualTo(0xfedcba9876543210L);
@@ -103,71 +103,71 @@ class HeartbeatTest {
   }
 
   @Test
-  void aPongIsNotPassedOn() {
+  void pongIsConsumed() {
     channel.writeInbound(Frame.Pong.of(1));
     assertThat(channel.inboundMessages()).isEmpty();
-    assertSilent();
+    assertNothingSent();
   }
 
   @Test
-  void anyOtherFrameIsPassedOn() {
+  void otherFramesPassThrough() {
     Frame frame = Frame.GoAway.of(ReasonCode.DRAINING);
     channel.writeInbound(frame);
     assertThat(channel.<Frame>readInbound()).isSameAs(frame);
-    assertSilent();
+    assertNothingSent();
   }
 
   @Test
-  void aPeerThatAsksButDoesNotReadGetsNoAnswer() {
+  void unwritableChannelSendsNoPong() {
     channel.config().setWriteBufferWaterMark(new WriteBufferWaterMark(0, 1));
-    channel.write(Frame.Ping.of(0)); // unflushed: it makes the channel unwritable
+    channel.write(Frame.Ping.of(0)); // not flushed, so the channel becomes unwritable
     assertThat(channel.isWritable()).isFalse();
     channel.writeInbound(Frame.Ping.of(1));
     channel.flush();
     assertThat(channel.<Frame>readOutbound()).isInstanceOf(Frame.Ping.class);
-    assertSilent();
+    assertNothingSent();
   }
 
   @Test
-  void tellsWhenThePeerWasLastHeard() {
+  void lastHeardNanosIsTimeOfLastFrame() {
     long added = heartbeat.lastHeardNanos();
-    pass(7);
+    advanceMillis(7);
     assertThat(heartbeat.lastHeardNanos()).isEqualTo(added);
-    hear();
+    receiveFrame();
     assertThat(heartbeat.lastHeardNanos() - added).isEqualTo(TimeUnit.MILLISECONDS.toNanos(7));
   }
 
   @Test
-  void aClosedConnectionHasNoTimerLeft() {
+  void closeCancelsTimer() {
     channel.close();
-    pass(100_000);
-    assertThat(deaths).isZero();
-    assertSilent();
+    advanceMillis(100_000);
+    assertThat(timeouts).isZero();
+    assertNothingSent();
   }
 
   @Test
-  void onceRemovedItHasNoTimerLeft() {
+  void removalCancelsTimer() {
     channel.pipeline().remove(heartbeat);
-    pass(100_000);
-    assertThat(deaths).isZero();
-    assertSilent();
+    advanceMillis(100_000);
+    assertThat(timeouts).isZero();
+    assertNothingSent();
   }
 
-  private void hear() {
+  private void receiveFrame() {
     channel.writeInbound(Frame.Pong.of(0));
   }
 
-  private void pass(long millis) {
+  private void advanceMillis(long millis) {
     channel.advanceTimeBy(millis, TimeUnit.MILLISECONDS);
     channel.runScheduledPendingTasks();
   }
 
-  private void assertPinged() {
+  private void assertPingSent() {
     assertThat(channel.<Frame>readOutbound()).isInstanceOf(Frame.Ping.class);
-    assertSilent();
+    assertNothingSent();
   }
 
-  private void assertSilent() {
+  private void assertNothingSent() {
     assertThat(channel.outboundMessages()).isEmpty();
   }
 }

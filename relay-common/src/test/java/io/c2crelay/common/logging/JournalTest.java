@@ -16,29 +16,29 @@ class JournalTest {
 
   @Test
   @DisabledOnOs(OS.WINDOWS)
-  void isTheFileThatTheVariableNames() throws IOException {
+  void matchesDeviceAndInode() throws IOException {
     Path file = Files.createFile(directory.resolve("stream"));
     Path other = Files.createFile(directory.resolve("other"));
     String stream =
         Files.getAttribute(file, "unix:dev") + ":" + Files.getAttribute(file, "unix:ino");
-    assertThat(Journal.is(file, stream)).isTrue();
-    assertThat(Journal.is(Files.createSymbolicLink(directory.resolve("link"), file), stream))
+    assertThat(Journal.matches(file, stream)).isTrue();
+    assertThat(Journal.matches(Files.createSymbolicLink(directory.resolve("link"), file), stream))
         .isTrue();
-    assertThat(Journal.is(other, stream)).isFalse();
-    assertThat(Journal.is(directory.resolve("absent"), stream)).isFalse();
+    assertThat(Journal.matches(other, stream)).isFalse();
+    assertThat(Journal.matches(directory.resolve("absent"), stream)).isFalse();
   }
 
   @Test
-  void isNothingWithoutTheVariableOrWithNonsense() throws IOException {
+  void rejectsMissingOrInvalidVariable() throws IOException {
     Path file = Files.createFile(directory.resolve("stream"));
-    assertThat(Journal.is(file, null)).isFalse();
-    assertThat(Journal.is(file, "")).isFalse();
-    assertThat(Journal.is(file, "8:x")).isFalse();
+    assertThat(Journal.matches(file, null)).isFalse();
+    assertThat(Journal.matches(file, "")).isFalse();
+    assertThat(Journal.matches(file, "8:x")).isFalse();
   }
 
   @Test
-  void marksNothingElsewhere() {
-    assertThat(Journal.errorMark(Map.of())).isEmpty();
-    assertThat(Journal.errorMark(Map.of("JOURNAL_STREAM", "1:1"))).isEmpty();
+  void noPrefixOutsideTheJournal() {
+    assertThat(Journal.errorPrefix(Map.of())).isEmpty();
+    assertThat(Journal.errorPrefix(Map.of("JOURNAL_STREAM", "1:1"))).isEmpty();
   }
 }

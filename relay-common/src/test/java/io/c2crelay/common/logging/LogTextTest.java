@@ -28,7 +28,7 @@ class LogTextTest {
 
   @ParameterizedTest
   @MethodSource("texts")
-  void escapesWhatATerminalOrALogReaderWouldObey(String text, String expected) {
+  void escapesControlCharacters(String text, String expected) {
     assertThat(LogText.safe(text)).isEqualTo(expected);
   }
 
@@ -48,13 +48,13 @@ class LogTextTest {
         "a\u202Eb|\"a\\u202eb\"",
         "b\u00fccher|b\u00fccher"
       })
-  void aValueIsBareOrQuoted(String text, String expected) {
+  void quotesValuesIfNecessary(String text, String expected) {
     assertThat(LogText.value(text)).isEqualTo(expected);
     assertThat(LogText.value(null)).isEqualTo("-");
   }
 
   @Test
-  void cutsLongText() {
+  void truncatesLongText() {
     assertThat(LogText.safe("x".repeat(256))).isEqualTo("x".repeat(256));
     assertThat(LogText.safe("x".repeat(257))).isEqualTo("x".repeat(256) + "...");
     assertThat(LogText.safe("\uD83D\uDE00".repeat(1000))).hasSize(256 + 3);

@@ -11,7 +11,7 @@ class LogThrottleTest {
       LogThrottle.of(LoggerFactory.getLogger(LogThrottleTest.class), "test.event", 3);
 
   @Test
-  void someLinesAreAllowedInTenSecondsAndThenSomeAgain() {
+  void limitsLinesPerWindow() {
     long now = System.nanoTime();
     for (int window = 0; window < 3; window++) {
       for (int line = 1; line <= 10; line++) {

@@ -28,8 +28,8 @@ class LoggingTest {
   }
 
   @Test
-  void aLineHasTimeLevelAndMessage() {
-    logger("io.c2crelay.server.Some").info("session.open id={} user={}", 7, "ü");
+  void lineHasTimeLevelAndMessage() {
+    logger("io.c2crelay.relay.Some").info("session.open id={} user={}", 7, "ü");
     assertThat(text())
         .matches(
             "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}(Z|[+-]\\d\\d:\\d\\d) INFO  session.open id=7"
@@ -38,55 +38,55 @@ class LoggingTest {
 
   @ParameterizedTest
   @CsvSource({"ERROR, <3>ERROR", "WARN, '<4>WARN '", "INFO, '<6>INFO '", "DEBUG, <7>DEBUG"})
-  void toTheJournalGoesThePriorityAndNoTime(String level, String begin) {
+  void journalLineHasPriorityAndNoTime(String level, String prefix) {
     Logging.configure(context, sink, true);
     Logging.level(context, LogLevel.DEBUG);
     Level logged = Level.valueOf(level);
-    Logger logger = context.getLogger("io.c2crelay.server.Some");
+    Logger logger = context.getLogger("io.c2crelay.relay.Some");
     logger.log(null, "", Level.toLocationAwareLoggerInteger(logged), "a <3>b", null, null);
-    assertThat(text()).isEqualTo(begin + " a <3>b" + System.lineSeparator());
+    assertThat(text()).isEqualTo(prefix + " a <3>b" + System.lineSeparator());
   }
 
   @Test
-  void aMessageStaysOnOneLine() {
+  void messageStaysOnOneLine() {
     logger("a.B").warn("one\r\ntwo\u2028three\u0085\u001Bfour");
     assertThat(text()).endsWith("WARN  a.B one two three four" + System.lineSeparator());
   }
 
   @Test
-  void aStackIsShown() {
+  void stackTraceIsLogged() {
     logger("a.B").error("unexpected", new IllegalStateException("because"));
     assertThat(text()).contains("ERROR a.B unexpected", "IllegalStateException: because", "\tat ");
   }
 
   @Test
-  void goesOnAfterWritingFailedAndSaysHowManyLinesAreMissing() {
+  void reportsLostLinesAfterWriteFailure() {
     Logger logger = logger("a.B");
     logger.info("first");
     assertThat(text()).endsWith("first\n");
-    sink.fillsUpIn(5);
+    sink.limitSpace(5);
     for (int i = 0; i < 100; i++) {
       logger.info("missing");
     }
     assertThat(text()).contains("first").doesNotContain("missing");
-    sink.fillsUpIn(Integer.MAX_VALUE);
+    sink.limitSpace(Integer.MAX_VALUE);
     logger.info("found");
     assertThat(text().lines().map(LoggingTest::withoutTime).skip(2))
-        .as("behind what was cut short")
+        .as("after the partial line")
         .containsExactly("WARN  log.lost lines=100", "INFO  a.B found");
   }
 
   @Test
-  void whoLogsNeverWaitsForAStreamThatIsStuck() {
+  void loggingDoesNotBlockOnStuckStream() {
     Logger logger = logger("a.B");
-    int lines = LogWriter.MAX_WAITING + 100;
-    sink.stuck.lock();
+    int lines = LogWriter.QUEUE_CAPACITY + 100;
+    sink.writeLock.lock();
     try {
       assertTimeoutPreemptively(
           Duration.ofSeconds(30),
           () -> {
             logger.info("line 0");
-            while (!sink.stuck.hasQueuedThreads()) {
+            while (!sink.writeLock.hasQueuedThreads()) {
               Thread.sleep(1);
             }
             for (int i = 1; i < lines; i++) {
@@ -94,24 +94,24 @@ class LoggingTest {
             }
           });
     } finally {
-      sink.stuck.unlock();
+      sink.writeLock.unlock();
     }
     List<String> written = text().lines().map(LoggingTest::withoutTime).toList();
     assertThat(written)
-        .hasSize(LogWriter.MAX_WAITING + 1 + 1) // one was being written when the queue filled up
+        .hasSize(LogWriter.QUEUE_CAPACITY + 1 + 1) // one line was being written
         .startsWith("INFO  a.B line 0")
         .contains("WARN  log.lost lines=99");
   }
 
   @Test
-  void flushGivesUpOnAStreamThatIsStuck() {
+  void flushTimesOutOnStuckStream() {
     Logger logger = logger("a.B");
-    sink.stuck.lock();
+    sink.writeLock.lock();
     try {
       logger.info("unread");
       assertTimeoutPreemptively(Duration.ofSeconds(30), () -> Logging.flush(context));
     } finally {
-      sink.stuck.unlock();
+      sink.writeLock.unlock();
     }
     assertThat(text()).contains("unread");
   }
@@ -124,16 +124,15 @@ class LoggingTest {
     "DEBUG, DEBUG, WARN",
     "TRACE, TRACE, TRACE"
   })
-  void nettySpeaksUpOnlyForWarningsUnlessAllIsTraced(LogLevel level, String ours, String nettys) {
+  void nettyLoggersHaveOwnLevel(LogLevel level, String ours, String netty) {
     Logger logger = logger("io.c2crelay.X");
     Logging.level(context, level);
     assertThat(logger.getEffectiveLevel()).isEqualTo(Level.valueOf(ours));
-    assertThat(context.getLogger("io.netty.X").getEffectiveLevel())
-        .isEqualTo(Level.valueOf(nettys));
+    assertThat(context.getLogger("io.netty.X").getEffectiveLevel()).isEqualTo(Level.valueOf(netty));
   }
 
   @Test
-  void logbackFindsTheSetUpByItself() {
+  void logbackLoadsTheConfigurator() {
     LoggerContext global = (LoggerContext) LoggerFactory.getILoggerFactory();
     Logger root = global.getLogger(Logger.ROOT_LOGGER_NAME);
     assertThat(root.getAppender("stderr")).isNotNull();
@@ -150,14 +149,14 @@ class LoggingTest {
     return line.replaceFirst("^\\S+ ", "");
   }
 
-  /** A disk that can be full, a pipe that can be stuck. */
+  /** A stream that can run out of space or block. */
   private static final class Sink extends OutputStream {
     private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    private final ReentrantLock stuck = new ReentrantLock();
-    private volatile int room = Integer.MAX_VALUE;
+    private final ReentrantLock writeLock = new ReentrantLock();
+    private volatile int space = Integer.MAX_VALUE;
 
-    void fillsUpIn(int count) {
-      room = count;
+    void limitSpace(int count) {
+      space = count;
     }
 
     @Override
@@ -167,16 +166,16 @@ class LoggingTest {
 
     @Override
     public void write(byte[] line, int from, int length) throws IOException {
-      stuck.lock();
+      writeLock.lock();
       try {
-        int fits = Math.min(room, length);
+        int fits = Math.min(space, length);
         bytes.write(line, from, fits);
-        room -= fits;
+        space -= fits;
         if (fits < length) {
           throw new IOException("No space left on device");
         }
       } finally {
-        stuck.unlock();
+        writeLock.unlock();
       }
     }
 

@@ -17,21 +17,20 @@ import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
- * Any bytes, in any pieces, are read as the tables of docs/protocol.md section 4 say, which are
- * written down here once more: frames are the same bytes when they are written again, and the first
- * wrong one is the last thing that is heard.
+ * Compares the decoding of any bytes, in any pieces, with a model of docs/protocol.md section 4.
+ * Decoded frames are encoded again; an invalid frame ends the decoding.
  *
- * <p>An input is: where (even: control, odd: data), how it is cut into pieces, and what is
- * received.
+ * <p>Input: byte 0 selects the connection (even: control, odd: data), byte 1 seeds the split into
+ * pieces, the rest is received.
  */
 class FrameDecoderFuzzTest {
   private static final String PROTOCOL = "PROTOCOL";
-  private static final String CUT_SHORT = "PROTOCOL, at the end";
+  private static final String INCOMPLETE = "PROTOCOL, at the end";
 
-  /** The largest frame, twice (a buffer doubles), what was read last, and small change. */
-  private static final int MAX_HELD = 64 * 1024;
+  /** Twice the largest frame (a buffer doubles), the last read and a margin. */
+  private static final int MAX_BUFFERED = 64 * 1024;
 
-  private record Rule(boolean onControl, boolean onData, int least, int most) {}
+  private record Rule(boolean onControl, boolean onData, int min, int max) {}
 
   private static final Map<Integer, Rule> RULES =
       Map.ofEntries(
@@ -60,11 +59,11 @@ class FrameDecoderFuzzTest {
     boolean control = (input[0] & 1) == 0;
     byte[] received = Arrays.copyOfRange(input, 2, input.length);
     List<String> expected = expected(control, ByteBuffer.wrap(received));
-    assertThat(heard(control, received, received.length)).as("in one piece").isEqualTo(expected);
-    assertThat(heard(control, received, input[1])).as("in pieces").isEqualTo(expected);
+    assertThat(decoded(control, received, received.length)).as("in one piece").isEqualTo(expected);
+    assertThat(decoded(control, received, input[1])).as("in pieces").isEqualTo(expected);
   }
 
-  // --- what the document says ---
+  // --- the model ---
 
   private static List<String> expected(boolean control, ByteBuffer in) {
     List<String> frames = new ArrayList<>();
@@ -76,8 +75,8 @@ class FrameDecoderFuzzTest {
       boolean fits =
           rule != null
               && (control ? rule.onControl : rule.onData)
-              && length >= rule.least
-              && length <= rule.most;
+              && length >= rule.min
+              && length <= rule.max;
       if (length > (control ? 4096 : 16_380) || !skipped && !fits) {
         frames.add(PROTOCOL);
         return frames;
@@ -91,19 +90,19 @@ class FrameDecoderFuzzTest {
       if (skipped) {
         continue;
       }
-      if (!makesSense(code, payload)) {
+      if (!isValid(code, payload)) {
         frames.add(PROTOCOL);
         return frames;
       }
-      frames.add(Hex.take(buffer(code, asWritten(code, payload))));
+      frames.add(Hex.take(buffer(code, normalise(code, payload))));
     }
     if (in.hasRemaining()) {
-      frames.add(CUT_SHORT);
+      frames.add(INCOMPLETE);
     }
     return frames;
   }
 
-  private static boolean makesSense(int code, byte[] payload) {
+  private static boolean isValid(int code, byte[] payload) {
     return switch (code) {
       case 0x02 -> {
         int label = payload[56] & 0xFF;
@@ -116,7 +115,7 @@ class FrameDecoderFuzzTest {
     };
   }
 
-  /** Type u8, length u8, value; as many as fit exactly. */
+  /** Whether the bytes are fields of type u8, length u8 and value. */
   private static boolean areFields(byte[] payload, int from, int length) {
     int at = from;
     int end = from + length;
@@ -126,8 +125,11 @@ class FrameDecoderFuzzTest {
     return at == end;
   }
 
-  /** What is read of a frame is what matters: unknown reasons are one, addresses have one form. */
-  private static byte[] asWritten(int code, byte[] payload) {
+  /**
+   * Returns the payload as it is encoded again: unknown reasons become 16, addresses are
+   * normalised.
+   */
+  private static byte[] normalise(int code, byte[] payload) {
     byte[] written = payload.clone();
     switch (code) {
       case 0x05, 0x08, 0x14, 0x17 -> {
@@ -136,15 +138,15 @@ class FrameDecoderFuzzTest {
         written[last] = known ? written[last] : 16;
       }
       case 0x12 -> {
-        plainAddress(written, 8);
-        plainAddress(written, 27);
+        normaliseAddress(written, 8);
+        normaliseAddress(written, 27);
       }
       default -> {}
     }
     return written;
   }
 
-  private static void plainAddress(byte[] start, int at) {
+  private static void normaliseAddress(byte[] start, int at) {
     byte[] mapped = Hex.array("00000000000000000000ffff");
     if (start[at] == 6 && Arrays.equals(start, at + 1, at + 13, mapped, 0, 12)) {
       start[at] = 4;
@@ -162,41 +164,41 @@ class FrameDecoderFuzzTest {
         .writeBytes(payload);
   }
 
-  // --- what is heard ---
+  // --- the decoder ---
 
-  /** Frames as they are written again, then what went wrong, if anything. */
-  private static List<String> heard(boolean control, byte[] received, int cut) {
+  /** Returns the decoded frames, encoded again, and then the failure, if any. */
+  private static List<String> decoded(boolean control, byte[] received, int split) {
     UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(false, true);
-    List<String> heard = new ArrayList<>();
-    Listener listener = new Listener(heard);
+    List<String> decoded = new ArrayList<>();
+    Recorder recorder = new Recorder(decoded);
     EmbeddedChannel channel =
-        new EmbeddedChannel(control ? FrameDecoder.ofControl() : FrameDecoder.ofData(), listener);
+        new EmbeddedChannel(control ? FrameDecoder.ofControl() : FrameDecoder.ofData(), recorder);
     channel.config().setAllocator(allocator);
-    SplittableRandom random = new SplittableRandom(cut);
+    SplittableRandom random = new SplittableRandom(split);
     for (int at = 0; at < received.length; ) {
-      int length = cut == received.length ? cut : pieceOf(random, received.length - at);
+      int length = split == received.length ? split : pieceLength(random, received.length - at);
       channel.writeInbound(allocator.buffer(length).writeBytes(received, at, length));
       at += length;
-      assertThat(allocator.metric().usedHeapMemory()).as("bytes held").isLessThan(MAX_HELD);
+      assertThat(allocator.metric().usedHeapMemory()).as("buffered bytes").isLessThan(MAX_BUFFERED);
     }
-    listener.atTheEnd = true;
+    recorder.ended = true;
     channel.finish();
-    assertThat(allocator.metric().usedHeapMemory()).as("bytes leaked").isZero();
-    assertThat(allocator.metric().usedDirectMemory()).as("bytes leaked").isZero();
-    return heard;
+    assertThat(allocator.metric().usedHeapMemory()).as("leaked bytes").isZero();
+    assertThat(allocator.metric().usedDirectMemory()).as("leaked bytes").isZero();
+    return decoded;
   }
 
-  /** Short pieces, which cut headers, and long ones. */
-  private static int pieceOf(SplittableRandom random, int left) {
+  /** Pieces are short, to split headers, or long. */
+  private static int pieceLength(SplittableRandom random, int left) {
     return Math.min(left, 1 + random.nextInt(1 << random.nextInt(10)));
   }
 
-  private static final class Listener extends ChannelInboundHandlerAdapter {
-    private final List<String> heard;
-    private boolean atTheEnd;
+  private static final class Recorder extends ChannelInboundHandlerAdapter {
+    private final List<String> decoded;
+    private boolean ended;
 
-    Listener(List<String> heard) {
-      this.heard = heard;
+    Recorder(List<String> decoded) {
+      this.decoded = decoded;
     }
 
     @Override
@@ -208,13 +210,13 @@ class FrameDecoderFuzzTest {
       for (ByteBuf part = encoder.readOutbound(); part != null; part = encoder.readOutbound()) {
         hex.append(Hex.take(part));
       }
-      heard.add(hex.toString());
+      decoded.add(hex.toString());
     }
 
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-      String protocol = atTheEnd ? CUT_SHORT : PROTOCOL;
-      heard.add(cause instanceof ProtocolException ? protocol : cause.toString());
+      String protocol = ended ? INCOMPLETE : PROTOCOL;
+      decoded.add(cause instanceof ProtocolException ? protocol : cause.toString());
     }
   }
 }

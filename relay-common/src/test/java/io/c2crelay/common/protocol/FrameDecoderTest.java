@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.c2crelay.common.protocol.FrameType.Place;
+import io.c2crelay.common.protocol.FrameType.ConnectionKind;
 import io.c2crelay.common.protocol.GoldenFrames.Golden;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
@@ -31,14 +31,14 @@ class FrameDecoderTest {
   @AfterEach
   void close() {
     for (EmbeddedChannel channel : channels) {
-      assertThat(channel.finishAndReleaseAll()).as("frames left over").isFalse();
+      assertThat(channel.finishAndReleaseAll()).as("unread frames").isFalse();
     }
   }
 
-  private EmbeddedChannel decoder(Place place) {
+  private EmbeddedChannel decoder(ConnectionKind kind) {
     EmbeddedChannel channel =
         new EmbeddedChannel(
-            place == Place.CONTROL ? FrameDecoder.ofControl() : FrameDecoder.ofData());
+            kind == ConnectionKind.CONTROL ? FrameDecoder.ofControl() : FrameDecoder.ofData());
     channels.add(channel);
     return channel;
   }
@@ -47,16 +47,16 @@ class FrameDecoderTest {
 
   @ParameterizedTest
   @MethodSource("io.c2crelay.common.protocol.GoldenFrames#all")
-  void readsTheGoldenBytesWhereTheFrameBelongs(Golden golden) {
-    for (Place place : List.of(Place.CONTROL, Place.DATA)) {
-      EmbeddedChannel channel = decoder(place);
+  void readsGoldenFramesOnTheirConnection(Golden golden) {
+    for (ConnectionKind kind : List.of(ConnectionKind.CONTROL, ConnectionKind.DATA)) {
+      EmbeddedChannel channel = decoder(kind);
       ByteBuf bytes = Hex.bytes(golden.hex());
-      if (golden.place() == Place.BOTH || golden.place() == place) {
+      if (golden.kind() == ConnectionKind.BOTH || golden.kind() == kind) {
         channel.writeInbound(bytes);
-        assertThat(read(channel)).as("on %s", place).isEqualTo(golden.hex());
+        assertThat(read(channel)).as("on %s", kind).isEqualTo(golden.hex());
       } else {
         assertThatThrownBy(() -> channel.writeInbound(bytes))
-            .as("on %s", place)
+            .as("on %s", kind)
             .isInstanceOf(ProtocolException.class)
             .hasMessage("unexpected frame type 0x%x", golden.type().code());
       }
@@ -66,17 +66,18 @@ class FrameDecoderTest {
 
   @ParameterizedTest
   @MethodSource("io.c2crelay.common.protocol.GoldenFrames#all")
-  void aFrameMayBeSplitAnywhere(Golden golden) {
-    Place place = golden.place() == Place.BOTH ? Place.DATA : golden.place();
+  void frameMayBeSplitAnywhere(Golden golden) {
+    ConnectionKind kind =
+        golden.kind() == ConnectionKind.BOTH ? ConnectionKind.DATA : golden.kind();
     byte[] bytes = Hex.array(golden.hex());
     for (int at = 1; at < bytes.length; at++) {
-      EmbeddedChannel channel = decoder(place);
+      EmbeddedChannel channel = decoder(kind);
       channel.writeInbound(Unpooled.copiedBuffer(bytes, 0, at));
       assertThat(channel.inboundMessages()).as("after %d bytes", at).isEmpty();
       channel.writeInbound(Unpooled.copiedBuffer(bytes, at, bytes.length - at));
       assertThat(read(channel)).as("split at %d", at).isEqualTo(golden.hex());
     }
-    EmbeddedChannel channel = decoder(place);
+    EmbeddedChannel channel = decoder(kind);
     for (byte one : bytes) {
       channel.writeInbound(Unpooled.wrappedBuffer(new byte[] {one}));
     }
@@ -85,14 +86,16 @@ class FrameDecoderTest {
 
   @ParameterizedTest
   @EnumSource(
-      value = Place.class,
+      value = ConnectionKind.class,
       names = {"CONTROL", "DATA"})
-  void framesMayBeGluedTogether(Place place) {
+  void readsConcatenatedFrames(ConnectionKind kind) {
     StringBuilder all = new StringBuilder();
     List<Golden> golden =
-        GoldenFrames.all().filter(g -> g.place() == Place.BOTH || g.place() == place).toList();
+        GoldenFrames.all()
+            .filter(g -> g.kind() == ConnectionKind.BOTH || g.kind() == kind)
+            .toList();
     golden.forEach(g -> all.append(g.hex()));
-    EmbeddedChannel channel = decoder(place);
+    EmbeddedChannel channel = decoder(kind);
     channel.writeInbound(Hex.bytes(all.toString()));
     for (Golden expected : golden) {
       assertThat(read(channel)).as(expected.name()).isEqualTo(expected.hex());
@@ -100,8 +103,8 @@ class FrameDecoderTest {
   }
 
   @Test
-  void aFrameThatLingersKeepsItsOwnBytesOnly() {
-    EmbeddedChannel channel = decoder(Place.DATA);
+  void retainedDataKeepsItsBytes() {
+    EmbeddedChannel channel = decoder(ConnectionKind.DATA);
     channel.writeInbound(Hex.bytes("15 000002 aabb 15 000001 cc 15 000004 dd"));
     Frame.Data first = channel.readInbound();
     Frame.Data second = channel.readInbound();
@@ -118,32 +121,32 @@ class FrameDecoderTest {
 
   static Stream<Arguments> sizes() {
     return Stream.of(
-        size(Place.CONTROL, 0x01, 33, 33),
-        size(Place.CONTROL, 0x03, 33, 33),
-        size(Place.CONTROL, 0x05, 17, 17),
-        size(Place.CONTROL, 0x06, 8, 8),
-        size(Place.CONTROL, 0x07, 8, 8),
-        size(Place.CONTROL, 0x08, 1, 1),
-        size(Place.DATA, 0x06, 8, 8),
-        size(Place.DATA, 0x07, 8, 8),
-        size(Place.DATA, 0x10, 16, 16),
-        size(Place.DATA, 0x11, 16, 16),
-        size(Place.DATA, 0x13, 0, 0),
-        size(Place.DATA, 0x14, 1, 1),
-        size(Place.DATA, 0x15, 0, 16380),
-        size(Place.DATA, 0x16, 0, 0),
-        size(Place.DATA, 0x17, 1, 1));
+        size(ConnectionKind.CONTROL, 0x01, 33, 33),
+        size(ConnectionKind.CONTROL, 0x03, 33, 33),
+        size(ConnectionKind.CONTROL, 0x05, 17, 17),
+        size(ConnectionKind.CONTROL, 0x06, 8, 8),
+        size(ConnectionKind.CONTROL, 0x07, 8, 8),
+        size(ConnectionKind.CONTROL, 0x08, 1, 1),
+        size(ConnectionKind.DATA, 0x06, 8, 8),
+        size(ConnectionKind.DATA, 0x07, 8, 8),
+        size(ConnectionKind.DATA, 0x10, 16, 16),
+        size(ConnectionKind.DATA, 0x11, 16, 16),
+        size(ConnectionKind.DATA, 0x13, 0, 0),
+        size(ConnectionKind.DATA, 0x14, 1, 1),
+        size(ConnectionKind.DATA, 0x15, 0, 16380),
+        size(ConnectionKind.DATA, 0x16, 0, 0),
+        size(ConnectionKind.DATA, 0x17, 1, 1));
   }
 
-  private static Arguments size(Place place, int code, int min, int max) {
-    return Arguments.of(place, code, min, max);
+  private static Arguments size(ConnectionKind kind, int code, int min, int max) {
+    return Arguments.of(kind, code, min, max);
   }
 
   @ParameterizedTest(name = "{0} 0x{1}: {2} to {3}")
   @MethodSource("sizes")
-  void aPayloadHasItsSize(Place place, int code, int min, int max) {
+  void payloadLengthIsBounded(ConnectionKind kind, int code, int min, int max) {
     for (int length : new int[] {min, max}) {
-      EmbeddedChannel channel = decoder(place);
+      EmbeddedChannel channel = decoder(kind);
       channel.writeInbound(frame(code, length));
       Frame frame = channel.readInbound();
       assertThat(frame.payloadLength()).isEqualTo(length);
@@ -152,25 +155,25 @@ class FrameDecoderTest {
     }
     for (int length : new int[] {min - 1, max + 1}) {
       if (length >= 0) {
-        assertHeaderRefused(place, code, length);
+        assertHeaderRejected(kind, code, length);
       }
     }
   }
 
   @Test
-  void startHasOneSize() {
-    assertHeaderRefused(Place.DATA, 0x12, 45);
-    assertHeaderRefused(Place.DATA, 0x12, 47);
+  void startLengthIsFixed() {
+    assertHeaderRejected(ConnectionKind.DATA, 0x12, 45);
+    assertHeaderRejected(ConnectionKind.DATA, 0x12, 47);
   }
 
   @ParameterizedTest
   @CsvSource({"88, false", "89, true", "153, true", "665, true", "666, false"})
-  void authHasALabelOfAtMost64BytesAndFieldsOfAtMost512(int length, boolean allowed) {
+  void authLengthIsBounded(int length, boolean allowed) {
     if (!allowed) {
-      assertHeaderRefused(Place.CONTROL, 0x02, length);
+      assertHeaderRejected(ConnectionKind.CONTROL, 0x02, length);
       return;
     }
-    EmbeddedChannel channel = decoder(Place.CONTROL);
+    EmbeddedChannel channel = decoder(ConnectionKind.CONTROL);
     ByteBuf bytes = frame(0x02, length);
     int label = Math.min(64, length - 89);
     bytes.setByte(4 + 56, label);
@@ -180,14 +183,14 @@ class FrameDecoderTest {
 
   @ParameterizedTest
   @CsvSource({"89, 1", "90, 2", "153, 65", "153, 255", "160, 65"})
-  void authHasALabelAsLongAsItSays(int length, int said) {
-    EmbeddedChannel channel = decoder(Place.CONTROL);
+  void authLabelMustFitPayload(int length, int declared) {
+    EmbeddedChannel channel = decoder(ConnectionKind.CONTROL);
     ByteBuf bytes = frame(0x02, length);
-    bytes.setByte(4 + 56, said);
-    assertRefused(channel, bytes, "AUTH: label length does not fit the payload");
+    bytes.setByte(4 + 56, declared);
+    assertRejected(channel, bytes, "AUTH: invalid label length");
   }
 
-  /** Type, length, value; types that are not known are skipped. */
+  /** A field is type, length, value. Unknown types are skipped. */
   @ParameterizedTest
   @CsvSource({
     "'', ",
@@ -198,8 +201,8 @@ class FrameDecoderTest {
     "0101aa0101bb, bb",
     "0100, ''"
   })
-  void authHasTypedFields(String fields, String digest) {
-    EmbeddedChannel channel = decoder(Place.CONTROL);
+  void readsTypedFieldsOfAuth(String fields, String digest) {
+    EmbeddedChannel channel = decoder(ConnectionKind.CONTROL);
     channel.writeInbound(authWith(fields));
     byte[] found = channel.<Frame.Auth>readInbound().targetDigest();
     assertThat(found == null ? null : ByteBufUtil.hexDump(found)).isEqualTo(digest);
@@ -207,9 +210,9 @@ class FrameDecoderTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"01", "0101", "0102aa", "7f00ff", "01ff00"})
-  void aFieldOfAuthIsAsLongAsItSays(String fields) {
-    assertRefused(
-        decoder(Place.CONTROL), authWith(fields), "AUTH: a field is longer than the payload");
+  void authFieldMustFitPayload(String fields) {
+    assertRejected(
+        decoder(ConnectionKind.CONTROL), authWith(fields), "AUTH: a field exceeds the payload");
   }
 
   private static ByteBuf authWith(String fields) {
@@ -221,20 +224,20 @@ class FrameDecoderTest {
 
   @ParameterizedTest
   @CsvSource({"0, 0", "31, 0", "32, 1", "33, 0", "64, 2", "4064, 127", "4096, 128", "4097, 0"})
-  void dialHasWholeTickets(int length, int tickets) {
-    EmbeddedChannel channel = decoder(Place.CONTROL);
+  void dialHasWholeRequests(int length, int dialRequests) {
+    EmbeddedChannel channel = decoder(ConnectionKind.CONTROL);
     ByteBuf bytes = frame(0x04, length);
-    if (tickets == 0) {
+    if (dialRequests == 0) {
       assertThatThrownBy(() -> channel.writeInbound(bytes)).isInstanceOf(ProtocolException.class);
     } else {
       channel.writeInbound(bytes);
-      assertThat(channel.<Frame.Dial>readInbound().tickets()).hasSize(tickets);
+      assertThat(channel.<Frame.Dial>readInbound().dialRequests()).hasSize(dialRequests);
     }
     assertThat(bytes.refCnt()).isZero();
   }
 
   @Test
-  void theLimitsAreThoseOfTheDocument() {
+  void limitsMatchProtocol() {
     assertThat(RelayProtocol.MAX_CONTROL_PAYLOAD).isEqualTo(4096);
     assertThat(RelayProtocol.MAX_DATA_PAYLOAD).isEqualTo(16380);
     assertThat(RelayProtocol.MAX_EARLY_BYTES).isEqualTo(65536);
@@ -243,32 +246,32 @@ class FrameDecoderTest {
     assertThat(RelayProtocol.HIGHEST_VERSION).isEqualTo(1);
   }
 
-  /** The header alone is enough to refuse it: a peer cannot make us wait for the rest. */
-  private void assertHeaderRefused(Place place, int code, int length) {
-    EmbeddedChannel channel = decoder(place);
+  /** The frame is rejected before its payload arrives. */
+  private void assertHeaderRejected(ConnectionKind kind, int code, int length) {
+    EmbeddedChannel channel = decoder(kind);
     assertThatThrownBy(() -> channel.writeInbound(header(code, length)))
         .as("0x%x of %d", code, length)
         .isInstanceOf(ProtocolException.class)
-        .hasMessageContaining("of " + length + " bytes");
+        .hasMessageEndingWith(" " + length + " bytes");
   }
 
   // --- unknown types ---
 
   @ParameterizedTest
   @ValueSource(ints = {0x00, 0x09, 0x0f, 0x18, 0x19, 0x7f})
-  void anUnknownTypeWithoutTheHighBitIsAnError(int code) {
-    for (Place place : List.of(Place.CONTROL, Place.DATA)) {
-      assertRefused(
-          decoder(place), header(code, 0), "unexpected frame type 0x" + Integer.toHexString(code));
+  void unknownTypeBelow0x80IsRejected(int code) {
+    for (ConnectionKind kind : List.of(ConnectionKind.CONTROL, ConnectionKind.DATA)) {
+      assertRejected(
+          decoder(kind), header(code, 0), "unexpected frame type 0x" + Integer.toHexString(code));
     }
   }
 
   @ParameterizedTest
   @ValueSource(ints = {0x80, 0x86, 0x95, 0xc0, 0xff})
-  void anUnknownTypeWithTheHighBitIsSkipped(int code) {
-    for (Place place : List.of(Place.CONTROL, Place.DATA)) {
-      for (int length : new int[] {0, 1, 100, max(place)}) {
-        EmbeddedChannel channel = decoder(place);
+  void unknownTypeFrom0x80IsSkipped(int code) {
+    for (ConnectionKind kind : List.of(ConnectionKind.CONTROL, ConnectionKind.DATA)) {
+      for (int length : new int[] {0, 1, 100, max(kind)}) {
+        EmbeddedChannel channel = decoder(kind);
         channel.writeInbound(
             Unpooled.wrappedBuffer(frame(code, length), Hex.bytes(PING), frame(code, length)));
         assertThat(read(channel)).isEqualTo(Hex.plain(PING));
@@ -278,10 +281,10 @@ class FrameDecoderTest {
   }
 
   @Test
-  void aSkippedFrameMayBeSplitAnywhere() {
+  void skippedFrameMayBeSplitAnywhere() {
     byte[] bytes = Hex.array("ff 000006 06000008 0102" + PING);
     for (int at = 1; at < bytes.length; at++) {
-      EmbeddedChannel channel = decoder(Place.CONTROL);
+      EmbeddedChannel channel = decoder(ConnectionKind.CONTROL);
       channel.writeInbound(Unpooled.copiedBuffer(bytes, 0, at));
       channel.writeInbound(Unpooled.copiedBuffer(bytes, at, bytes.length - at));
       assertThat(read(channel)).as("split at %d", at).isEqualTo(Hex.plain(PING));
@@ -289,8 +292,8 @@ class FrameDecoderTest {
   }
 
   @Test
-  void aSkippedFrameIsNotHeld() {
-    EmbeddedChannel channel = decoder(Place.DATA);
+  void skippedFrameIsNotBuffered() {
+    EmbeddedChannel channel = decoder(ConnectionKind.DATA);
     channel.writeInbound(header(0xff, 16380));
     for (int i = 0; i < 163; i++) {
       ByteBuf part = Unpooled.buffer().writeZero(100);
@@ -304,26 +307,27 @@ class FrameDecoderTest {
 
   @ParameterizedTest
   @CsvSource({"CONTROL, 4097", "CONTROL, 16380", "DATA, 16381", "DATA, 16777215"})
-  void evenASkippableFrameIsNotTooLong(Place place, int length) {
-    assertHeaderRefused(place, 0x80, length);
+  void skippableFrameLengthIsBounded(ConnectionKind kind, int length) {
+    assertHeaderRejected(kind, 0x80, length);
   }
 
   @ParameterizedTest
   @ValueSource(ints = {0, 1, 3, 5, 255})
-  void startHasAnAddressFamilyThatExists(int family) {
-    EmbeddedChannel channel = decoder(Place.DATA);
+  void startRejectsUnknownAddressFamily(int family) {
+    EmbeddedChannel channel = decoder(ConnectionKind.DATA);
     for (int at : new int[] {8, 8 + 19}) {
       ByteBuf bytes = frame(0x12, 46);
       bytes.setByte(4 + 8, 4).setByte(4 + 8 + 19, 6);
       bytes.setByte(4 + at, family);
-      assertRefused(decoder(Place.DATA), bytes, "START: address family " + family);
+      assertRejected(
+          decoder(ConnectionKind.DATA), bytes, "START: unknown address family " + family);
     }
     assertThat(channel.isOpen()).isTrue();
   }
 
   @Test
-  void startTakesAMappedAddressForIpv4() {
-    EmbeddedChannel channel = decoder(Place.DATA);
+  void startReadsMappedAddressAsIpv4() {
+    EmbeddedChannel channel = decoder(ConnectionKind.DATA);
     String mapped = "06 00000000000000000000ffffc0000207 0016";
     channel.writeInbound(Hex.bytes("12 00002e 0000000000000001" + mapped + mapped));
     Frame.Start start = channel.readInbound();
@@ -337,7 +341,7 @@ class FrameDecoderTest {
         .isEqualTo(Hex.plain("12 00002e 0000000000000001" + ipv4 + ipv4));
   }
 
-  // --- the end ---
+  // --- end of input ---
 
   @ParameterizedTest
   @ValueSource(
@@ -350,21 +354,21 @@ class FrameDecoderTest {
         "ff 000002 aa",
         "06 000008 0102030405060708 06"
       })
-  void aFrameCutShortByTheEndIsAnError(String hex) {
-    EmbeddedChannel channel = decoder(Place.DATA);
+  void endWithinFrameIsRejected(String hex) {
+    EmbeddedChannel channel = decoder(ConnectionKind.DATA);
     channel.writeInbound(Hex.bytes(hex));
     channel.releaseInbound();
     assertThatThrownBy(channel::finish)
         .isInstanceOf(ProtocolException.class)
-        .hasMessage("a frame cut short by the end of the connection");
+        .hasMessage("connection closed within a frame");
     assertThat(channel.inboundMessages()).isEmpty();
   }
 
   @ParameterizedTest
   @ValueSource(
       strings = {"", "06 000008 0102030405060708", "15 000001 aa", "ff 000000", "ff 000001 aa"})
-  void anEndBetweenFramesIsNone(String hex) {
-    EmbeddedChannel channel = decoder(Place.DATA);
+  void endBetweenFramesIsAccepted(String hex) {
+    EmbeddedChannel channel = decoder(ConnectionKind.DATA);
     channel.writeInbound(Hex.bytes(hex));
     channel.releaseInbound();
     assertThatCode(channel::finish).doesNotThrowAnyException();
@@ -372,9 +376,9 @@ class FrameDecoderTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"00 000000", "15 ffffff", "13 000001", "04 000021", "12 00002e"})
-  void nothingIsReadAfterAFailure(String hex) {
+  void inputAfterFailureIsDiscarded(String hex) {
     boolean control = hex.startsWith("04");
-    EmbeddedChannel channel = decoder(control ? Place.CONTROL : Place.DATA);
+    EmbeddedChannel channel = decoder(control ? ConnectionKind.CONTROL : ConnectionKind.DATA);
     ByteBuf bad = Unpooled.buffer().writeBytes(Hex.array(hex));
     bad.writeZero(46).writeBytes(Hex.array(PING));
     assertThatThrownBy(() -> channel.writeInbound(bad)).isInstanceOf(ProtocolException.class);
@@ -387,8 +391,8 @@ class FrameDecoderTest {
   }
 
   @Test
-  void framesBeforeAFailureArePassedOn() {
-    EmbeddedChannel channel = decoder(Place.DATA);
+  void framesBeforeFailureAreDelivered() {
+    EmbeddedChannel channel = decoder(ConnectionKind.DATA);
     assertThatThrownBy(() -> channel.writeInbound(Hex.bytes(PING + "00 000000" + PING)))
         .isInstanceOf(ProtocolException.class);
     assertThat(read(channel)).isEqualTo(Hex.plain(PING));
@@ -396,35 +400,36 @@ class FrameDecoderTest {
   }
 
   @Test
-  void aFailureCarriesNoStackAndNoPayload() {
-    assertThatThrownBy(() -> decoder(Place.DATA).writeInbound(Hex.bytes("10 000011 5ec7e7")))
-        .hasMessage("TOKEN of 17 bytes")
+  void exceptionHasNoStackTraceOrPayload() {
+    assertThatThrownBy(
+            () -> decoder(ConnectionKind.DATA).writeInbound(Hex.bytes("10 000011 5ec7e7")))
+        .hasMessage("CLAIM: invalid payload of 17 bytes")
         .satisfies(e -> assertThat(e.getStackTrace()).isEmpty());
   }
 
   // --- helpers ---
 
-  private void assertRefused(EmbeddedChannel channel, ByteBuf bytes, String message) {
+  private void assertRejected(EmbeddedChannel channel, ByteBuf bytes, String message) {
     assertThatThrownBy(() -> channel.writeInbound(bytes))
         .isInstanceOf(ProtocolException.class)
         .hasMessage(message);
     assertThat(bytes.refCnt()).isZero();
   }
 
-  private static int max(Place place) {
-    return place == Place.CONTROL ? 4096 : 16380;
+  private static int max(ConnectionKind kind) {
+    return kind == ConnectionKind.CONTROL ? 4096 : 16380;
   }
 
   private static ByteBuf header(int code, int length) {
     return Unpooled.buffer().writeByte(code).writeMedium(length);
   }
 
-  /** A frame of zeros. */
+  /** Creates a frame with a payload of zeros. */
   private static ByteBuf frame(int code, int length) {
     return header(code, length).writeZero(length);
   }
 
-  /** The next frame that was decoded, as the bytes it stands for. */
+  /** Returns the next decoded frame, encoded again. */
   private static String read(EmbeddedChannel channel) {
     Frame frame = channel.readInbound();
     assertThat(frame).as("a frame").isNotNull();

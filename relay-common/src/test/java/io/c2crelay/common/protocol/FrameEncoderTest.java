@@ -19,25 +19,25 @@ class FrameEncoderTest {
 
   @AfterEach
   void close() {
-    assertThat(channel.finishAndReleaseAll()).as("bytes left over").isFalse();
+    assertThat(channel.finishAndReleaseAll()).as("unread bytes").isFalse();
   }
 
   @ParameterizedTest
   @MethodSource("io.c2crelay.common.protocol.GoldenFrames#all")
-  void writesTheGoldenBytes(Golden golden) {
+  void writesGoldenBytes(Golden golden) {
     channel.writeOutbound(golden.frame());
     assertThat(written()).isEqualTo(golden.hex());
   }
 
   @Test
-  void theGoldenBytesLeaveNoTypeOut() {
+  void goldenFramesCoverAllTypes() {
     Set<FrameType> missing = EnumSet.allOf(FrameType.class);
     GoldenFrames.all().map(Golden::type).forEach(missing::remove);
     assertThat(missing).isEmpty();
   }
 
   @Test
-  void passesTheBytesOfDataOnWithoutACopyAndReleasesThemOnce() {
+  void dataContentIsNotCopied() {
     ByteBuf bytes = Unpooled.buffer().writeBytes(new byte[100]).skipBytes(90);
     channel.writeOutbound(Frame.Data.of(bytes));
     ByteBuf header = channel.readOutbound();
@@ -49,7 +49,7 @@ class FrameEncoderTest {
   }
 
   @Test
-  void thePromiseOfDataIsThatOfItsBytes() {
+  void dataPromiseCompletesWithContent() {
     ChannelFuture write = channel.write(Frame.Data.of(Unpooled.copyLong(1)));
     assertThat(write.isDone()).isFalse();
     channel.flush();
@@ -58,7 +58,7 @@ class FrameEncoderTest {
   }
 
   @Test
-  void writesNoFrameToAClosedChannelAndReleasesItsBytes() {
+  void writeToClosedChannelReleasesContent() {
     ByteBuf bytes = Unpooled.copyLong(1);
     channel.close();
     ChannelFuture write = channel.writeAndFlush(Frame.Data.of(bytes));
@@ -67,7 +67,7 @@ class FrameEncoderTest {
   }
 
   @Test
-  void passesOnWhatIsNoFrame() {
+  void otherMessagesPassUnchanged() {
     ByteBuf bytes = Unpooled.copyLong(1);
     channel.writeOutbound(bytes);
     assertThat(channel.<ByteBuf>readOutbound()).isSameAs(bytes);

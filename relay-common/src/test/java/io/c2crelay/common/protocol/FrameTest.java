@@ -13,50 +13,50 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class FrameTest {
-  private static final String ANY = "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
+  private static final String ID = "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
 
   @ParameterizedTest
   @MethodSource("io.c2crelay.common.protocol.GoldenFrames#all")
-  void isPrintedAsItsTypeAndReasonOnly(Golden golden) {
+  void toStringHasOnlyTypeAndReason(Golden golden) {
     assertThat(golden.frame().toString()).matches(golden.type() + "(\\([A-Z_]+\\))?");
   }
 
   @Test
-  void aTokenIsComparedByValueAndNeverPrinted() {
-    Token token = GoldenFrames.token(ANY);
+  void tokenHasValueEqualityAndHiddenValue() {
+    Token token = GoldenFrames.token(ID);
     assertThat(token)
-        .isEqualTo(GoldenFrames.token(ANY))
-        .hasSameHashCodeAs(GoldenFrames.token(ANY))
-        .isNotEqualTo(GoldenFrames.token(ANY.replace("f0", "f1")))
-        .isNotEqualTo(GoldenFrames.token(ANY.replace("ff", "fe")))
-        .isNotEqualTo(InstanceId.read(Hex.bytes(ANY)))
+        .isEqualTo(GoldenFrames.token(ID))
+        .hasSameHashCodeAs(GoldenFrames.token(ID))
+        .isNotEqualTo(GoldenFrames.token(ID.replace("f0", "f1")))
+        .isNotEqualTo(GoldenFrames.token(ID.replace("ff", "fe")))
+        .isNotEqualTo(InstanceId.read(Hex.bytes(ID)))
         .hasToString("Token");
   }
 
   @Test
-  void anInstanceIsComparedByValueAndNeverPrinted() {
-    InstanceId instance = InstanceId.read(Hex.bytes(ANY));
+  void instanceIdHasValueEqualityAndHiddenValue() {
+    InstanceId instance = InstanceId.read(Hex.bytes(ID));
     assertThat(instance)
-        .isEqualTo(InstanceId.read(Hex.bytes(ANY)))
-        .hasSameHashCodeAs(InstanceId.read(Hex.bytes(ANY)))
-        .isNotEqualTo(InstanceId.read(Hex.bytes(ANY.replace("f0", "f1"))))
-        .isNotEqualTo(InstanceId.read(Hex.bytes(ANY.replace("ff", "fe"))))
-        .isNotEqualTo(GoldenFrames.token(ANY))
+        .isEqualTo(InstanceId.read(Hex.bytes(ID)))
+        .hasSameHashCodeAs(InstanceId.read(Hex.bytes(ID)))
+        .isNotEqualTo(InstanceId.read(Hex.bytes(ID.replace("f0", "f1"))))
+        .isNotEqualTo(InstanceId.read(Hex.bytes(ID.replace("ff", "fe"))))
+        .isNotEqualTo(GoldenFrames.token(ID))
         .hasToString("InstanceId");
   }
 
   @Test
-  void randomOnesDiffer() {
+  void randomIdsDiffer() {
     SecureRandom random = new SecureRandom();
     assertThat(Token.random(random)).isNotEqualTo(Token.random(random));
     assertThat(InstanceId.random(random)).isNotEqualTo(InstanceId.random(random));
   }
 
   @Test
-  void secretsGoInAndComeOutAsCopies() {
+  void arraysAreCopied() {
     byte[] nonce = new byte[32];
     byte[] proof = new byte[32];
-    Frame.Auth auth = Frame.Auth.of(nonce, InstanceId.read(Hex.bytes(ANY)), 1, "").withProof(proof);
+    Frame.Auth auth = Frame.Auth.of(nonce, InstanceId.read(Hex.bytes(ID)), 1, "").withProof(proof);
     Frame.Welcome welcome = Frame.Welcome.of(proof, 0);
     proof[0] = 1;
     auth.proof()[1] = 1;
@@ -70,17 +70,17 @@ class FrameTest {
   }
 
   @Test
-  void theTicketsOfADialDoNotChange() {
-    List<Frame.Dial.Ticket> tickets = new ArrayList<>();
-    tickets.add(Frame.Dial.Ticket.of(GoldenFrames.token(ANY), GoldenFrames.token(ANY)));
-    Frame.Dial dial = Frame.Dial.of(tickets);
-    tickets.clear();
-    assertThat(dial.tickets()).hasSize(1).isUnmodifiable();
+  void dialRequestsAreImmutable() {
+    List<Frame.Dial.DialRequest> dialRequests = new ArrayList<>();
+    dialRequests.add(Frame.Dial.DialRequest.of(GoldenFrames.token(ID), GoldenFrames.token(ID)));
+    Frame.Dial dial = Frame.Dial.of(dialRequests);
+    dialRequests.clear();
+    assertThat(dial.dialRequests()).hasSize(1).isUnmodifiable();
   }
 
   @Test
-  void aLabelHasAtMost64BytesOfUtf8() {
-    InstanceId instance = InstanceId.read(Hex.bytes(ANY));
+  void labelHasAtMost64Bytes() {
+    InstanceId instance = InstanceId.read(Hex.bytes(ID));
     assertThat(Frame.Auth.of(new byte[32], instance, 1, "ü".repeat(32)).payloadLength())
         .isEqualTo(153);
     assertThatIllegalArgumentException()

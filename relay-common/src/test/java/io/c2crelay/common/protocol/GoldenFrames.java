@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Every frame and its bytes, written down from docs/protocol.md section 4. A change here is a
- * change of the wire.
+ * Frames of all types and their encodings by docs/protocol.md section 4. A change here is a change
+ * of the wire format.
  */
 final class GoldenFrames {
   private static final String NONCE =
@@ -22,8 +22,8 @@ final class GoldenFrames {
   private static final String TOKEN = "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
   private static final String ACK = "000102030405060708090a0b0c0d0e0f";
 
-  /** A frame, where it may appear, and all of its bytes. */
-  record Golden(String name, FrameType.Place place, Frame frame, String hex) {
+  /** A frame, the connections that allow it, and its encoding. */
+  record Golden(String name, FrameType.ConnectionKind kind, Frame frame, String hex) {
     FrameType type() {
       return frame.type();
     }
@@ -36,7 +36,7 @@ final class GoldenFrames {
 
   private GoldenFrames() {}
 
-  /** All of them; the buffer of DATA need not be released. */
+  /** Returns all frames. The buffers of DATA need no release. */
   static Stream<Golden> all() {
     return Stream.of(
         control("CHALLENGE", Frame.Challenge.of(1, Hex.array(NONCE)), "01 000021 01" + NONCE),
@@ -63,10 +63,10 @@ final class GoldenFrames {
             "WELCOME for plain data",
             Frame.Welcome.of(Hex.array(PROOF), 1),
             "03 000021" + PROOF + "01"),
-        control("DIAL", Frame.Dial.of(List.of(ticket(TOKEN, ACK))), "04 000020" + TOKEN + ACK),
+        control("DIAL", Frame.Dial.of(List.of(dialRequest(TOKEN, ACK))), "04 000020" + TOKEN + ACK),
         control(
             "DIAL of two",
-            Frame.Dial.of(List.of(ticket(TOKEN, ACK), ticket(ACK, INSTANCE))),
+            Frame.Dial.of(List.of(dialRequest(TOKEN, ACK), dialRequest(ACK, INSTANCE))),
             "04 000040" + TOKEN + ACK + ACK + INSTANCE),
         control(
             "DIAL_FAILED",
@@ -75,7 +75,7 @@ final class GoldenFrames {
         both("PING", Frame.Ping.of(0x0102030405060708L), "06 000008 0102030405060708"),
         both("PONG", Frame.Pong.of(0xfedcba9876543210L), "07 000008 fedcba9876543210"),
         control("GOAWAY", Frame.GoAway.of(ReasonCode.DRAINING), "08 000001 09"),
-        data("TOKEN", Frame.Claim.of(token(TOKEN)), "10 000010" + TOKEN),
+        data("CLAIM", Frame.Claim.of(token(TOKEN)), "10 000010" + TOKEN),
         data("READY", Frame.Ready.of(token(ACK)), "11 000010" + ACK),
         data(
             "START of IPv4",
@@ -118,8 +118,8 @@ final class GoldenFrames {
         .withProof(Hex.array(PROOF));
   }
 
-  private static Frame.Dial.Ticket ticket(String token, String ack) {
-    return Frame.Dial.Ticket.of(token(token), token(ack));
+  private static Frame.Dial.DialRequest dialRequest(String token, String ack) {
+    return Frame.Dial.DialRequest.of(token(token), token(ack));
   }
 
   private static ByteBuf ascii(String text) {
@@ -127,14 +127,14 @@ final class GoldenFrames {
   }
 
   private static Golden control(String name, Frame frame, String hex) {
-    return new Golden(name, FrameType.Place.CONTROL, frame, Hex.plain(hex));
+    return new Golden(name, FrameType.ConnectionKind.CONTROL, frame, Hex.plain(hex));
   }
 
   private static Golden data(String name, Frame frame, String hex) {
-    return new Golden(name, FrameType.Place.DATA, frame, Hex.plain(hex));
+    return new Golden(name, FrameType.ConnectionKind.DATA, frame, Hex.plain(hex));
   }
 
   private static Golden both(String name, Frame frame, String hex) {
-    return new Golden(name, FrameType.Place.BOTH, frame, Hex.plain(hex));
+    return new Golden(name, FrameType.ConnectionKind.BOTH, frame, Hex.plain(hex));
   }
 }

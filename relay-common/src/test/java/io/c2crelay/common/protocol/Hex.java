@@ -4,7 +4,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 
-/** Bytes as tests write and compare them: hex digits, spaces where they help the eye. */
+/** Converts hex dumps in tests. They may contain spaces. */
 final class Hex {
   private Hex() {}
 
@@ -16,12 +16,12 @@ final class Hex {
     return ByteBufUtil.decodeHexDump(hex.replace(" ", ""));
   }
 
-  /** The digits without the spaces. */
+  /** Removes the spaces. */
   static String plain(String hex) {
     return hex.replace(" ", "");
   }
 
-  /** Reads and releases. */
+  /** Returns the hex dump of a buffer and releases it. */
   static String take(ByteBuf bytes) {
     try {
       return ByteBufUtil.hexDump(bytes);

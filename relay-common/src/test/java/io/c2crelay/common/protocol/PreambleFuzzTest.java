@@ -9,8 +9,8 @@ import io.netty.buffer.Unpooled;
 import java.util.Arrays;
 
 /**
- * The first bytes of a connection, whatever they are, are read as docs/protocol.md section 1 says:
- * the preamble that an agent writes, and the refusal that a relay answers.
+ * Compares the parsing of a connection's first bytes, as a preamble and as a version refusal, with
+ * a model of docs/protocol.md section 1.
  */
 class PreambleFuzzTest {
   private static final byte[] MAGIC = Hex.array("c24332430d0a1a0a");
@@ -34,7 +34,7 @@ class PreambleFuzzTest {
             ? Preamble.Match.COMPLETE
             : common == first.length ? Preamble.Match.PREFIX : Preamble.Match.NONE;
     assertThat(Preamble.match(bytes)).isEqualTo(expected);
-    assertThat(bytes.readerIndex()).as("bytes moved").isZero();
+    assertThat(bytes.readerIndex()).as("reader index").isZero();
   }
 
   private static void assertPreamble(byte[] bytes) {
@@ -53,7 +53,7 @@ class PreambleFuzzTest {
     assertThat(preamble.toBytes()).isEqualTo(bytes);
     ByteBuf written = Unpooled.buffer();
     preamble.write(written);
-    assertThat(ByteBufUtil.getBytes(written)).as("written again").isEqualTo(bytes);
+    assertThat(ByteBufUtil.getBytes(written)).as("encoded again").isEqualTo(bytes);
   }
 
   private static void assertRefusal(byte[] bytes) {
@@ -66,7 +66,7 @@ class PreambleFuzzTest {
     assertThat(refusal.highestVersion()).isEqualTo(bytes[9] & 0xFF);
     ByteBuf written = Unpooled.buffer();
     refusal.write(written);
-    assertThat(ByteBufUtil.getBytes(written)).as("written again").isEqualTo(bytes);
+    assertThat(ByteBufUtil.getBytes(written)).as("encoded again").isEqualTo(bytes);
   }
 
   private static boolean startsWithMagic(byte[] bytes) {

@@ -21,7 +21,7 @@ class PreambleTest {
     "DATA, c24332430d0a1a0a 01 01 01 00 00000000",
     "PLAIN_DATA, c24332430d0a1a0a 01 01 02 00 00000000"
   })
-  void writesTheGoldenBytes(Kind kind, String hex) {
+  void writesGoldenBytes(Kind kind, String hex) {
     ByteBuf out = Unpooled.buffer();
     Preamble.of(kind).write(out);
     assertThat(Hex.take(out)).isEqualTo(Hex.plain(hex));
@@ -33,26 +33,26 @@ class PreambleTest {
 
   @ParameterizedTest
   @ValueSource(ints = {0, 1, 2, 3, 4, 5, 6, 7})
-  void aPartOfTheMagicIsAPrefixAndAnyOtherNextByteIsNone(int length) {
+  void matchesEachByteOfTheMagic(int length) {
     assertThat(Preamble.match(Unpooled.wrappedBuffer(MAGIC, 0, length))).isSameAs(Match.PREFIX);
     for (int next = 0; next < 256; next++) {
       byte[] bytes = Arrays.copyOf(MAGIC, length + 1);
-      boolean right = bytes[length] == MAGIC[length] && (byte) next == MAGIC[length];
+      boolean correct = bytes[length] == MAGIC[length] && (byte) next == MAGIC[length];
       bytes[length] = (byte) next;
-      Match expected = !right ? Match.NONE : length == 7 ? Match.COMPLETE : Match.PREFIX;
+      Match expected = !correct ? Match.NONE : length == 7 ? Match.COMPLETE : Match.PREFIX;
       assertThat(Preamble.match(Unpooled.wrappedBuffer(bytes)))
           .as("%d bytes and 0x%x", length, next)
           .isSameAs(expected);
-      if (!right) {
-        byte[] goesOn = Arrays.copyOf(bytes, 16);
-        System.arraycopy(MAGIC, length, goesOn, length + 1, 8 - length);
-        assertThat(Preamble.match(Unpooled.wrappedBuffer(goesOn))).isSameAs(Match.NONE);
+      if (!correct) {
+        byte[] continued = Arrays.copyOf(bytes, 16);
+        System.arraycopy(MAGIC, length, continued, length + 1, 8 - length);
+        assertThat(Preamble.match(Unpooled.wrappedBuffer(continued))).isSameAs(Match.NONE);
       }
     }
   }
 
   @Test
-  void whatFollowsTheMagicDoesNotMatter() {
+  void matchIgnoresBytesAfterTheMagic() {
     ByteBuf bytes = Unpooled.buffer().writeBytes(MAGIC);
     for (int i = 0; i < 300; i++) {
       assertThat(Preamble.match(bytes)).isSameAs(Match.COMPLETE);
@@ -61,7 +61,7 @@ class PreambleTest {
   }
 
   @Test
-  void aMatchMovesNoIndexAndBeginsAtTheReader() {
+  void matchStartsAtReaderIndexAndKeepsIt() {
     ByteBuf bytes = Unpooled.buffer().writeByte('x').writeBytes(MAGIC).skipBytes(1);
     assertThat(Preamble.match(bytes)).isSameAs(Match.COMPLETE);
     assertThat(bytes.readerIndex()).isEqualTo(1);
@@ -69,7 +69,7 @@ class PreambleTest {
   }
 
   @Test
-  void readsItsOwnBytesAndNoMore() {
+  void readConsumesOnlyThePreamble() {
     ByteBuf bytes = Unpooled.buffer();
     Preamble.of(Kind.DATA).write(bytes);
     bytes.writeByte(0x16);
@@ -79,7 +79,7 @@ class PreambleTest {
 
   @ParameterizedTest
   @ValueSource(ints = {3, 4, 127, 128, 255})
-  void refusesAnUnknownKind(int kind) {
+  void unknownKindIsRejected(int kind) {
     ByteBuf bytes = preamble(1, 1, kind, 0, 0);
     assertThat(Preamble.read(bytes)).isNull();
     assertThat(bytes.isReadable()).isFalse();
@@ -101,7 +101,7 @@ class PreambleTest {
     "255, 1, false, false",
     "128, 127, false, false"
   })
-  void hasARangeOfVersions(int lowest, int highest, boolean valid, boolean common) {
+  void versionRangeIsValidated(int lowest, int highest, boolean valid, boolean common) {
     Preamble read = Preamble.read(preamble(lowest, highest, 0, 0, 0));
     assertThat(read != null).isEqualTo(valid);
     if (read != null) {
@@ -113,7 +113,7 @@ class PreambleTest {
 
   @ParameterizedTest
   @CsvSource({"1, 0", "255, 0", "0, -559038737", "1, -1"})
-  void reservedBytesAreIgnoredButKept(int flags, int reserved) {
+  void reservedBytesAreIgnoredButPreserved(int flags, int reserved) {
     Preamble read = Preamble.read(preamble(1, 1, 0, flags, reserved));
     assertThat(read).isNotNull();
     assertThat(read.kind()).isSameAs(Kind.CONTROL);
@@ -125,7 +125,7 @@ class PreambleTest {
   }
 
   @Test
-  void itsBytesAreACopy() {
+  void toBytesReturnsCopy() {
     Preamble preamble = Preamble.of(Kind.DATA);
     preamble.toBytes()[10] = 0;
     assertThat(preamble.kind()).isSameAs(Kind.DATA);
@@ -134,7 +134,7 @@ class PreambleTest {
   // --- the version refusal ---
 
   @Test
-  void aVersionRefusalHasItsGoldenBytes() {
+  void refusalWritesGoldenBytes() {
     ByteBuf out = Unpooled.buffer();
     VersionRefusal.ofThisBuild().write(out);
     assertThat(VersionRefusal.LENGTH).isEqualTo(11);
@@ -142,7 +142,7 @@ class PreambleTest {
   }
 
   @Test
-  void aVersionRefusalTellsTheRange() {
+  void refusalReadsVersionRange() {
     VersionRefusal refusal = VersionRefusal.read(Hex.bytes("c24332430d0a1a0a 03 fe ff"));
     assertThat(refusal).isNotNull();
     assertThat(refusal.lowestVersion()).isEqualTo(3);
@@ -150,7 +150,7 @@ class PreambleTest {
   }
 
   @Test
-  void aVersionRefusalWithAnyOtherByteIsNone() {
+  void corruptRefusalIsRejected() {
     byte[] golden = Hex.array("c24332430d0a1a0a 01 01 ff");
     for (int at : new int[] {0, 1, 2, 3, 4, 5, 6, 7, 10}) {
       byte[] bytes = golden.clone();

@@ -15,9 +15,9 @@ class ReasonCodeTest {
     "TARGET_TIMEOUT, 2",
     "TARGET_UNREACHABLE, 3",
     "LIMIT, 4",
-    "TOKEN, 5",
+    "BAD_TOKEN, 5",
     "USER_GONE, 6",
-    "RECLASSIFIED, 7",
+    "MISCLASSIFIED, 7",
     "REPLACED, 8",
     "DRAINING, 9",
     "PROTOCOL, 10",
@@ -29,19 +29,19 @@ class ReasonCodeTest {
     "INTERNAL, 16",
     "NO_AGENT, 17"
   })
-  void hasItsCode(ReasonCode reason, int code) {
+  void codesMatchProtocol(ReasonCode reason, int code) {
     assertThat(reason.code()).isEqualTo(code);
     assertThat(ReasonCode.of(code)).isSameAs(reason);
   }
 
   @ParameterizedTest
   @ValueSource(ints = {18, 127, 128, 255, -1})
-  void oneThatThisBuildDoesNotKnowIsInternal(int code) {
+  void unknownCodeIsInternal(int code) {
     assertThat(ReasonCode.of(code)).isSameAs(ReasonCode.INTERNAL);
   }
 
   @Test
-  void noPeerCanCallAnAbortAnOrderlyEnd() {
+  void doneFromTheWireIsInternal() {
     assertThat(ReasonCode.of(ReasonCode.DONE.code())).isSameAs(ReasonCode.INTERNAL);
   }
 }

@@ -13,15 +13,15 @@ import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * Fails a test class that leaked a buffer, or anything else that Netty counts references of. JUnit
- * finds it by itself in every module (META-INF/services), before any class of Netty's is loaded.
+ * Fails a test class that leaked a reference-counted Netty object. JUnit loads it in each module
+ * (META-INF/services) before any class of Netty.
  *
- * <p>Netty hears of a leak when it tracks the next resource after a garbage collection, and then
- * only logs it. So each class ends with both.
+ * <p>Netty detects a leak when it tracks the next object after a garbage collection, and only logs
+ * it. So this extension does both after each class.
  */
 public final class LeakGate implements AfterAllCallback {
 
-  private static final long COLLECTED_SECONDS = 10;
+  private static final long GC_TIMEOUT_SECONDS = 10;
 
   private static final List<Recorder<Object>> RECORDERS = new CopyOnWriteArrayList<>();
   private static final List<String> LEAKS = new ArrayList<>(); // guarded by itself
@@ -40,24 +40,24 @@ public final class LeakGate implements AfterAllCallback {
       return;
     }
     collectGarbage();
-    collectGarbage(); // what one collection found is queued in any order, but before the next's
+    collectGarbage(); // a collection queues its references before those of the next one
     RECORDERS.forEach(Recorder::report);
     synchronized (LEAKS) {
       if (!LEAKS.isEmpty()) {
-        String all = String.join("\n", LEAKS);
+        String leaks = String.join("\n", LEAKS);
         LEAKS.clear();
-        throw new AssertionError("leaked, in this class or one before it:\n" + all);
+        throw new AssertionError("leak in this test class or an earlier one:\n" + leaks);
       }
     }
   }
 
-  /** Returns when something that was unreachable has been queued, which follows a collection. */
+  /** Collects garbage and waits until an unreachable reference was queued. */
   private static void collectGarbage() throws InterruptedException {
     ReferenceQueue<Object> queue = new ReferenceQueue<>();
-    WeakReference<Object> last = new WeakReference<>(new Object(), queue);
+    WeakReference<Object> sentinel = new WeakReference<>(new Object(), queue);
     System.gc();
-    if (queue.remove(TimeUnit.SECONDS.toMillis(COLLECTED_SECONDS)) != last) {
-      throw new AssertionError("no garbage collection in " + COLLECTED_SECONDS + " s");
+    if (queue.remove(TimeUnit.SECONDS.toMillis(GC_TIMEOUT_SECONDS)) != sentinel) {
+      throw new AssertionError("no garbage collection in " + GC_TIMEOUT_SECONDS + " s");
     }
   }
 
@@ -70,7 +70,7 @@ public final class LeakGate implements AfterAllCallback {
     }
 
     @Override
-    @SuppressWarnings("unchecked") // a detector only looks at who its objects are
+    @SuppressWarnings("unchecked") // a detector only uses the identity of objects
     public <T> ResourceLeakDetector<T> newResourceLeakDetector(
         Class<T> resource, int samplingInterval) {
       Recorder<T> recorder = new Recorder<>(resource, samplingInterval);
@@ -105,7 +105,9 @@ public final class LeakGate implements AfterAllCallback {
       }
     }
 
-    /** Of what a collection found before; tracking something is what makes a detector look. */
+    /**
+     * Reports leaks found by earlier collections: a detector checks them when it tracks an object.
+     */
     private void report() {
       @SuppressWarnings("unchecked")
       T resource = (T) new Object();

@@ -7,11 +7,11 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import org.junit.jupiter.api.Test;
 
-/** A leak fails the class it is found in, with where it came from, and only that class. */
+/** A leak fails one test class, and the failure shows its origin. */
 class LeakGateTest {
 
   @Test
-  void bufferThatNobodyReleasesIsALeak() {
+  void unreleasedBufferIsReported() {
     leak();
     assertThatThrownBy(LeakGate::assertNoLeak)
         .isInstanceOf(AssertionError.class)
@@ -25,7 +25,7 @@ class LeakGateTest {
   }
 
   @Test
-  void releasedBufferIsNone() {
+  void releasedBufferIsNotReported() {
     ByteBuf released = ByteBufAllocator.DEFAULT.buffer(16);
     released.release();
     assertThatCode(LeakGate::assertNoLeak).doesNotThrowAnyException();

@@ -24,15 +24,15 @@ import java.util.Arrays;
 import java.util.Deque;
 
 /**
- * A socket in memory: the channel of one end, and by the methods named for the peer, the other end
- * with the kernel between. What the peer sends is read when the channel reads, a FIN after the last
- * byte, a reset at once. Unlike Netty's embedded channel it runs no task within a call: register it
- * with any loop, run that loop, and {@link #pump}.
+ * An in-memory socket: the channel of one end, and the peer through the methods named for it. The
+ * channel reads the peer's bytes in order, a FIN after the last byte, and a reset at once. Unlike
+ * {@code EmbeddedChannel}, it runs no tasks within a call: register it with an event loop, run that
+ * loop and call {@link #pump}.
  */
 public final class MemorySocket extends AbstractChannel implements DuplexChannel {
   private static final ChannelMetadata METADATA = new ChannelMetadata(false);
 
-  /** As much as a channel reads at once. */
+  /** Maximum size of one read, in bytes. */
   private static final int MAX_READ = 64 * 1024;
 
   private final ChannelConfig config =
@@ -40,7 +40,7 @@ public final class MemorySocket extends AbstractChannel implements DuplexChannel
         @Override
         public <T> boolean setOption(ChannelOption<T> option, T value) {
           if (option == ChannelOption.SO_LINGER) {
-            lingersNot = value.equals(0);
+            resetOnClose = value.equals(0);
             return true;
           }
           return super.setOption(option, value);
@@ -48,21 +48,21 @@ public final class MemorySocket extends AbstractChannel implements DuplexChannel
       };
   private final boolean allowHalfClosure;
   private final InetSocketAddress remote;
-  private final Deque<byte[]> underWay = new ArrayDeque<>();
-  private final ByteArrayOutputStream arrived = new ByteArrayOutputStream();
+  private final Deque<byte[]> inFlight = new ArrayDeque<>();
+  private final ByteArrayOutputStream received = new ByteArrayOutputStream();
   private boolean open = true;
   private boolean active;
-  private boolean lingersNot;
-  private boolean outputShut;
-  private boolean inputShut;
-  private boolean peerFinished;
+  private boolean resetOnClose;
+  private boolean outputShutdown;
+  private boolean inputShutdown;
+  private boolean peerSentFin;
   private boolean peerReset;
   private boolean peerStalled;
   private Throwable unhandled;
 
   /**
-   * @param allowHalfClosure whether the channel lives on after the peer's FIN
-   * @param allocator of all that is read
+   * @param allowHalfClosure whether the channel stays open after the peer's FIN
+   * @param allocator allocates the buffers that are read
    */
   public MemorySocket(
       InetSocketAddress remote, boolean allowHalfClosure, ByteBufAllocator allocator) {
@@ -75,31 +75,31 @@ public final class MemorySocket extends AbstractChannel implements DuplexChannel
 
   // --- the peer ---
 
-  /** Nothing follows a FIN or a reset. */
+  /** Returns false once the peer has sent a FIN or reset, or the channel is closed. */
   public boolean peerMaySend() {
-    return open && !peerFinished && !peerReset;
+    return open && !peerSentFin && !peerReset;
   }
 
   public void peerSends(byte[] bytes) {
     for (int at = 0; peerMaySend() && at < bytes.length; at += MAX_READ) {
-      underWay.add(Arrays.copyOfRange(bytes, at, Math.min(bytes.length, at + MAX_READ)));
+      inFlight.add(Arrays.copyOfRange(bytes, at, Math.min(bytes.length, at + MAX_READ)));
     }
   }
 
   public void peerFinishes() {
-    peerFinished |= peerMaySend();
+    peerSentFin |= peerMaySend();
   }
 
   public void peerResets() {
     peerReset |= open;
   }
 
-  /** From now on the peer takes nothing. */
+  /** Stops the peer from reading. */
   public void peerStalls() {
     peerStalled = true;
   }
 
-  /** The peer takes what waits for it. */
+  /** Lets the peer read again. */
   public void peerGoesOn() {
     peerStalled = false;
     if (open) {
@@ -107,48 +107,48 @@ public final class MemorySocket extends AbstractChannel implements DuplexChannel
     }
   }
 
-  /** All that has arrived at the peer since the last call. */
+  /** Returns the bytes that the peer has received since the last call. */
   public byte[] peerTakes() {
-    byte[] bytes = arrived.toByteArray();
-    arrived.reset();
+    byte[] bytes = received.toByteArray();
+    received.reset();
     return bytes;
   }
 
-  /** Whether the peer was told, in order, that no more will come. */
+  /** Returns whether the peer received a FIN. */
   public boolean peerSawFin() {
-    return !peerReset && (outputShut || (!open && !lingersNot));
+    return !peerReset && (outputShutdown || (!open && !resetOnClose));
   }
 
   /**
-   * Passes on what the channel reads.
+   * Delivers the peer's bytes, FIN and reset to the channel.
    *
-   * @return whether there was anything
+   * @return whether there was anything to deliver
    */
   public boolean pump() {
     boolean any = false;
-    while (reads() && !underWay.isEmpty()) {
+    while (canRead() && !inFlight.isEmpty()) {
       any = true;
-      byte[] bytes = underWay.remove();
+      byte[] bytes = inFlight.remove();
       pipeline().fireChannelRead(alloc().buffer(bytes.length).writeBytes(bytes));
       pipeline().fireChannelReadComplete();
     }
-    if (reads() && peerFinished && !inputShut) {
+    if (canRead() && peerSentFin && !inputShutdown) {
       any = true;
-      finRead();
+      readFin();
     }
     if (peerReset && open && isRegistered()) {
       any = true;
-      resetRead();
+      readReset();
     }
     return any;
   }
 
-  private boolean reads() {
+  private boolean canRead() {
     return !peerReset && open && isRegistered() && config.isAutoRead();
   }
 
-  private void finRead() {
-    inputShut = true;
+  private void readFin() {
+    inputShutdown = true;
     if (allowHalfClosure) {
       pipeline().fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
     } else {
@@ -156,19 +156,19 @@ public final class MemorySocket extends AbstractChannel implements DuplexChannel
     }
   }
 
-  /** As epoll tells it. */
-  private void resetRead() {
+  /** Reports the reset as Netty's epoll transport does. */
+  private void readReset() {
     pipeline().fireExceptionCaught(new IOException("Connection reset by peer"));
-    if (open && allowHalfClosure && !inputShut) {
-      finRead();
+    if (open && allowHalfClosure && !inputShutdown) {
+      readFin();
     }
     unsafe().close(voidPromise());
   }
 
-  /** Fails if an exception has reached the end of the pipeline, where Netty would log it. */
+  /** Fails if an exception has reached the end of the pipeline. */
   public void checkExceptionsHandled() {
     if (unhandled != null) {
-      throw new AssertionError("nobody handled this", unhandled);
+      throw new AssertionError("unhandled exception", unhandled);
     }
   }
 
@@ -205,14 +205,14 @@ public final class MemorySocket extends AbstractChannel implements DuplexChannel
     for (ByteBuf bytes = (ByteBuf) in.current();
         bytes != null && (!peerStalled || !bytes.isReadable());
         bytes = (ByteBuf) in.current()) {
-      bytes.getBytes(bytes.readerIndex(), arrived, bytes.readableBytes());
+      bytes.getBytes(bytes.readerIndex(), received, bytes.readableBytes());
       in.remove();
     }
   }
 
   @Override
   protected void doShutdownOutput() {
-    outputShut = true;
+    outputShutdown = true;
   }
 
   @Override
@@ -269,7 +269,7 @@ public final class MemorySocket extends AbstractChannel implements DuplexChannel
 
   @Override
   public boolean isOutputShutdown() {
-    return outputShut;
+    return outputShutdown;
   }
 
   @Override
@@ -285,7 +285,7 @@ public final class MemorySocket extends AbstractChannel implements DuplexChannel
 
   @Override
   public boolean isInputShutdown() {
-    return inputShut;
+    return inputShutdown;
   }
 
   @Override
@@ -300,7 +300,7 @@ public final class MemorySocket extends AbstractChannel implements DuplexChannel
 
   @Override
   public boolean isShutdown() {
-    return inputShut && outputShut;
+    return inputShutdown && outputShutdown;
   }
 
   @Override

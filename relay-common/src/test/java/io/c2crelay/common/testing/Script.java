@@ -9,16 +9,16 @@ import io.netty.buffer.Unpooled;
 import java.util.Arrays;
 
 /**
- * The input of a fuzz test as a sequence of steps: a byte for which step it is, then what the step
- * asks for. Any bytes make a script; what is missing at its end is zero.
+ * Reads the input of a fuzz test as a sequence of steps: one byte selects the step, further bytes
+ * are its arguments. Any input is valid; missing bytes are zero.
  */
 public final class Script {
-  /** Longer ones would show no more, only later. */
+  /** Longer inputs only slow the fuzzer down. */
   private static final int MAX_LENGTH = 512;
 
   static {
     if (System.getenv("JAZZER_FUZZ") != null) {
-      Logging.level(LogLevel.ERROR); // it would be thousands of lines a second
+      Logging.level(LogLevel.ERROR); // else it logs thousands of lines a second
     }
   }
 
@@ -37,12 +37,12 @@ public final class Script {
     return next < bytes.length;
   }
 
-  /** One of these, by the next byte. */
+  /** Selects one of {@code choices} by the next byte. */
   public <T> T oneOf(T[] choices) {
     return choices[number() % choices.length];
   }
 
-  /** One of these, by the next byte. */
+  /** Selects one of {@code choices} by the next byte. */
   public int oneOf(int[] choices) {
     return choices[number() % choices.length];
   }
@@ -52,12 +52,12 @@ public final class Script {
     return hasNext() ? bytes[next++] & 0xFF : 0;
   }
 
-  /** Whether the next byte is even: the usual case is zero. */
+  /** Returns whether the next byte is even, as a missing one is. */
   public boolean usual() {
     return number() % 2 == 0;
   }
 
-  /** A length, and so many bytes, or what is left. */
+  /** Reads a length and that many bytes, or those that are left. */
   public byte[] bytes() {
     int length = number();
     int from = next;
@@ -65,13 +65,13 @@ public final class Script {
     return Arrays.copyOfRange(bytes, from, next);
   }
 
-  /** A frame, of any type and payload, as it is on the wire. */
+  /** Encodes a frame of any type and payload. */
   public static byte[] frame(int type, byte[] payload) {
     return ByteBufUtil.getBytes(
         Unpooled.buffer().writeByte(type).writeMedium(payload.length).writeBytes(payload));
   }
 
-  /** A frame as it is on the wire. */
+  /** Encodes a frame. */
   public static byte[] frame(Frame frame) {
     ByteBuf payload = Unpooled.buffer();
     frame.writePayload(payload);

@@ -16,7 +16,7 @@ class IdentityTest {
   private final SecureRandom random = new SecureRandom();
 
   @Test
-  void theCertificateIsSelfSignedOverP256() throws Exception {
+  void certificateIsSelfSignedOverP256() throws Exception {
     X509Certificate certificate = Identity.create(random).certificate();
     certificate.verify(certificate.getPublicKey());
     assertThat(certificate.getIssuerX500Principal())
@@ -30,7 +30,7 @@ class IdentityTest {
   }
 
   @Test
-  void theCertificateIsValidYesterdayAndInThirtyYears() throws Exception {
+  void certificateIsValidForThirtyYears() throws Exception {
     X509Certificate certificate = Identity.create(random).certificate();
     Instant now = Instant.now();
     certificate.checkValidity(Date.from(now.minus(Duration.ofHours(23))));
@@ -39,7 +39,7 @@ class IdentityTest {
   }
 
   @Test
-  void theKeyIsTheCertificates() throws Exception {
+  void privateKeyMatchesCertificate() throws Exception {
     Identity identity = Identity.create(random);
     Signature signature = Signature.getInstance("SHA256withECDSA");
     signature.initSign(identity.privateKey());
@@ -51,7 +51,7 @@ class IdentityTest {
   }
 
   @Test
-  void theBindingIsTheSha256OfTheCertificate() throws Exception {
+  void bindingIsSha256OfCertificate() throws Exception {
     Identity identity = Identity.create(random);
     byte[] der = identity.certificate().getEncoded();
     assertThat(identity.binding())
@@ -61,7 +61,7 @@ class IdentityTest {
   }
 
   @Test
-  void twoDiffer() throws Exception {
+  void identitiesDiffer() throws Exception {
     Identity one = Identity.create(random);
     Identity other = Identity.create(random);
     assertThat(one.binding()).isNotEqualTo(other.binding());

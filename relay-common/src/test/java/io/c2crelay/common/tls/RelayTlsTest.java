@@ -20,18 +20,18 @@ import org.junit.jupiter.api.Test;
 class RelayTlsTest {
   private static final String WITHOUT_BORINGSSL = "io.netty.handler.ssl.noOpenSsl";
 
-  /** Lives as long as the program, as it does there. */
+  /** Static, since TLS contexts live as long as the process. */
   private static RelayTls kept;
 
   @Test
-  void boringSslIsUsedWhereItLoads() throws Exception {
-    assumeTrue(OpenSsl.isAvailable(), "no native part for this machine");
+  void boringSslIsUsedIfAvailable() throws Exception {
+    assumeTrue(OpenSsl.isAvailable(), "no BoringSSL for this machine");
     assertThat(new TlsCheck().call()).isEqualTo("boringssl");
   }
 
   @Test
-  void theJdkIsUsedElsewhere() throws Exception {
-    OpenSsl.isAvailable(); // this copy of the classes decides now
+  void jdkIsUsedWithoutBoringSsl() throws Exception {
+    OpenSsl.isAvailable(); // initialise this copy before the property is set
     List<URL> classPath = new ArrayList<>();
     for (String entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
       classPath.add(new File(entry).toURI().toURL());
@@ -48,9 +48,9 @@ class RelayTlsTest {
     }
   }
 
-  /** A stranger pays for what it makes the other end keep, however small the pieces it sends. */
+  /** Without copying, each byte would hold the whole buffer that it arrived in. */
   @Test
-  void aRecordThatComesByteByByteTakesNoMoreThanItsBytes() throws Exception {
+  void bytewiseRecordUsesBoundedMemory() throws Exception {
     UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(true, true);
     kept = RelayTls.ofRelay(Identity.create(new SecureRandom()));
     EmbeddedChannel channel = new EmbeddedChannel();
@@ -65,7 +65,7 @@ class RelayTlsTest {
     channel.finishAndReleaseAll();
   }
 
-  /** As a channel reads them: into a buffer that has room for more. */
+  /** Returns bytes in a larger buffer, as a channel reads them. */
   private static ByteBuf received(ByteBufAllocator allocator, int... bytes) {
     ByteBuf buffer = allocator.directBuffer(512);
     for (int b : bytes) {

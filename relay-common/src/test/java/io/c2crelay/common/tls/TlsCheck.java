@@ -17,11 +17,11 @@ import java.util.concurrent.Callable;
 import javax.net.ssl.SSLPeerUnverifiedException;
 
 /**
- * What both providers must do. Called by name from {@link RelayTlsTest}, also in a second copy of
- * all classes that has no BoringSSL.
+ * The checks of both TLS providers. {@link RelayTlsTest} also loads it by name in a second copy of
+ * all classes, without BoringSSL.
  */
 public final class TlsCheck implements Callable<String> {
-  /** TLS contexts live as long as the process, here as in the program. */
+  /** TLS contexts live as long as the process. */
   private static final List<RelayTls> KEPT = new ArrayList<>();
 
   @Override
@@ -32,10 +32,10 @@ public final class TlsCheck implements Callable<String> {
     relay.warmUp();
     agent.warmUp();
     assertThat(relay.providerName()).isEqualTo(agent.providerName());
-    carriesBytesUnderTls13(identity, relay, agent);
-    resumesNothing(relay, agent);
-    trustsAnyCertificate(relay, agent);
-    speaksNothingOlder(identity, agent);
+    transfersBytesOverTls13(identity, relay, agent);
+    neverResumes(relay, agent);
+    acceptsAnyCertificate(relay, agent);
+    rejectsOlderVersions(identity, agent);
     return relay.providerName();
   }
 
@@ -44,7 +44,7 @@ public final class TlsCheck implements Callable<String> {
     return tls;
   }
 
-  private static void carriesBytesUnderTls13(Identity identity, RelayTls relay, RelayTls agent)
+  private static void transfersBytesOverTls13(Identity identity, RelayTls relay, RelayTls agent)
       throws Exception {
     try (TlsPair pair = new TlsPair(relay, agent)) {
       assertThat(pair.isHandshakeDone()).isTrue();
@@ -52,24 +52,24 @@ public final class TlsCheck implements Callable<String> {
       assertThat(pair.agentSession().getProtocol()).isEqualTo("TLSv1.3");
       assertThat(pair.toRelay("up")).isEqualTo("up");
       assertThat(pair.toAgent("down")).isEqualTo("down");
-      assertThat(Identity.bindingOf(pair.shownCertificate())).isEqualTo(identity.binding());
-      assertThat(pair.peerHost()).as("no name to find an old session by").isNull();
+      assertThat(Identity.bindingOf(pair.relayCertificate())).isEqualTo(identity.binding());
+      assertThat(pair.peerHost()).as("no peer host to cache a session by").isNull();
       assertThatThrownBy(() -> pair.relaySession().getPeerCertificates())
-          .as("the agent shows none")
+          .as("no client certificate")
           .isInstanceOf(SSLPeerUnverifiedException.class);
     }
   }
 
-  /** A resumed session would send no certificate again. */
-  private static void resumesNothing(RelayTls relay, RelayTls agent) throws Exception {
+  /** A resumed session would show no certificate. */
+  private static void neverResumes(RelayTls relay, RelayTls agent) throws Exception {
     try (TlsPair first = new TlsPair(relay, agent)) {
-      first.toAgent("a ticket would have come by now");
+      first.toAgent("a session ticket would have arrived by now");
       try (TlsPair second = new TlsPair(relay, agent)) {
         assertThat(second.isHandshakeDone()).isTrue();
-        assertThat(second.shownCertificate()).isEqualTo(first.shownCertificate());
+        assertThat(second.relayCertificate()).isEqualTo(first.relayCertificate());
         assertThat(second.relayHandshakeBytes()).isCloseTo(first.relayHandshakeBytes(), within(20));
         assertThat(second.relayHandshakeBytes())
-            .isGreaterThan(first.shownCertificate().getEncoded().length);
+            .isGreaterThan(first.relayCertificate().getEncoded().length);
         if (first.agentSession().getId().length > 0) {
           assertThat(second.agentSession().getId()).isNotEqualTo(first.agentSession().getId());
         }
@@ -77,22 +77,22 @@ public final class TlsCheck implements Callable<String> {
     }
   }
 
-  private static void trustsAnyCertificate(RelayTls relay, RelayTls agent) throws Exception {
+  private static void acceptsAnyCertificate(RelayTls relay, RelayTls agent) throws Exception {
     Identity other = Identity.create(new SecureRandom());
     try (TlsPair pair = new TlsPair(keep(RelayTls.ofRelay(other)), agent)) {
       assertThat(pair.isHandshakeDone()).isTrue();
-      assertThat(Identity.bindingOf(pair.shownCertificate())).isEqualTo(other.binding());
+      assertThat(Identity.bindingOf(pair.relayCertificate())).isEqualTo(other.binding());
     }
   }
 
-  private static void speaksNothingOlder(Identity identity, RelayTls agent) throws Exception {
-    SslContext old =
+  private static void rejectsOlderVersions(Identity identity, RelayTls agent) throws Exception {
+    SslContext olderTls =
         SslContextBuilder.forServer(identity.privateKey(), identity.certificate())
             .sslProvider(SslProvider.JDK)
             .protocols("TLSv1.2")
             .build();
     EmbeddedChannel server = new EmbeddedChannel();
-    server.pipeline().addLast(old.newHandler(server.alloc()));
+    server.pipeline().addLast(olderTls.newHandler(server.alloc()));
     EmbeddedChannel client = new EmbeddedChannel();
     client.pipeline().addLast(agent.newHandler(client));
     SslHandler handshake = server.pipeline().get(SslHandler.class);

@@ -9,7 +9,7 @@ import java.security.cert.Certificate;
 import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSession;
 
-/** Both ends of one connection in memory: bytes are carried over until neither has any more. */
+/** Both ends of a TLS connection in memory. Transfers bytes until neither end has any to send. */
 final class TlsPair implements AutoCloseable {
   private final EmbeddedChannel relay;
   private final EmbeddedChannel agent;
@@ -21,20 +21,20 @@ final class TlsPair implements AutoCloseable {
     relay.pipeline().addLast(relaySide.newHandler(relay));
     agent = new EmbeddedChannel();
     agent.pipeline().addLast(agentSide.newHandler(agent));
-    carry();
+    transferAll();
     handshaking = false;
   }
 
-  private void carry() {
+  private void transferAll() {
     boolean more = true;
     while (more) {
       relay.runPendingTasks();
       agent.runPendingTasks();
-      more = move(agent, relay) | move(relay, agent);
+      more = transfer(agent, relay) | transfer(relay, agent);
     }
   }
 
-  private boolean move(EmbeddedChannel from, EmbeddedChannel to) {
+  private boolean transfer(EmbeddedChannel from, EmbeddedChannel to) {
     boolean any = false;
     for (Object part = from.readOutbound(); part != null; part = from.readOutbound()) {
       any = true;
@@ -54,7 +54,7 @@ final class TlsPair implements AutoCloseable {
     return tls(relay).handshakeFuture().isSuccess() && tls(agent).handshakeFuture().isSuccess();
   }
 
-  /** What the relay sent for the handshake: a certificate and its proof make most of it. */
+  /** The bytes that the relay sent in the handshake, mostly its certificate and signature. */
   int relayHandshakeBytes() {
     return relayHandshakeBytes;
   }
@@ -71,7 +71,7 @@ final class TlsPair implements AutoCloseable {
     ByteBuf bytes = from.alloc().buffer();
     bytes.writeCharSequence(text, StandardCharsets.UTF_8);
     from.writeOutbound(bytes);
-    carry();
+    transferAll();
     StringBuilder received = new StringBuilder();
     for (ByteBuf part = to.readInbound(); part != null; part = to.readInbound()) {
       received.append(part.toString(StandardCharsets.UTF_8));
@@ -88,7 +88,7 @@ final class TlsPair implements AutoCloseable {
     return tls(agent).engine().getSession();
   }
 
-  Certificate shownCertificate() throws SSLPeerUnverifiedException {
+  Certificate relayCertificate() throws SSLPeerUnverifiedException {
     return agentSession().getPeerCertificates()[0];
   }
 
@@ -103,7 +103,7 @@ final class TlsPair implements AutoCloseable {
   @Override
   public void close() {
     agent.close();
-    carry();
+    transferAll();
     agent.finishAndReleaseAll();
     relay.finishAndReleaseAll();
   }

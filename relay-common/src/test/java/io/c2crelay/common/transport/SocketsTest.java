@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 @Timeout(30)
 class SocketsTest {
-  private static final IOException NONE_LEFT = new IOException("Too many open files");
+  private static final IOException TOO_MANY_FILES = new IOException("Too many open files");
 
   static Stream<Arguments> causes() {
     return Stream.of(
@@ -38,24 +38,24 @@ class SocketsTest {
         Arguments.of(new ChannelException("alone"), "alone"),
         Arguments.of(new ClosedChannelException(), "\"connection closed\""),
         Arguments.of(
-            new ChannelException("wrapped", new InvocationTargetException(NONE_LEFT)),
+            new ChannelException("wrapped", new InvocationTargetException(TOO_MANY_FILES)),
             "\"Too many open files\""),
         Arguments.of(
-            new IllegalStateException("failed to create a child event loop", NONE_LEFT),
+            new IllegalStateException("failed to create a child event loop", TOO_MANY_FILES),
             "\"Too many open files\""),
-        Arguments.of(new IOException("outer", NONE_LEFT), "outer"),
+        Arguments.of(new IOException("outer", TOO_MANY_FILES), "outer"),
         Arguments.of(new SocketTimeoutException(), "\"socket timeout\""),
         Arguments.of(new UnknownHostException("relay.example"), "\"unknown host relay.example\""));
   }
 
   @ParameterizedTest
   @MethodSource("causes")
-  void aCauseIsSaidInTheSystemsWords(Throwable cause, String text) {
+  void describesCauseBySystemMessage(Throwable cause, String text) {
     assertThat(Sockets.describe(cause)).isEqualTo(text);
   }
 
   @Test
-  void aSocketThatIsNotToBeHadFailsTheConnectOnItsLoop() throws Exception {
+  void socketFailureCompletesOnTheLoop() throws Exception {
     EventLoopGroup loops = Transport.best().newEventLoops(1);
     try {
       EventLoop loop = loops.next();
@@ -64,7 +64,7 @@ class SocketsTest {
               .group(loop)
               .channelFactory(
                   () -> {
-                    throw new ChannelException(NONE_LEFT);
+                    throw new ChannelException(TOO_MANY_FILES);
                   })
               .handler(new ChannelInboundHandlerAdapter());
       CompletableFuture<Boolean> onLoop = new CompletableFuture<>();

@@ -32,8 +32,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The main job on one machine: a small HTTP service as the target, a relay, an agent, and a request
- * through the relay's port. It stays up until Ctrl-C.
+ * Demonstrates the relay on one machine: an HTTP target, a relay, an agent and one request through
+ * the relay. Runs until Ctrl-C.
  */
 public final class Demo {
 
@@ -59,16 +59,16 @@ public final class Demo {
     HttpServer target = startTarget();
     try {
       int targetPort = target.getAddress().getPort();
-      say(
+      print(
           "1. target:  an HTTP service on 127.0.0.1:"
               + targetPort
-              + ", which no one outside can reach");
+              + ", not reachable from outside");
 
       String key = newKey();
       Process relay =
           start(key, jar("relay.jar", "server2server"), String.valueOf(isFree(PORT) ? PORT : 0));
       int port = Integer.parseInt(awaitLine("relay", relay, LISTENING));
-      say("2. relay:   server2server.jar, on port " + port);
+      print("2. relay:   server2server.jar, on port " + port);
 
       Process agent =
           start(
@@ -78,7 +78,7 @@ public final class Demo {
               "127.0.0.1",
               String.valueOf(port));
       awaitLine("agent", agent, READY);
-      say("3. agent:   client2client.jar, dialled out to the relay and is attached");
+      print("3. agent:   client2client.jar, attached to the relay");
 
       URI url = URI.create("http://127.0.0.1:" + port + "/");
       HttpResponse<String> response =
@@ -86,19 +86,19 @@ public final class Demo {
               .send(
                   HttpRequest.newBuilder(url).timeout(START).build(),
                   HttpResponse.BodyHandlers.ofString());
-      say("4. user:    GET " + url + " -> " + response.statusCode());
-      response.body().lines().forEach(line -> say("            | " + line));
+      print("4. user:    GET " + url + " -> " + response.statusCode());
+      response.body().lines().forEach(line -> print("            | " + line));
       if (response.statusCode() != 200) {
         throw new IOException("the request through the relay failed");
       }
 
-      say("");
-      say("Open " + url + " - Ctrl-C ends everything.");
+      print("");
+      print("Open " + url + " - Ctrl-C stops everything.");
       CompletableFuture.anyOf(relay.onExit(), agent.onExit()).thenRun(ended::countDown);
       ended.await();
-      // Ctrl-C reaches all of them at once: a moment to learn that it was asked for.
+      // Ctrl-C reaches all processes at once: wait for this one to handle it.
       if (!stopRequested.await(1, TimeUnit.SECONDS)) {
-        throw new IOException("the relay or the agent ended by itself");
+        throw new IOException("the relay or the agent exited unexpectedly");
       }
     } finally {
       target.stop(0);
@@ -117,7 +117,7 @@ public final class Demo {
                   + "It is "
                   + LocalTime.now().truncatedTo(ChronoUnit.SECONDS)
                   + ".\n"
-                  + "To me you come from "
+                  + "This connection is from "
                   + exchange.getRemoteAddress()
                   + ", which is the agent.\n";
           byte[] body = text.getBytes(StandardCharsets.UTF_8);
@@ -150,10 +150,7 @@ public final class Demo {
     }
   }
 
-  /**
-   * Prints what the process prints, for as long as it runs; returns the group of the first line
-   * that matches.
-   */
+  /** Prints all output of the process; returns the first group of the first match. */
   private String awaitLine(String name, Process process, Pattern pattern)
       throws IOException, InterruptedException {
     CompletableFuture<String> found = new CompletableFuture<>();
@@ -173,16 +170,16 @@ public final class Demo {
     try (BufferedReader reader =
         new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8))) {
       for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-        say("   [" + name + "] " + line);
+        print("   [" + name + "] " + line);
         Matcher matcher = pattern.matcher(line);
         if (matcher.find()) {
           found.complete(matcher.group(1));
         }
       }
-    } catch (IOException ended) {
-      // The stream of a stopped process may end like this.
+    } catch (IOException ignored) {
+      // Expected if the process was stopped.
     }
-    found.completeExceptionally(new IOException(name + " ended"));
+    found.completeExceptionally(new IOException(name + " exited"));
   }
 
   private void stop() {
@@ -210,15 +207,15 @@ public final class Demo {
       socket.setReuseAddress(true);
       socket.bind(new InetSocketAddress((InetAddress) null, port));
       return true;
-    } catch (IOException taken) {
+    } catch (IOException inUse) {
       return false;
     }
   }
 
   private static Path jar(String property, String module) throws IOException {
-    String named = System.getProperty(property);
+    String override = System.getProperty(property);
     Path jar =
-        named != null ? Paths.get(named) : Paths.get("..", module, "target", module + ".jar");
+        override != null ? Paths.get(override) : Paths.get("..", module, "target", module + ".jar");
     Path absolute = jar.toAbsolutePath().normalize();
     if (!Files.isRegularFile(absolute)) {
       throw new IOException("no jar at " + absolute);
@@ -232,7 +229,7 @@ public final class Demo {
     return Base64.getUrlEncoder().withoutPadding().encodeToString(bytes);
   }
 
-  private static void say(String line) {
+  private static void print(String line) {
     System.out.println(line);
     System.out.flush();
   }

@@ -3,7 +3,7 @@ package io.c2crelay.it.faults;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.c2crelay.it.faults.Accounts.Kind;
+import io.c2crelay.it.faults.VerifiedSessions.Scenario;
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
@@ -36,8 +36,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The wall clock of relay and agent jumps by hours and days, forth and back, all the time; or it is
- * wrong by decades. Nothing that they do goes by it.
+ * The wall clock of relay and agent jumps continuously by hours and days in both directions, or is
+ * wrong by decades. No timeout and no certificate check may depend on it.
  */
 @Tag("full")
 @Timeout(120)
@@ -46,38 +46,40 @@ class ClockIT {
 
   private static final List<String> JUMPS = List.of("+3h", "-6h", "+400d", "-1d", "+0");
 
-  /** Longer than {@link Clock#SEEN_MILLIS}, so that no process misses the same jump every time. */
-  private static final long STEP_MILLIS = Clock.SEEN_MILLIS + 200;
+  /** Longer than the lag, so that no process misses the same jump every time. */
+  private static final long STEP_MILLIS = FakeClock.MAX_LAG_MILLIS + 200;
 
   private static final Duration SOON = Duration.ofSeconds(30);
   private static final Duration FOUR_SECONDS = Duration.ofSeconds(4);
 
-  /** On a machine that is busy with other tests; each jump would make it hours or nothing. */
-  private static final Duration FOUR_SECONDS_AT_MOST = Duration.ofSeconds(12);
+  /** Allows for concurrent tests; with the wall clock it would be hours or zero. */
+  private static final Duration FOUR_SECONDS_LIMIT = Duration.ofSeconds(12);
 
   @RegisterExtension static final Harness SHARED = Harness.perClass();
   @RegisterExtension final Harness harness = Harness.perTest();
 
   private static final String KEY = Harness.newKey();
-  private static final Accounts ACCOUNTS = new Accounts();
+  private static final VerifiedSessions SESSIONS = new VerifiedSessions();
   private static final ScheduledExecutorService STEPS =
       Executors.newSingleThreadScheduledExecutor();
 
   @TempDir static Path directory;
 
-  private static Clock clock;
+  private static FakeClock clock;
   private static RelayProcess relay;
   private static AgentProcess agent;
   private static int steps;
 
   @BeforeAll
-  static void startOnAClockThatJumps() throws Exception {
-    clock = Clock.assumeThere(directory);
-    Target target = SHARED.keep(Target.start(ACCOUNTS));
+  static void startWithJumpingClock() throws Exception {
+    clock = FakeClock.assumeAvailable(directory);
+    Target target = SHARED.keep(Target.start(SESSIONS));
     relay =
-        SHARED.relay(clock.on(Launch.relay("0", "--pool", "0", "--idle-timeout", "4s").key(KEY)));
+        SHARED.relay(
+            clock.applyTo(Launch.relay("0", "--pool", "0", "--idle-timeout", "4s").key(KEY)));
     String port = "" + relay.port();
-    agent = SHARED.agent(clock.on(Launch.agent("" + target.port(), "127.0.0.1", port).key(KEY)));
+    agent =
+        SHARED.agent(clock.applyTo(Launch.agent("" + target.port(), "127.0.0.1", port).key(KEY)));
     agent.awaitReady();
     STEPS.scheduleAtFixedRate(ClockIT::step, 0, STEP_MILLIS, TimeUnit.MILLISECONDS);
   }
@@ -99,20 +101,19 @@ class ClockIT {
     return Duration.ofNanos(System.nanoTime() - nanos);
   }
 
-  /** Each user costs a token and a dial. Their log lines show that the clock does jump. */
+  /** Runs until the log timestamps of both processes show jumps in both directions. */
   @Test
-  void usersAreServedWhileTheClockJumps() {
+  void jumpsDoNotAffectSessions() {
     await()
         .atMost(SOON)
         .until(
             () -> {
-              ACCOUNTS.connect(Kind.SHORT, relay.port()).settleInOrder(SOON);
-              return sees(relay) && sees(agent);
+              SESSIONS.connect(Scenario.SHORT, relay.port()).finish(SOON);
+              return sawJumps(relay) && sawJumps(agent);
             });
   }
 
-  /** Whether its lines tell of days ahead and hours back. */
-  private static boolean sees(JarProcess process) {
+  private static boolean sawJumps(JarProcess process) {
     List<OffsetDateTime> times =
         process.lines("session\\.open ").stream()
             .map(line -> OffsetDateTime.parse(line.text().split(" ")[0]))
@@ -123,73 +124,74 @@ class ClockIT {
   }
 
   @Test
-  void aSessionIsIdleAfterItsTimeoutAndNoSooner() {
-    Accounts.User busy = ACCOUNTS.connect(Kind.BULK, relay.port());
+  void jumpsDoNotAffectIdleTimeout() {
+    VerifiedSessions.User busy = SESSIONS.connect(Scenario.BULK, relay.port());
     long begin = System.nanoTime();
-    Accounts.User idle = ACCOUNTS.connect(Kind.IDLE, relay.port());
+    VerifiedSessions.User idle = SESSIONS.connect(Scenario.IDLE, relay.port());
     assertThat(idle.awaitEnd(SOON)).isEqualTo(Ending.RESET);
-    assertThat(since(begin)).isBetween(FOUR_SECONDS, FOUR_SECONDS_AT_MOST);
-    busy.settleInOrder(SOON);
+    assertThat(since(begin)).isBetween(FOUR_SECONDS, FOUR_SECONDS_LIMIT);
+    busy.finish(SOON);
   }
 
   @Test
-  void aUserWaitsForAnAgentAsLongAsAskedForAndNoLonger() throws Exception {
-    RelayProcess lonely = harness.relay(clock.on(Launch.relay("0", "--wait", "4").key(KEY)));
-    lonely.awaitListening();
+  void jumpsDoNotAffectQueueTimeout() throws Exception {
+    RelayProcess agentless =
+        harness.relay(clock.applyTo(Launch.relay("0", "--queue-timeout", "4").key(KEY)));
+    agentless.awaitListening();
     long begin = System.nanoTime();
-    try (TcpEnd user = TcpEnd.connect(lonely.port()).send("hello")) {
+    try (TcpEnd user = TcpEnd.connect(agentless.port()).send("hello")) {
       assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
     }
-    assertThat(since(begin)).isBetween(FOUR_SECONDS, FOUR_SECONDS_AT_MOST);
+    assertThat(since(begin)).isBetween(FOUR_SECONDS, FOUR_SECONDS_LIMIT);
   }
 
-  /** Five wrong proofs at once, then one in 10 s. */
+  /** The throttle admits five wrong proofs at once, then one in 10 s. */
   @Test
-  void guessesAreSlowedDownAsLongAsAskedForAndNoLonger() throws Exception {
-    RawAgent stranger = RawAgent.of(relay, "not the key at all, but long enough");
+  void jumpsDoNotAffectAuthThrottle() throws Exception {
+    RawAgent guesser = RawAgent.of(relay, "not the key at all, but long enough");
     int mark = relay.mark();
     long begin = System.nanoTime();
     for (int i = 0; i < 5; i++) {
-      guess(stranger);
+      guess(guesser);
     }
     long first = relay.awaitLog(mark, "auth\\.refused .*WRONG_KEY", SOON).nanos();
     await().atMost(SOON).until(() -> relay.lines(mark, "auth\\.refused .*WRONG_KEY").size() == 5);
     Thread.sleep(2 * STEP_MILLIS);
-    guess(stranger);
+    guess(guesser);
     relay.awaitLog(mark, "auth\\.refused .*THROTTLED", SOON);
-    assertThat(since(begin)).as("else this test was too slow").isLessThan(Duration.ofSeconds(10));
+    assertThat(since(begin)).as("time until throttled").isLessThan(Duration.ofSeconds(10));
     Thread.sleep(Math.max(0, Duration.ofMillis(10_500).minus(since(first)).toMillis()));
-    guess(stranger);
+    guess(guesser);
     await().atMost(SOON).until(() -> relay.lines(mark, "auth\\.refused .*WRONG_KEY").size() == 6);
   }
 
-  private void guess(RawAgent stranger) {
-    RawControl control = harness.keep(stranger.openControl().readChallenge());
-    control.sendAuth(stranger.claim());
+  private void guess(RawAgent guesser) {
+    RawControl control = harness.keep(guesser.openControl().readChallenge());
+    control.sendAuth(guesser.claim());
   }
 
-  /** For longer than a PING and its deadline take. */
+  /** Waits longer than a PING and its deadline take. */
   @Test
-  void theAgentStaysAttached() throws Exception {
+  void jumpsDoNotAffectHeartbeat() throws Exception {
     long ready = agent.awaitReady().nanos();
     Thread.sleep(Math.max(0, Duration.ofSeconds(28).minus(since(ready)).toMillis()));
     assertThat(agent.lines("control\\.lost ")).isEmpty();
     assertThat(agent.lines("dial\\.failed ")).isEmpty();
-    ACCOUNTS.connect(Kind.SHORT, relay.port()).settleInOrder(SOON);
+    SESSIONS.connect(Scenario.SHORT, relay.port()).finish(SOON);
   }
 
-  /** The relay's certificate is not valid yet, or not any more, whichever TLS looks at it. */
+  /** The relay's certificate is not yet valid or expired; checked with both TLS providers. */
   @ParameterizedTest
   @ValueSource(strings = {"@1975-01-01 00:00:00", "@2100-01-01 00:00:00"})
-  void aClockThatIsWrongByDecadesKeepsNoAgentAway(String time) throws Exception {
-    Clock wrong = Clock.assumeThere(directory);
+  void certificateDatesAreIgnored(String time) throws Exception {
+    FakeClock wrong = FakeClock.assumeAvailable(directory);
     wrong.set(time);
-    Target target = harness.keep(Target.start(ACCOUNTS));
-    RelayProcess far = harness.relay(wrong.on(Launch.relay("0").key(KEY)));
-    assertThat(far.awaitListening().text()).startsWith(time.substring(1, 5));
-    Launch boringssl = Launch.agent("" + target.port(), "127.0.0.1", "" + far.port()).key(KEY);
+    Target target = harness.keep(Target.start(SESSIONS));
+    RelayProcess skewed = harness.relay(wrong.applyTo(Launch.relay("0").key(KEY)));
+    assertThat(skewed.awaitListening().text()).startsWith(time.substring(1, 5));
+    Launch boringssl = Launch.agent("" + target.port(), "127.0.0.1", "" + skewed.port()).key(KEY);
     Launch jdk =
-        Launch.agent("" + target.port(), "127.0.0.1", "" + far.port())
+        Launch.agent("" + target.port(), "127.0.0.1", "" + skewed.port())
             .key(KEY)
             .jvmArgs("-Dio.netty.handler.ssl.noOpenSsl=true");
     AgentProcess one = harness.agent(boringssl);
@@ -198,7 +200,7 @@ class ClockIT {
     two.awaitReady();
     one.awaitLog("agent\\.started .*tls=boringssl", SOON);
     two.awaitLog("agent\\.started .*tls=jdk", SOON);
-    ACCOUNTS.connect(Kind.SHORT, far.port()).settleInOrder(SOON);
-    ACCOUNTS.connect(Kind.SHORT, far.port()).settleInOrder(SOON);
+    SESSIONS.connect(Scenario.SHORT, skewed.port()).finish(SOON);
+    SESSIONS.connect(Scenario.SHORT, skewed.port()).finish(SOON);
   }
 }

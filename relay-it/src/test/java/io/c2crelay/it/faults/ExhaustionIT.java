@@ -2,8 +2,8 @@ package io.c2crelay.it.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.c2crelay.it.faults.Accounts.Kind;
-import io.c2crelay.it.faults.Accounts.User;
+import io.c2crelay.it.faults.VerifiedSessions.Scenario;
+import io.c2crelay.it.faults.VerifiedSessions.User;
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Footprint;
@@ -24,19 +24,19 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** More users come than a process has file descriptors for. */
+/** More users connect than a process has file descriptors. */
 @Tag("full")
 @Timeout(120)
 class ExhaustionIT {
 
-  private static final String NOTE = "note=\"allow it more file descriptors ";
+  private static final String NOTE = "note=\"raise the file descriptor limit ";
   private static final Duration SOON = Duration.ofSeconds(30);
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
   private final String key = Harness.newKey();
-  private final Accounts accounts = new Accounts();
-  private final Target target = harness.keep(Target.start(accounts));
+  private final VerifiedSessions sessions = new VerifiedSessions();
+  private final Target target = harness.keep(Target.start(sessions));
 
   private static Launch limited(Launch launch, int descriptors) {
     return launch.wrappedIn("/bin/sh", "-c", "ulimit -n " + descriptors + " && exec \"$@\"", "sh");
@@ -45,48 +45,52 @@ class ExhaustionIT {
   private List<User> crowd(int size, int port) {
     List<User> crowd = new ArrayList<>();
     for (int i = 0; i < size; i++) {
-      crowd.add(accounts.connect(Kind.IDLE, port));
+      crowd.add(sessions.connect(Scenario.IDLE, port));
     }
     return crowd;
   }
 
-  /**
-   * A loop that spins takes a core; a JVM that still compiles what it did has been seen at 0.24.
-   */
+  /** A spinning loop uses a whole core; JIT compilation has been measured at 0.24 of one. */
   private static void assertDoesNotSpin(JarProcess process) throws InterruptedException {
     long before = Footprint.of(process).cpuMillis();
     Thread.sleep(3_000);
-    long taken = Footprint.of(process).cpuMillis() - before;
-    assertThat(taken).as("milliseconds of CPU in 3 s").isLessThan(1_500);
+    long used = Footprint.of(process).cpuMillis() - before;
+    assertThat(used).as("milliseconds of CPU in 3 s").isLessThan(1_500);
   }
 
   @Test
-  void aRelayWithoutADescriptorLeftAcceptsLaterAndDoesNotSpin() throws Exception {
+  void relayPausesAcceptingWithoutSpinning() throws Exception {
     RelayProcess relay =
         harness.relay(
             limited(
                     Launch.relay(
-                        "0", "--max-sessions", "500", "--wait", "6", "--log-level", "debug"),
+                        "0",
+                        "--max-sessions",
+                        "500",
+                        "--queue-timeout",
+                        "6",
+                        "--log-level",
+                        "debug"),
                     128)
                 .key(key));
     AgentProcess agent = harness.agent(key, target.port(), relay.port());
     relay.awaitLog("descriptors\\.few limit=128 max_sessions=500 ", SOON);
     relay.awaitCounts(SOON, "agents=1", "warm=4");
     int descriptors = Footprint.of(relay).descriptors();
-    User established = accounts.connect(Kind.BULK, relay.port());
+    User established = sessions.connect(Scenario.BULK, relay.port());
 
     List<User> crowd = crowd(200, relay.port());
     relay.awaitLog("accept\\.paused cause=.*Too many open files\" " + NOTE, SOON);
     assertThat(Footprint.of(relay).descriptors()).isEqualTo(128);
     established.awaitProgress(SOON);
-    established.stop(); // so that what is measured is the waiting
+    established.stop(); // before measuring the idle process
     assertDoesNotSpin(relay);
 
     crowd.forEach(User::stop);
-    crowd.forEach(user -> user.settle(SOON)); // those who waited in vain are reset
-    established.settleInOrder(SOON);
-    accounts.settle(SOON);
-    accounts.connect(Kind.SHORT, relay.port()).settleInOrder(SOON);
+    crowd.forEach(user -> user.awaitVerifiedEnd(SOON)); // those that time out are reset
+    established.finish(SOON);
+    sessions.verifyTarget(SOON);
+    sessions.connect(Scenario.SHORT, relay.port()).finish(SOON);
     relay.awaitCounts(
         SOON, "agents=1", "warm=4", "tokens=0", "waiting=0", "sessions=0", "buffered=0");
     Footprint.awaitDescriptors(relay, descriptors, SOON);
@@ -95,7 +99,7 @@ class ExhaustionIT {
   }
 
   @Test
-  void anAgentWithoutADescriptorLeftStaysAttachedAndServesAgain() throws Exception {
+  void agentStaysAttachedAndRecovers() throws Exception {
     RelayProcess relay = harness.relay(key, "--log-level", "debug");
     AgentProcess agent =
         harness.agent(
@@ -106,7 +110,7 @@ class ExhaustionIT {
                 .key(key));
     relay.awaitCounts(SOON, "agents=1", "warm=4");
     int descriptors = Footprint.of(agent).descriptors();
-    User established = accounts.connect(Kind.BULK, relay.port());
+    User established = sessions.connect(Scenario.BULK, relay.port());
 
     List<User> crowd = crowd(100, relay.port());
     agent.awaitLog("sockets\\.exhausted cause=.*Too many open files\" " + NOTE, SOON);
@@ -116,11 +120,11 @@ class ExhaustionIT {
     assertDoesNotSpin(agent);
 
     crowd.forEach(User::stop);
-    long served = crowd.stream().filter(user -> user.settle(SOON) == Ending.FIN).count();
+    long served = crowd.stream().filter(user -> user.awaitVerifiedEnd(SOON) == Ending.FIN).count();
     assertThat(served).as("of 100").isBetween(5L, 99L);
-    established.settleInOrder(SOON);
-    accounts.settle(SOON);
-    accounts.connect(Kind.SHORT, relay.port()).settleInOrder(SOON);
+    established.finish(SOON);
+    sessions.verifyTarget(SOON);
+    sessions.connect(Scenario.SHORT, relay.port()).finish(SOON);
     relay.awaitCounts(SOON, "agents=1", "warm=4", "tokens=0", "waiting=0", "sessions=0");
     agent.awaitCounts(SOON, "sessions=0", "buffered=0");
     Footprint.awaitDescriptors(agent, descriptors, SOON);
@@ -128,25 +132,25 @@ class ExhaustionIT {
     assertThat(agent.lines("control\\.lost ")).isEmpty();
   }
 
-  static Stream<Arguments> tooFew() {
-    String[] many = {"--threads", "64"};
+  static Stream<Arguments> tooFewDescriptors() {
+    String[] manyThreads = {"--threads", "64"};
     return Stream.of(
         Arguments.of(Launch.relay("0"), 40, "only 40 file descriptors are allowed"),
         Arguments.of(
             Launch.agent("22", "127.0.0.1", "1"), 40, "only 40 file descriptors are allowed"),
         Arguments.of(
-            Launch.relay("0").arguments(many),
+            Launch.relay("0").arguments(manyThreads),
             100,
-            "event loops do not start: .*Too many open files"),
+            "cannot create event loops: .*Too many open files"),
         Arguments.of(
-            Launch.agent("22", "127.0.0.1", "1").arguments(many),
+            Launch.agent("22", "127.0.0.1", "1").arguments(manyThreads),
             100,
-            "event loops do not start: .*Too many open files"));
+            "cannot create event loops: .*Too many open files"));
   }
 
   @ParameterizedTest(name = "{2}")
-  @MethodSource("tooFew")
-  void tooFewToStartWithIsOneLineAndExitCode1(Launch launch, int descriptors, String line) {
+  @MethodSource("tooFewDescriptors")
+  void startupFailsWithOneLineAndExitCode1(Launch launch, int descriptors, String line) {
     JarProcess process = harness.command(limited(launch.key(key), descriptors));
     assertThat(process.awaitExit(SOON)).isEqualTo(1);
     assertThat(process.stdout()).isEmpty();

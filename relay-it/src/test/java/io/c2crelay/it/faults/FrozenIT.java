@@ -2,8 +2,8 @@ package io.c2crelay.it.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.c2crelay.it.faults.Accounts.Kind;
-import io.c2crelay.it.faults.Accounts.User;
+import io.c2crelay.it.faults.VerifiedSessions.Scenario;
+import io.c2crelay.it.faults.VerifiedSessions.User;
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Async;
 import io.c2crelay.it.support.Harness;
@@ -20,7 +20,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A process stands still for 2 s, as a machine that is suspended or out of memory does. */
+/** A process is suspended for 2 s with SIGSTOP, as on a suspended or swapping machine. */
 @Tag("full")
 @Timeout(120)
 class FrozenIT {
@@ -31,8 +31,8 @@ class FrozenIT {
   @RegisterExtension final Harness harness = Harness.perTest();
 
   private final String key = Harness.newKey();
-  private final Accounts accounts = new Accounts();
-  private final Target target = harness.keep(Target.start(accounts));
+  private final VerifiedSessions sessions = new VerifiedSessions();
+  private final Target target = harness.keep(Target.start(sessions));
 
   private static void freeze(List<JarProcess> processes) throws InterruptedException {
     processes.forEach(JarProcess::freeze);
@@ -40,9 +40,9 @@ class FrozenIT {
     processes.forEach(JarProcess::thaw);
   }
 
-  /** Agents come one by one: when the relay stops, one dials or is in its handshake. */
+  /** Agents start one by one, so that one is dialling or in its handshake at that moment. */
   @Test
-  void agentsThatComeToAFrozenRelayAreAttachedWhenItThaws() throws Exception {
+  void agentsAttachAfterRelayThaws() throws Exception {
     RelayProcess relay = harness.relay(key, "--log-level", "debug");
     relay.awaitListening();
     List<AgentProcess> agents = new ArrayList<>();
@@ -54,29 +54,29 @@ class FrozenIT {
     freeze(List.of(relay));
     agents.forEach(AgentProcess::awaitReady);
     relay.awaitCounts(SOON, "agents=4", "warm=16", "tokens=0", "waiting=0", "handshakes=0");
-    accounts.connect(Kind.SHORT, relay.port()).settleInOrder(SOON);
+    sessions.connect(Scenario.SHORT, relay.port()).finish(SOON);
   }
 
-  /** Sessions of all kinds go on, and a crowd is served, by warm connections or by dials. */
+  /** Established and new sessions survive, with warm connections and without. */
   @ParameterizedTest
   @ValueSource(strings = {"4", "0"})
-  void noUserNoticesMoreThanADelay(String pool) throws Exception {
+  void sessionsAreOnlyDelayed(String pool) throws Exception {
     RelayProcess relay = harness.relay(key, "--log-level", "debug", "--pool", pool);
     AgentProcess agent = harness.agent(key, target.port(), relay.port(), "--log-level", "debug");
     agent.awaitReady();
     for (List<JarProcess> frozen :
         List.<List<JarProcess>>of(List.of(relay), List.of(agent), List.of(relay, agent))) {
       List<User> users = new ArrayList<>();
-      for (Kind kind : Kind.values()) {
-        users.add(accounts.connect(kind, relay.port()));
+      for (Scenario scenario : Scenario.values()) {
+        users.add(sessions.connect(scenario, relay.port()));
       }
       Thread.sleep(200);
       Async<List<User>> crowd = Async.run(() -> crowd(relay.port()));
-      Thread.sleep(100); // half of them came before
+      Thread.sleep(100); // until half of them are connected
       freeze(frozen);
       users.addAll(crowd.get(SOON));
-      users.forEach(user -> user.settleInOrder(SOON));
-      accounts.settle(SOON);
+      users.forEach(user -> user.finish(SOON));
+      sessions.verifyTarget(SOON);
       relay.awaitCounts(SOON, "agents=1", "waiting=0", "sessions=0", "tokens=0", "buffered=0");
       agent.awaitCounts(SOON, "sessions=0", "buffered=0");
     }
@@ -86,7 +86,7 @@ class FrozenIT {
   private List<User> crowd(int port) throws InterruptedException {
     List<User> users = new ArrayList<>();
     for (int i = 0; i < 20; i++) {
-      users.add(accounts.connect(Kind.values()[i % Kind.values().length], port));
+      users.add(sessions.connect(Scenario.values()[i % Scenario.values().length], port));
       Thread.sleep(10);
     }
     return users;

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.c2crelay.it.faults.Accounts.Kind;
+import io.c2crelay.it.faults.VerifiedSessions.Scenario;
 import io.c2crelay.it.support.Async;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Nothing can be written to standard error, or nobody reads it: sessions do not notice. */
+/** Writes to standard error fail or block; sessions are not affected. */
 @Tag("full")
 @Timeout(120)
 class FullDiskIT {
@@ -40,24 +40,24 @@ class FullDiskIT {
   @TempDir Path directory;
 
   private final String key = Harness.newKey();
-  private final Accounts accounts = new Accounts();
-  private final Target target = harness.keep(Target.start(accounts));
+  private final VerifiedSessions sessions = new VerifiedSessions();
+  private final Target target = harness.keep(Target.start(sessions));
   private final int port = Ports.free();
   private JarProcess relay;
   private JarProcess agent;
 
-  /** Both processes, with what a shell does before it becomes one; {@code $log} is a file. */
+  /** Starts both with these shell redirections; {@code $log} is the path of the log file. */
   private void start(String redirections) {
     relay = harness.command(redirected(Launch.relay("" + port), redirections, "relay"));
-    await().atMost(SOON).until(this::listens);
+    await().atMost(SOON).until(this::isListening);
     agent =
         harness.command(
             redirected(
                 Launch.agent("" + target.port(), "127.0.0.1", "" + port), redirections, "agent"));
-    // nobody tells when the agent is there
-    await("a user is served")
+    // standard error is redirected, so there is no log line to wait for
+    await("a session succeeds")
         .atMost(SOON)
-        .until(() -> accounts.connect(Kind.SHORT, port).settle(SOON) == Ending.FIN);
+        .until(() -> sessions.connect(Scenario.SHORT, port).awaitVerifiedEnd(SOON) == Ending.FIN);
   }
 
   private Launch redirected(Launch launch, String redirections, String name) {
@@ -72,7 +72,7 @@ class FullDiskIT {
     return directory.resolve(name + ".log");
   }
 
-  private boolean listens() {
+  private boolean isListening() {
     try (Socket socket = new Socket()) {
       socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 1_000);
       return true;
@@ -81,54 +81,54 @@ class FullDiskIT {
     }
   }
 
-  /** So many users, eight at a time. */
+  /** Serves this number of users, eight at a time. */
   private void serve(int users) {
-    List<Async<Void>> hands = new ArrayList<>();
-    for (int hand = 0; hand < 8; hand++) {
-      hands.add(
+    List<Async<Void>> workers = new ArrayList<>();
+    for (int worker = 0; worker < 8; worker++) {
+      workers.add(
           Async.run(
               () -> {
                 for (int i = 0; i < users / 8; i++) {
-                  accounts.connect(Kind.SHORT, port).settleInOrder(SOON);
+                  sessions.connect(Scenario.SHORT, port).finish(SOON);
                 }
                 return null;
               }));
     }
-    hands.forEach(hand -> hand.get(Duration.ofMinutes(1)));
-    accounts.settle(SOON);
+    workers.forEach(worker -> worker.get(Duration.ofMinutes(1)));
+    sessions.verifyTarget(SOON);
   }
 
-  private void stopInOrder() {
+  private void assertCleanStop() {
     for (JarProcess process : List.of(agent, relay)) {
       process.terminate();
       assertThat(process.awaitExit(SOON)).as("exit code of %s", process.name()).isZero();
     }
   }
 
-  /** A pipe takes 64 KiB; the queue behind it takes 4,096 lines; what comes then is lost. */
+  /** The pipe holds 64 KiB and the log queue 4,096 lines; further lines are dropped. */
   @Test
-  void aPipeThatNobodyReadsStopsNeitherSessionsNorTheEnd() throws Exception {
+  void unreadPipeBlocksNeitherSessionsNorShutdown() throws Exception {
     start("mkfifo $log && exec 2<>$log");
     serve(3_200); // two lines each at the agent
     List<Async<Boolean>> readers = new ArrayList<>();
     for (String name : List.of("relay", "agent")) {
-      readers.add(Async.run(() -> says(log(name), " WARN  log.lost lines=")));
+      readers.add(Async.run(() -> containsLine(log(name), " WARN  log.lost lines=")));
     }
     serve(8);
     readers.forEach(reader -> assertThat(reader.get(SOON)).isTrue());
     serve(800);
-    stopInOrder();
+    assertCleanStop();
   }
 
-  /** Reads until a line has this text. */
-  private static boolean says(Path pipe, String text) throws IOException {
+  /** Reads until a line contains the text; returns false at the end of the file. */
+  private static boolean containsLine(Path pipe, String text) throws IOException {
     try (Stream<String> lines = Files.lines(pipe)) {
       return lines.anyMatch(line -> line.contains(text));
     }
   }
 
   @Test
-  void aFullDiskStopsNothingAndLinesComeAgainOnceThereIsRoom() throws Exception {
+  void loggingResumesAfterFullDisk() throws Exception {
     mountSmallDisk();
     Path filler = directory.resolve("filler");
     fill(filler);
@@ -138,17 +138,16 @@ class FullDiskIT {
     Files.delete(filler);
     serve(8);
     for (String name : List.of("relay", "agent")) {
-      await().atMost(SOON).until(() -> says(log(name), "session.open "));
-      await().atMost(SOON).until(() -> says(log(name), "log.lost lines="));
+      await().atMost(SOON).until(() -> containsLine(log(name), "session.open "));
+      await().atMost(SOON).until(() -> containsLine(log(name), "log.lost lines="));
     }
-    stopInOrder();
+    assertCleanStop();
   }
 
-  /** Over the directory of the logs. */
   private void mountSmallDisk() throws Exception {
     assumeTrue(
         run("mount", "-t", "tmpfs", "-o", "size=256k", "c2crelay-test", directory.toString()) == 0,
-        "root, to mount a small disk");
+        "mounting a tmpfs requires root");
     harness.keep(() -> run("umount", "--lazy", directory.toString()));
   }
 
@@ -167,15 +166,15 @@ class FullDiskIT {
   }
 
   @Test
-  void aDeviceThatIsFullStopsNothing() {
+  void writeErrorsAreIgnored() {
     start("exec 2>/dev/full");
     serve(80);
-    stopInOrder();
+    assertCleanStop();
   }
 
-  /** Else a session's socket could get their numbers, and log lines would go to a user. */
+  /** A socket with descriptor 2 would send log lines to a user. */
   @Test
-  void noSocketTakesThePlaceOfClosedStreams() throws Exception {
+  void closedStandardStreamsAreNotReusedBySockets() throws Exception {
     start("exec <&- >&- 2>&-");
     serve(80);
     for (JarProcess process : List.of(relay, agent)) {
@@ -184,6 +183,6 @@ class FullDiskIT {
         assertThat(Files.readSymbolicLink(link).toString()).startsWith("/");
       }
     }
-    stopInOrder();
+    assertCleanStop();
   }
 }

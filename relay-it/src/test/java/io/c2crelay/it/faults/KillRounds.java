@@ -1,7 +1,7 @@
 package io.c2crelay.it.faults;
 
-import io.c2crelay.it.faults.Accounts.Kind;
-import io.c2crelay.it.faults.Accounts.User;
+import io.c2crelay.it.faults.VerifiedSessions.Scenario;
+import io.c2crelay.it.faults.VerifiedSessions.User;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.JarProcess;
 import io.c2crelay.it.support.Launch;
@@ -10,83 +10,83 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 
-/** When a process is killed: in which phase, and how long after its beginning. Seeded. */
+/** Kills a process repeatedly, in each {@link Phase} in turn, after a seeded random delay. */
 final class KillRounds {
 
-  /** Of each process: each phase twice. A hundred take minutes. */
+  /** Per process; 12 are two of each phase. */
   static final int KILLS = Integer.getInteger("it.kills", 12);
 
-  /** What is going on at that moment. */
+  /** The activity during which the process is killed. */
   enum Phase {
-    /** Nobody is there. */
+    /** No users. */
     IDLE(250),
-    /** Users wait, and the agent is about to attach. */
+    /** Users are queued while the agent attaches. */
     ATTACHING(1_000),
-    /** Users wait for data connections, none of them warm. */
+    /** Users are queued while the agent dials; there are no warm connections. */
     DIALLING(80),
-    /** Users are given to warm connections. */
+    /** Users are assigned to warm connections. */
     STARTING(40),
-    /** Bytes both ways. */
+    /** Continuous bytes both ways. */
     BULK(300),
-    /** Bytes to users who have finished. */
+    /** Continuous bytes to users that have sent FIN. */
     HALF_CLOSED(300);
 
-    private final int longestMillis;
+    private final int maxDelayMillis;
 
-    Phase(int longestMillis) {
-      this.longestMillis = longestMillis;
+    Phase(int maxDelayMillis) {
+      this.maxDelayMillis = maxDelayMillis;
     }
 
-    /** Who comes at its beginning. */
-    List<Kind> users() {
+    /** The sessions that begin with the phase. */
+    List<Scenario> sessions() {
       switch (this) {
         case IDLE:
           return List.of();
         case ATTACHING:
-          return List.of(Kind.SHORT, Kind.BULK, Kind.IDLE);
+          return List.of(Scenario.SHORT, Scenario.BULK, Scenario.IDLE);
         case DIALLING:
-          return List.of(Kind.SHORT, Kind.BULK, Kind.IDLE, Kind.HALF_CLOSED, Kind.SHORT);
+          return List.of(
+              Scenario.SHORT, Scenario.BULK, Scenario.IDLE, Scenario.HALF_CLOSED, Scenario.SHORT);
         case STARTING:
-          return List.of(Kind.SHORT, Kind.BULK, Kind.HALF_CLOSED);
+          return List.of(Scenario.SHORT, Scenario.BULK, Scenario.HALF_CLOSED);
         case BULK:
-          return List.of(Kind.BULK, Kind.BULK, Kind.IDLE);
+          return List.of(Scenario.BULK, Scenario.BULK, Scenario.IDLE);
         default:
-          return List.of(Kind.HALF_CLOSED, Kind.HALF_CLOSED, Kind.BULK);
+          return List.of(Scenario.HALF_CLOSED, Scenario.HALF_CLOSED, Scenario.BULK);
       }
     }
   }
 
-  private final Accounts accounts;
+  private final VerifiedSessions sessions;
   private final Random random;
   private final List<User> users = new ArrayList<>();
-  private final List<Long> awayMillis = new ArrayList<>();
+  private final List<Long> outageMillis = new ArrayList<>();
   private int kills;
-  private long killed;
-  private int sessions;
+  private long killedAt;
+  private int sessionCount;
   private int resets;
 
-  KillRounds(Accounts accounts, long seed) {
-    this.accounts = accounts;
+  KillRounds(VerifiedSessions sessions, long seed) {
+    this.sessions = sessions;
     random = new Random(seed);
   }
 
-  /** Looks less for leaks: there is no time for one to be found. */
-  static Launch toBeKilled(Launch launch) {
+  /** Samples leaks only, as a killed process has little time to detect one. */
+  static Launch simpleLeakDetection(Launch launch) {
     return launch.jvmArgs("-Dio.netty.leakDetection.level=simple");
   }
 
-  /** Each phase as often as any other, in turn. */
   static Phase phase(int round) {
     return Phase.values()[round % Phase.values().length];
   }
 
-  /** Brings the users of a phase, and returns at its moment. */
-  void play(Phase phase, int port) {
-    for (Kind kind : phase.users()) {
-      users.add(accounts.connect(kind, port));
+  /** Connects the users of the phase, then waits for the random delay. */
+  void begin(Phase phase, int port) {
+    for (Scenario scenario : phase.sessions()) {
+      users.add(sessions.connect(scenario, port));
     }
     try {
-      Thread.sleep(random.nextInt(phase.longestMillis));
+      Thread.sleep(random.nextInt(phase.maxDelayMillis));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new AssertionError("interrupted", e);
@@ -95,45 +95,43 @@ final class KillRounds {
 
   void kill(JarProcess process) {
     process.kill();
-    killed = System.nanoTime();
+    killedAt = System.nanoTime();
     kills++;
   }
 
-  /** A user is served in order, which ends the time since the last kill. */
+  /** Serves one user, which ends the outage since the last kill. */
   void serve(int port, Duration timeout) {
-    accounts.connect(Kind.SHORT, port).settleInOrder(timeout);
+    sessions.connect(Scenario.SHORT, port).finish(timeout);
     if (kills > 0) {
-      awayMillis.add(Duration.ofNanos(System.nanoTime() - killed).toMillis());
+      outageMillis.add(Duration.ofNanos(System.nanoTime() - killedAt).toMillis());
     }
   }
 
-  /** The users of the last phase come to an end; fails unless all is accounted for, in time. */
-  void settle(Duration timeout) {
+  /** Stops and verifies the sessions of the phase. */
+  void end(Duration timeout) {
     users.forEach(User::stop);
     for (User user : users) {
-      sessions++;
-      resets += user.settle(timeout) == Ending.RESET ? 1 : 0;
+      sessionCount++;
+      resets += user.awaitVerifiedEnd(timeout) == Ending.RESET ? 1 : 0;
     }
     users.clear();
-    accounts.settle(timeout);
+    sessions.verifyTarget(timeout);
   }
 
-  /** How many sessions were cut, so far. */
   int resets() {
     return resets;
   }
 
   @Override
   public String toString() {
-    awayMillis.sort(null);
+    outageMillis.sort(null);
     return String.format(
-        "%d kills, %d sessions under way: %d ended in order, %d were reset; users were served again"
-            + " after %d ms (median), %d ms (longest)",
+        "%d kills, %d sessions: %d completed, %d reset; outage %d ms (median), %d ms (maximum)",
         kills,
-        sessions,
-        sessions - resets,
+        sessionCount,
+        sessionCount - resets,
         resets,
-        awayMillis.get(awayMillis.size() / 2),
-        awayMillis.get(awayMillis.size() - 1));
+        outageMillis.get(outageMillis.size() / 2),
+        outageMillis.get(outageMillis.size() - 1));
   }
 }

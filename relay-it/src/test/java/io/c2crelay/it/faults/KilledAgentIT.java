@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** SIGKILL of the agent, again and again, at moments that a seed decides. */
+/** SIGKILL of the agent, repeatedly, after seeded random delays. */
 @Order(5)
 @Tag("full")
 @Timeout(900) // enough for 100 kills
@@ -31,14 +31,15 @@ class KilledAgentIT {
 
   private AgentProcess agent(int targetPort, int relayPort) {
     return harness.agent(
-        KillRounds.toBeKilled(Launch.agent("" + targetPort, "127.0.0.1", "" + relayPort)).key(key));
+        KillRounds.simpleLeakDetection(Launch.agent("" + targetPort, "127.0.0.1", "" + relayPort))
+            .key(key));
   }
 
   @Test
-  void everyByteIsAccountedForOrItsSessionResetAndTheNextAgentServes() {
-    Accounts accounts = new Accounts();
-    KillRounds rounds = new KillRounds(accounts, 4);
-    Target target = harness.keep(Target.start(accounts));
+  void sessionsAreResetAndTheNextAgentServes() {
+    VerifiedSessions sessions = new VerifiedSessions();
+    KillRounds rounds = new KillRounds(sessions, 4);
+    Target target = harness.keep(Target.start(sessions));
     RelayProcess relay = harness.relay(key, "--log-level", "debug");
     int port = relay.port();
     AgentProcess agent = agent(target.port(), port);
@@ -55,10 +56,10 @@ class KilledAgentIT {
       if (phase != Phase.ATTACHING && phase != Phase.DIALLING) {
         rounds.serve(port, SOON);
       }
-      rounds.play(phase, port);
+      rounds.begin(phase, port);
       rounds.kill(agent);
       agent = agent(target.port(), port);
-      rounds.settle(SOON);
+      rounds.end(SOON);
     }
 
     agent.awaitReady();

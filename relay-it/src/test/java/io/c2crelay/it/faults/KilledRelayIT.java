@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** SIGKILL of the relay, again and again, at moments that a seed decides. */
+/** SIGKILL of the relay, repeatedly, after seeded random delays. */
 @Order(4)
 @Tag("full")
 @Timeout(900) // enough for 100 kills
@@ -34,15 +34,16 @@ class KilledRelayIT {
   private RelayProcess relayFor(int round) {
     String pool = KillRounds.phase(round) == Phase.DIALLING ? "0" : "4";
     return harness.relay(
-        KillRounds.toBeKilled(Launch.relay("" + port, "--pool", pool, "--log-level", "debug"))
+        KillRounds.simpleLeakDetection(
+                Launch.relay("" + port, "--pool", pool, "--log-level", "debug"))
             .key(key));
   }
 
   @Test
-  void everyByteIsAccountedForOrItsSessionResetAndTheNextRelayServes() {
-    Accounts accounts = new Accounts();
-    KillRounds rounds = new KillRounds(accounts, 3);
-    Target target = harness.keep(Target.start(accounts));
+  void sessionsAreResetAndTheNextRelayServes() {
+    VerifiedSessions sessions = new VerifiedSessions();
+    KillRounds rounds = new KillRounds(sessions, 3);
+    Target target = harness.keep(Target.start(sessions));
     RelayProcess relay = relayFor(0);
     relay.awaitListening();
     AgentProcess agent = harness.agent(key, target.port(), port, "--log-level", "debug");
@@ -56,10 +57,10 @@ class KilledRelayIT {
         relay.awaitLog("agent\\.attached ", SOON);
         rounds.serve(port, SOON);
       }
-      rounds.play(phase, port);
+      rounds.begin(phase, port);
       rounds.kill(relay);
       relay = relayFor(round + 1);
-      rounds.settle(SOON);
+      rounds.end(SOON);
     }
 
     relay.awaitLog("agent\\.attached ", SOON);

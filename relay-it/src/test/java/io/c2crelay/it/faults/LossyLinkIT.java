@@ -30,31 +30,31 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * The link between agent and relay loses packets, among them the first that an agent sends: then
- * its dial looks like a user who says nothing, and its bytes must not come to a target.
+ * The link between agent and relay loses packets. If the preamble is lost, the agent's connection
+ * looks like a silent user; its bytes must not reach the target.
  */
 @Tag("full")
 @Timeout(240)
 class LossyLinkIT {
 
-  private static final int AT_ONCE = 8;
+  private static final int CONCURRENT_USERS = 8;
   private static final int BYTES = 2_000;
 
-  /** The reset of a misread connection may be lost too: TCP's keep-alive finds out. */
-  private static final Duration CALM = Duration.ofSeconds(100);
+  /** The reset of a misclassified connection may be lost; then TCP keep-alive closes it. */
+  private static final Duration IDLE_TIMEOUT = Duration.ofSeconds(100);
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
-  private final ExecutorService users = Executors.newFixedThreadPool(AT_ONCE);
+  private final ExecutorService users = Executors.newFixedThreadPool(CONCURRENT_USERS);
   private int sessions;
 
   @AfterEach
-  void dismissUsers() {
+  void stopUsers() {
     users.shutdownNow();
   }
 
   @Test
-  void usersFromElsewhere() throws Exception {
+  void usersFromAnotherAddress() throws Exception {
     Namespaces network = harness.keep(Namespaces.create());
     Host relayHost = network.host("r");
     Host agentHost = network.host("a");
@@ -74,8 +74,8 @@ class LossyLinkIT {
       Namespaces network, Host relayHost, Host agentHost, Wan wan, String relayForUsers)
       throws Exception {
     wan.loss(5);
-    Rig rig =
-        new Rig(
+    NamespacePair pair =
+        new NamespacePair(
             harness,
             network,
             relayHost,
@@ -83,34 +83,34 @@ class LossyLinkIT {
             wan.address(relayHost),
             Ledger.greeting(),
             "--pool",
-            "1"); // so each user makes the agent dial
+            "1"); // so that most users cause a dial
 
-    assertThat(serve(100, rig, relayForUsers)).as("served with 5 % loss").isEqualTo(100);
-    assertThat(wan.lost()).as("packets").isGreaterThan(50);
+    assertThat(serve(100, pair, relayForUsers)).as("served with 5 % loss").isEqualTo(100);
+    assertThat(wan.lost()).as("packets lost").isGreaterThan(50);
 
     wan.loss(0).lose(Wire.magic(), 60);
-    assertThat(serve(40, rig, relayForUsers))
-        .as("served while most preambles are late")
+    assertThat(serve(40, pair, relayForUsers))
+        .as("served while 60 % of preambles are lost")
         .isGreaterThanOrEqualTo(32);
-    rig.ledger.check();
+    pair.ledger.check();
 
     wan.lose(Wire.magic(), 0);
-    assertThat(serve(10, rig, relayForUsers)).as("served afterwards").isEqualTo(10);
-    rig.awaitCalm(CALM);
-    int late = rig.relay.lines("connection\\.(reclassified|misread)").size();
-    int refused = rig.agent.lines("data\\.failed .*what answers there is no relay").size();
-    assertThat(late + refused).as("dials that looked like users").isPositive();
-    assertThat(rig.ledger.silent())
-        .as("connections to the target on which nobody spoke")
+    assertThat(serve(10, pair, relayForUsers)).as("served afterwards").isEqualTo(10);
+    pair.awaitIdle(IDLE_TIMEOUT);
+    int late = pair.relay.lines("connection\\.misclassified").size();
+    int refused = pair.agent.lines("data\\.failed .*not a relay").size();
+    assertThat(late + refused).as("misclassified connections").isPositive();
+    assertThat(pair.ledger.silent())
+        .as("target connections without a byte")
         .isLessThanOrEqualTo(late + refused);
   }
 
-  /** Returns how many were served; fails if one got a wrong byte or a wrong end. */
-  private int serve(int count, Rig rig, String relayForUsers) throws Exception {
+  /** Returns the number of users served; fails on a wrong byte or a FIN too early. */
+  private int serve(int count, NamespacePair pair, String relayForUsers) throws Exception {
     List<Callable<Boolean>> all = new ArrayList<>();
     for (int i = 0; i < count; i++) {
       int session = sessions++;
-      all.add(() -> isServed(session, rig.user(relayForUsers).timeout(20_000)));
+      all.add(() -> isServed(session, pair.user(relayForUsers).timeout(20_000)));
     }
     int served = 0;
     for (Future<Boolean> user : users.invokeAll(all)) {
@@ -119,18 +119,18 @@ class LossyLinkIT {
     return served;
   }
 
-  /** Every second user says nothing before the target has. */
+  /** Users of even sessions send nothing before the target's greeting. */
   private static boolean isServed(int session, TcpEnd user) throws IOException {
     Sequence toTarget = Sequence.toTarget(session);
     Sequence toUser = Sequence.toUser(session);
     try {
-      boolean waits = session % 2 == 0;
-      if (!waits) {
+      boolean targetFirst = session % 2 == 0;
+      if (!targetFirst) {
         toTarget.write(user.out(), BYTES);
       }
-      byte[] hello = user.in().readNBytes(Behaviour.HELLO.length());
-      assertThat(new String(hello, UTF_8)).isEqualTo(Behaviour.HELLO);
-      if (waits) {
+      byte[] greeting = user.in().readNBytes(Behaviour.HELLO.length());
+      assertThat(new String(greeting, UTF_8)).isEqualTo(Behaviour.HELLO);
+      if (targetFirst) {
         toTarget.write(user.out(), BYTES);
       }
       toUser.read(user.in(), BYTES);
@@ -138,7 +138,7 @@ class LossyLinkIT {
       assertThat(toUser.readToEnd(user.in())).isEqualTo(Ending.FIN);
       return true;
     } catch (SocketException | SocketTimeoutException reset) {
-      return false; // or its reset was lost
+      return false; // a timeout if the reset was lost
     } finally {
       user.close();
     }

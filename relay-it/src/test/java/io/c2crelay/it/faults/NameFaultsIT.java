@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** The names of relay and target move, are not known, or are not answered for. */
+/** DNS faults: the names of relay and target change, fail to resolve, or get no answer. */
 @Tag("full")
 @Timeout(120)
 class NameFaultsIT {
@@ -37,8 +37,8 @@ class NameFaultsIT {
   private static final String TARGET = "target.test";
   private static final int PORT = 4000;
 
-  /** Less than a look-up takes that is not answered: whoever waits for one shows. */
-  private static final Duration FLOWS = Duration.ofMillis(4_500);
+  /** Less than the look-up timeout, to detect a session that waits for a look-up. */
+  private static final Duration MAX_SILENCE = Duration.ofMillis(4_500);
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
@@ -61,7 +61,7 @@ class NameFaultsIT {
     agentHost.nameServer(targetAddress);
   }
 
-  /** A relay on a host of its own. */
+  /** A relay in its own network namespace. */
   private final class Relay {
     private final String address;
     private final RelayProcess process;
@@ -83,13 +83,13 @@ class NameFaultsIT {
       return harness.keep(TcpEnd.connect(forUsers));
     }
 
-    void awaitCalm() {
+    void awaitIdle() {
       ledger.check();
       process.awaitCounts(SOON, "waiting=0", "sessions=0", "unidentified=0", "buffered=0");
     }
   }
 
-  /** One event loop for everything: nothing hides behind another one. */
+  /** One event loop only, so that a blocked loop affects every session. */
   private AgentProcess agent() {
     return harness.agent(
         Launch.agent(TARGET + ":" + target.port(), RELAY, Integer.toString(PORT))
@@ -99,7 +99,7 @@ class NameFaultsIT {
   }
 
   @Test
-  void relayThatMovesIsFoundWhereItIsNow() {
+  void changedRelayAddressIsUsed() {
     Relay first = new Relay();
     Relay second = new Relay();
     names.answer(RELAY, first.address);
@@ -112,10 +112,10 @@ class NameFaultsIT {
     long begin = System.nanoTime();
     first.process.terminate();
     assertReady(agent, mark, second, begin);
-    talk.awaitMore(SOON).finish(SOON); // as the first relay drains
+    talk.awaitMore(SOON).finish(SOON); // the first relay drains
     Talk.begin(second.user(), 2).awaitMore(SOON).finish(SOON);
 
-    // and without a farewell, to a name of which one address is dead
+    // without GOAWAY, and to a name with two addresses of which one is dead
     Relay third = new Relay();
     names.answer(RELAY, first.address, third.address);
     mark = agent.mark();
@@ -123,11 +123,11 @@ class NameFaultsIT {
     second.process.kill();
     assertReady(agent, mark, third, begin);
     Talk.begin(third.user(), 3).awaitMore(SOON).finish(SOON);
-    third.awaitCalm();
+    third.awaitIdle();
     agent.awaitCounts(SOON, "sessions=0", "buffered=0");
   }
 
-  /** The JDK would remember an address for 30 s. */
+  /** The JDK caches an address for 30 s; the limit is below that. */
   private static void assertReady(AgentProcess agent, int mark, Relay relay, long begin) {
     LogLine ready = agent.awaitReady(mark);
     assertThat(ready.value("relay")).isEqualTo(relay.address + ":" + PORT);
@@ -135,30 +135,30 @@ class NameFaultsIT {
   }
 
   @Test
-  void namesThatAreRefusedAreAskedForAgain() {
+  void failedLookupsAreRetried() {
     Relay relay = new Relay();
     names.answer(RELAY, Trouble.UNKNOWN);
     AgentProcess agent = agent();
     agent.awaitLog("control\\.unreachable .*cause=\"[^\"]*relay\\.test", Duration.ofSeconds(20));
     for (Trouble trouble : new Trouble[] {Trouble.FAILED, Trouble.REFUSED}) {
       names.answer(RELAY, trouble);
-      long asked = names.asked(RELAY);
-      await(trouble.name()).atMost(SOON).until(() -> names.asked(RELAY) > asked + 5);
+      long queries = names.asked(RELAY);
+      await(trouble.name()).atMost(SOON).until(() -> names.asked(RELAY) > queries + 5);
     }
     names.answer(RELAY, relay.address);
     assertReady(agent, 0, relay, System.nanoTime());
 
-    // of the target, too
+    // also the target's name
     names.answer(TARGET, Trouble.UNKNOWN);
     assertThat(relay.user().send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
     relay.process.awaitLog("reason=TARGET_UNREACHABLE", SOON);
     names.answer(TARGET, targetAddress);
     Talk.begin(relay.user(), 1).awaitMore(SOON).finish(SOON);
-    relay.awaitCalm();
+    relay.awaitIdle();
   }
 
   @Test
-  void relayNameThatIsNotAnsweredHoldsNothingUp() {
+  void relayLookupTimeoutBlocksNothing() {
     Relay first = new Relay();
     Relay second = new Relay();
     names.answer(RELAY, first.address);
@@ -169,9 +169,9 @@ class NameFaultsIT {
     names.answer(RELAY, Trouble.SILENCE);
     int mark = agent.mark();
     first.process.terminate();
-    LogLine asked = agent.awaitLog(mark, "control\\.connecting", SOON);
-    LogLine given = agent.awaitLog(mark, "control\\.unreachable .*no answer in 5 s", SOON);
-    assertThat(Duration.ofNanos(given.nanos() - asked.nanos()))
+    LogLine connecting = agent.awaitLog(mark, "control\\.connecting", SOON);
+    LogLine failed = agent.awaitLog(mark, "control\\.unreachable .*name lookup timed out", SOON);
+    assertThat(Duration.ofNanos(failed.nanos() - connecting.nanos()))
         .isBetween(Duration.ofSeconds(4), Duration.ofSeconds(9));
     agent.awaitLog(agent.mark(), "control\\.connecting", SOON);
 
@@ -179,12 +179,12 @@ class NameFaultsIT {
     assertReady(agent, mark, second, System.nanoTime());
     Talk.begin(second.user(), 2).awaitMore(SOON).finish(SOON);
     talk.awaitMore(SOON).finish(SOON);
-    assertThat(talk.longestSilence()).isLessThan(FLOWS);
-    second.awaitCalm();
+    assertThat(talk.longestSilence()).isLessThan(MAX_SILENCE);
+    second.awaitIdle();
   }
 
   @Test
-  void targetNameThatIsNotAnsweredHoldsNothingUp() {
+  void targetLookupTimeoutBlocksNothing() {
     Relay relay = new Relay();
     names.answer(RELAY, relay.address);
     AgentProcess agent = agent();
@@ -202,16 +202,16 @@ class NameFaultsIT {
     }
     Duration waited = Duration.ofNanos(System.nanoTime() - begin);
     assertThat(waited).isBetween(Duration.ofSeconds(3), Duration.ofSeconds(9));
-    await("the reason in the log")
+    await("TARGET_TIMEOUT for all users")
         .atMost(SOON)
         .until(() -> relay.process.lines("close .*reason=TARGET_TIMEOUT").size() == 8);
     names.answer(TARGET, targetAddress);
     Talk.begin(relay.user(), 2).awaitMore(SOON).finish(SOON);
 
     talk.awaitMore(SOON).finish(SOON);
-    assertThat(talk.longestSilence()).isLessThan(FLOWS);
+    assertThat(talk.longestSilence()).isLessThan(MAX_SILENCE);
     assertThat(agent.lines("control\\.lost")).isEmpty();
-    relay.awaitCalm();
+    relay.awaitIdle();
     agent.awaitCounts(SOON, "sessions=0", "buffered=0");
   }
 }

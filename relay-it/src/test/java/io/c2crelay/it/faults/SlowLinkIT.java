@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** The link between agent and relay is slow. */
+/** Session set-up in round trips, and throughput, on a link with high latency. */
 @Tag("full")
 @Timeout(120)
 class SlowLinkIT {
@@ -27,7 +27,7 @@ class SlowLinkIT {
   private static final int MAX_USERS = 40;
   private static final int BULK = 8 * 1024 * 1024;
 
-  /** What one leg of a session holds before its peer is no longer read. */
+  /** The bytes that one leg buffers before it stops reading from its peer. */
   private static final int BUFFER = 64 * 1024;
 
   @RegisterExtension final Harness harness = Harness.perTest();
@@ -37,33 +37,33 @@ class SlowLinkIT {
   private int sessions;
 
   @Test
-  void warmSessionsCostOneRoundTripAndBulkMoves() throws Exception {
-    Rig rig = rig();
+  void warmSessionLatencyAndThroughput() throws Exception {
+    NamespacePair pair = pair();
     for (int oneWayMillis : new int[] {25, 50}) {
       wan.delay(oneWayMillis);
-      Thread.sleep(500); // what was pinged or dialled before has come
-      // 1.56 was seen at a load of ten; whoever waited for one answer more would take 2
-      assertThat(roundTripsToTheFirstByte(rig, oneWayMillis, 1.9)).isBetween(0.95, 1.9);
-      moveBulk(rig, oneWayMillis);
+      Thread.sleep(500); // until packets with the previous delay have arrived
+      // 1.56 was measured at a load of ten; one more round trip would be 2
+      assertThat(roundTripsToFirstByte(pair, oneWayMillis, 1.9)).isBetween(0.95, 1.9);
+      transferBulk(pair, oneWayMillis);
     }
-    rig.awaitCalm(SOON);
+    pair.awaitIdle(SOON);
   }
 
   @Test
-  void coldSessionsCostFourRoundTrips() throws Exception {
-    Rig rig = rig("--pool", "0");
-    // DIAL ½, TCP 1, TLS 1, TOKEN until START with the user's bytes 1, the answer ½
-    assertThat(roundTripsToTheFirstByte(rig, 50, 4.8)).isBetween(3.95, 4.8);
-    rig.awaitCalm(SOON);
+  void coldSessionTakesFourRoundTrips() throws Exception {
+    NamespacePair pair = pair("--pool", "0");
+    // DIAL ½, TCP 1, TLS 1, CLAIM to START with the user's bytes 1, the answer ½
+    assertThat(roundTripsToFirstByte(pair, 50, 4.8)).isBetween(3.95, 4.8);
+    pair.awaitIdle(SOON);
   }
 
-  private Rig rig(String... relayOptions) {
+  private NamespacePair pair(String... relayOptions) {
     Namespaces network = harness.keep(Namespaces.create());
     Host relayHost = network.host("r");
     Host agentHost = network.host("a");
     relayForUsers = network.cable(network.here(), relayHost).address(relayHost);
     wan = network.wan(agentHost, relayHost).delay(50);
-    return new Rig(
+    return new NamespacePair(
         harness,
         network,
         relayHost,
@@ -73,24 +73,21 @@ class SlowLinkIT {
         relayOptions);
   }
 
-  /**
-   * Of the quickest user so far, since the machine has other things to do; as soon as it is within
-   * the limit.
-   */
-  private double roundTripsToTheFirstByte(Rig rig, int oneWayMillis, double limit)
+  /** Returns the minimum of several users, to ignore other load; stops within the limit. */
+  private double roundTripsToFirstByte(NamespacePair pair, int oneWayMillis, double limit)
       throws Exception {
     double best = Double.MAX_VALUE;
     for (int i = 0; i < MAX_USERS && best > limit; i++) {
-      best = Math.min(best, nanosToTheFirstByte(rig) / 2e6 / oneWayMillis);
-      Thread.sleep(6L * oneWayMillis); // the pool, if any, is filled again
+      best = Math.min(best, nanosToFirstByte(pair) / 2e6 / oneWayMillis);
+      Thread.sleep(6L * oneWayMillis); // until the pool is refilled
     }
     return best;
   }
 
-  private long nanosToTheFirstByte(Rig rig) throws IOException {
+  private long nanosToFirstByte(NamespacePair pair) throws IOException {
     int session = sessions++;
     long begin = System.nanoTime();
-    try (TcpEnd user = rig.user(relayForUsers)) {
+    try (TcpEnd user = pair.user(relayForUsers)) {
       Sequence.toTarget(session).write(user.out(), 8);
       user.receive(1);
       long nanos = System.nanoTime() - begin;
@@ -99,13 +96,13 @@ class SlowLinkIT {
     }
   }
 
-  /** Up and down at once, and not only one buffer per round trip. */
-  private void moveBulk(Rig rig, int oneWayMillis) throws IOException {
+  /** Sends both ways at once; fails at a throughput of one buffer per round trip. */
+  private void transferBulk(NamespacePair pair, int oneWayMillis) throws IOException {
     int session = sessions++;
     Sequence toTarget = Sequence.toTarget(session);
     Sequence toUser = Sequence.toUser(session);
     long begin = System.nanoTime();
-    TcpEnd user = rig.user(relayForUsers);
+    TcpEnd user = pair.user(relayForUsers);
     Async<TcpEnd> sent =
         Async.run(
             () -> {

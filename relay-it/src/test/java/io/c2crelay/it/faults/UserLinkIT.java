@@ -22,8 +22,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * Links are cut for a moment, and users' links for long, without a FIN or a reset. A silent user's
- * is cut first and looked at last, since it takes TCP 90 s to notice.
+ * Links drop all packets: any link briefly, a user's link for a long time. An idle user's link is
+ * cut before all tests and verified in the last one, as keep-alive takes 90 s to detect it.
  */
 @Order(3)
 @Tag("full")
@@ -33,89 +33,94 @@ class UserLinkIT {
 
   private static final Duration SOON = Duration.ofSeconds(10);
 
-  /** TCP's keep-alive: after 60 s, then every 10 s, three times. */
-  private static final Duration KEEPALIVE_GIVES_UP = Duration.ofSeconds(90);
+  /** Three TCP keep-alive probes: after 60 s, then every 10 s. */
+  private static final Duration KEEPALIVE_TIMEOUT = Duration.ofSeconds(90);
 
-  private static final int SILENT = 1;
+  private static final int IDLE_SESSION = 1;
 
   @RegisterExtension static final Harness harness = Harness.perClass();
 
   private static Host relayHost;
-  private static Cable agents;
-  private static Cable users;
-  private static Cable otherUsers;
-  private static Cable silentUser;
-  private static Rig rig;
-  private static TcpEnd silent;
-  private static long silentSince;
+  private static Cable agentLink;
+  private static Cable userLink;
+  private static Cable otherUserLink;
+  private static Cable idleUserLink;
+  private static NamespacePair pair;
+  private static TcpEnd idleUser;
+  private static long idleSince;
 
   @BeforeAll
-  static void cutTheSilentUserOff() throws Exception {
+  static void cutIdleUser() throws Exception {
     Namespaces network = harness.keep(Namespaces.create());
     relayHost = network.host("r");
     Host agentHost = network.host("a");
-    agents = network.cable(agentHost, relayHost);
-    users = network.cable(network.here(), relayHost);
-    otherUsers = network.cable(network.here(), relayHost);
-    silentUser = network.cable(network.here(), relayHost);
-    rig =
-        new Rig(
-            harness, network, relayHost, agentHost, agents.address(relayHost), Ledger.answering());
-    silent = user(silentUser);
-    Sequence.toTarget(SILENT).write(silent.out(), 1_000);
-    Sequence.toUser(SILENT).read(silent.in(), 1_000);
-    Thread.sleep(500); // until all of it is acknowledged
-    silentUser.swallow();
-    silentSince = System.nanoTime();
+    agentLink = network.cable(agentHost, relayHost);
+    userLink = network.cable(network.here(), relayHost);
+    otherUserLink = network.cable(network.here(), relayHost);
+    idleUserLink = network.cable(network.here(), relayHost);
+    pair =
+        new NamespacePair(
+            harness,
+            network,
+            relayHost,
+            agentHost,
+            agentLink.address(relayHost),
+            Ledger.answering());
+    idleUser = user(idleUserLink);
+    Sequence.toTarget(IDLE_SESSION).write(idleUser.out(), 1_000);
+    Sequence.toUser(IDLE_SESSION).read(idleUser.in(), 1_000);
+    Thread.sleep(500); // until all is acknowledged
+    idleUserLink.swallow();
+    idleSince = System.nanoTime();
   }
 
   private static TcpEnd user(Cable cable) {
-    return rig.user(cable.address(relayHost));
+    return pair.user(cable.address(relayHost));
   }
 
   @Test
   @Order(1)
-  void shortCutsLoseNothing() throws Exception {
-    rig.setRetries(Rig.DEFAULT_RETRIES);
-    Talk talk = Talk.begin(user(users), 2).awaitMore(SOON);
-    agents.unplug();
+  void shortCutLosesNoBytes() throws Exception {
+    pair.setRetries(NamespacePair.DEFAULT_RETRIES);
+    Talk talk = Talk.begin(user(userLink), 2).awaitMore(SOON);
+    agentLink.unplug();
     Thread.sleep(4_000);
-    agents.plugIn();
+    agentLink.plugIn();
     talk.awaitMore(SOON);
 
-    users.swallow();
+    userLink.swallow();
     Thread.sleep(4_000);
-    users.pass();
+    userLink.pass();
     talk.awaitMore(SOON).finish(SOON);
-    assertThat(rig.agent.lines("control\\.lost")).isEmpty();
-    assertThat(rig.relay.lines("agent\\.detached")).isEmpty();
+    assertThat(pair.agent.lines("control\\.lost")).isEmpty();
+    assertThat(pair.relay.lines("agent\\.detached")).isEmpty();
   }
 
   @Test
   @Order(2)
-  void userWhoIsAwayForLongIsGivenUpAndTheOthersNoticeNothing() throws Exception {
-    rig.setRetries(Rig.FEW_RETRIES);
-    Talk untouched = Talk.begin(user(otherUsers), 3).awaitMore(SOON);
-    Talk talk = Talk.begin(user(users), 4).awaitMore(SOON);
-    users.swallowFrom(relayHost);
-    Thread.sleep(200); // so that the relay has answers under way that nobody acknowledges
-    users.swallow();
-    assertThat(rig.ledger.awaitEnd(4, Rig.FEW_RETRIES_TAKE)).isEqualTo(Ending.RESET);
-    users.pass();
-    // the user's own TCP keeps trying, ever less often
+  void retransmissionTimeoutResetsOnlyTheSessionCut() throws Exception {
+    pair.setRetries(NamespacePair.FEW_RETRIES);
+    Talk other = Talk.begin(user(otherUserLink), 3).awaitMore(SOON);
+    Talk talk = Talk.begin(user(userLink), 4).awaitMore(SOON);
+    userLink.swallowFrom(relayHost);
+    Thread.sleep(200); // so that the relay has data in flight
+    userLink.swallow();
+    assertThat(pair.ledger.awaitEnd(4, NamespacePair.FEW_RETRIES_TIMEOUT)).isEqualTo(Ending.RESET);
+    userLink.pass();
+    // the user's TCP retransmits at growing intervals
     assertThat(talk.awaitEnd(Duration.ofSeconds(30))).isEqualTo(Ending.RESET);
-    Talk.begin(user(users), 5).awaitMore(SOON).finish(SOON);
-    untouched.awaitMore(SOON).finish(SOON);
+    Talk.begin(user(userLink), 5).awaitMore(SOON).finish(SOON);
+    other.awaitMore(SOON).finish(SOON);
   }
 
   @Test
   @Order(3)
-  void silentUserWhoIsAwayIsGivenUpByKeepalive() {
-    assertThat(rig.ledger.awaitEnd(SILENT, KEEPALIVE_GIVES_UP)).isEqualTo(Ending.RESET);
-    assertThat(Duration.ofNanos(System.nanoTime() - silentSince))
-        .isCloseTo(KEEPALIVE_GIVES_UP, Duration.ofSeconds(5));
-    silentUser.pass();
-    assertThat(silent.send("anyone?").awaitEnd(SOON)).isEqualTo(Ending.RESET);
-    rig.awaitCalm(SOON);
+  void keepAliveResetsIdleSession() {
+    assertThat(pair.ledger.awaitEnd(IDLE_SESSION, KEEPALIVE_TIMEOUT)).isEqualTo(Ending.RESET);
+    assertThat(Duration.ofNanos(System.nanoTime() - idleSince))
+        .isCloseTo(KEEPALIVE_TIMEOUT, Duration.ofSeconds(5));
+    idleUserLink.pass();
+    assertThat(idleUser.send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    pair.awaitIdle(SOON);
   }
 }

@@ -30,11 +30,11 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.parallel.Isolated;
 
 /**
- * Frames without end, from a stranger and from an agent that has the key: the relay's memory stays
- * where it was, and the session of another agent goes on.
+ * Floods of frames from unauthenticated peers and from an agent with the key. The relay's memory
+ * stays bounded and the session of another agent continues.
  */
 @Tag("full")
-@Isolated("it measures")
+@Isolated("measures memory")
 @Timeout(60)
 class FrameFloodIT {
 
@@ -45,11 +45,11 @@ class FrameFloodIT {
 
   private final String key = Harness.newKey();
   private RelayProcess relay;
-  private AgentProcess real;
-  private TcpEnd bystander;
+  private AgentProcess otherAgent;
+  private TcpEnd otherUser;
   private RawAgent agent;
   private RawControl control;
-  private Watch watch;
+  private ResourceMonitor monitor;
 
   @BeforeEach
   void start() {
@@ -59,23 +59,23 @@ class FrameFloodIT {
         harness.relay(
             Launch.relay("--log-level", "debug", "--pool", "1", "0")
                 .unitJvm()
-                .jvmArgs(Watch.TOUCHED)
+                .jvmArgs(ResourceMonitor.PRE_TOUCH_HEAP)
                 .key(key));
-    real = harness.agent(key, target.port(), relay.port());
-    real.awaitReady();
-    bystander = TcpEnd.connect(relay.port()).echo("in session\n");
+    otherAgent = harness.agent(key, target.port(), relay.port());
+    otherAgent.awaitReady();
+    otherUser = TcpEnd.connect(relay.port()).echo("in session\n");
     agent = RawAgent.of(relay, key);
     control = harness.keep(agent.attach());
-    watch = harness.keep(Watch.over(relay));
+    monitor = harness.keep(ResourceMonitor.start(relay));
   }
 
   @AfterEach
-  void othersAreNotAffected() {
-    bystander.echo("still in session\n").close();
-    control.close(); // and with it what it has warm
-    real.close();
-    // 14 and 4 MiB were seen, of up to 68 that were sent
-    watch.assertFlat(
+  void otherSessionContinues() {
+    otherUser.echo("still in session\n").close();
+    control.close(); // also closes its warm connections
+    otherAgent.close();
+    // 14 and 4 MiB were measured; up to 68 MiB are sent
+    monitor.assertBounded(
         "floods of frames",
         32,
         16,
@@ -89,15 +89,15 @@ class FrameFloodIT {
   }
 
   @Test
-  void ofStrangersEndAt16KiB() {
+  void unauthenticatedPeersAreResetAt16KiB() {
     byte[] flood = RawFrame.of(0x80, new byte[1000]).fill(MEBIBYTE);
     List<Async<RawConnection.End>> ends = new ArrayList<>();
     for (int i = 0; i < 40; i++) {
       ends.add(
           Async.run(
               () -> {
-                RawConnection stranger = harness.keep(agent.openControl()).connection();
-                return stranger.trySendBytes(flood).awaitEnd(SOON);
+                RawConnection peer = harness.keep(agent.openControl()).connection();
+                return peer.trySendBytes(flood).awaitEnd(SOON);
               }));
     }
     for (Async<RawConnection.End> end : ends) {
@@ -107,9 +107,9 @@ class FrameFloodIT {
   }
 
   @Test
-  void onControlAreReadAndAnsweredOnlyAsFastAsTheyAreTaken() {
+  void controlConnectionAppliesBackpressure() {
     RawConnection connection = control.connection();
-    connection.sendBytes(RawFrame.of(Wire.PING, new byte[8]).fill(4 * MEBIBYTE)); // none is read
+    connection.sendBytes(RawFrame.of(Wire.PING, new byte[8]).fill(4 * MEBIBYTE)); // no PONG is read
     connection.sendBytes(RawFrame.of(0x80, new byte[4096]).fill(16 * MEBIBYTE));
     connection.sendBytes(RawFrame.of(Wire.DIAL_FAILED, new byte[17]).fill(4 * MEBIBYTE));
     connection.sendBytes(RawFrame.of(Wire.GOAWAY, new byte[] {9}).fill(MEBIBYTE / 4));
@@ -119,35 +119,35 @@ class FrameFloodIT {
             () -> {
               connection.send(Wire.PING, last);
               while (!Arrays.equals(connection.awaitPong().payload(), last)) {
-                connection.send(Wire.PING, last); // those before may have gone unanswered
+                connection.send(Wire.PING, last); // previous ones may have been dropped
               }
               return true;
             });
     assertThat(answered.get(SOON.plus(SOON))).as("still attached").isTrue();
-    assertThat(relay.lines("agent\\.leaving ")).as("farewells heard").hasSize(1);
+    assertThat(relay.lines("agent\\.draining ")).as("GOAWAY frames logged").hasSize(1);
   }
 
   @Test
-  void onAWarmConnectionAreDropped() {
+  void warmConnectionDropsUnknownFrames() {
     RawConnection data = harness.keep(agent.warm(control));
     data.sendBytes(RawFrame.of(0xFE, new byte[16_000]).fill(32 * MEBIBYTE));
-    data.send(Wire.PONG, new byte[8]); // unasked: the end of it
+    data.send(Wire.PONG, new byte[8]); // unsolicited: closes the connection
     assertThat(data.awaitEnd(SOON).frames()).isEmpty();
   }
 
   @Test
-  void toAUserThatDoesNotReadWaitInTheAgent() throws Exception {
+  void stalledUserStopsReadsFromAgent() throws Exception {
     RawConnection data = harness.keep(agent.warm(control));
     TcpEnd user = harness.keep(TcpEnd.connect(relay.port())).send("hello");
     data.expect(Wire.START);
     data.send(Wire.STARTED);
-    data.sendBytes(RawFrame.of(Wire.DATA).fill(4 * MEBIBYTE)); // no bytes at all, a million times
+    data.sendBytes(RawFrame.of(Wire.DATA).fill(4 * MEBIBYTE)); // a million empty frames
     Async<RawConnection> sending =
         Async.run(
             () -> data.sendBytes(RawFrame.of(Wire.DATA, new byte[16_000]).fill(64 * MEBIBYTE)));
     TimeUnit.SECONDS.sleep(3);
-    assertThat(sending.isDone()).as("all is taken").isFalse();
-    assertThat(watch.most("buffered")).as("buffered").isLessThan(MEBIBYTE);
+    assertThat(sending.isDone()).as("all bytes accepted").isFalse();
+    assertThat(monitor.max("buffered")).as("buffered").isLessThan(MEBIBYTE);
     user.reset();
     data.awaitEnd(SOON);
   }

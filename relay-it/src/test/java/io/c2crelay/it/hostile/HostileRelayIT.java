@@ -26,16 +26,16 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.parallel.Isolated;
 
 /**
- * An agent, under the flags of its unit, whose relay does what it should not: the agent's memory
- * stays where it was, its target is left alone, and it serves the next relay that behaves.
+ * An agent with the JVM flags of its systemd unit connects to a hostile relay. Its memory stays
+ * bounded, its target gets no connection, and it keeps working with a correct relay.
  */
 @Tag("full")
-@Isolated("it measures")
+@Isolated("measures memory")
 @Timeout(60)
 class HostileRelayIT {
 
   private static final Duration SOON = Duration.ofSeconds(10);
-  private static final Duration START = Duration.ofSeconds(60);
+  private static final Duration STARTUP = Duration.ofSeconds(60);
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
@@ -53,30 +53,30 @@ class HostileRelayIT {
         harness.agent(
             Launch.agent("--log-level", "debug", "" + target.port(), "127.0.0.1", "" + relay.port())
                 .unitJvm()
-                .jvmArgs(Watch.TOUCHED)
+                .jvmArgs(ResourceMonitor.PRE_TOUCH_HEAP)
                 .key(key));
-    agent.awaitLog("agent\\.started ", START); // and has touched its memory
+    agent.awaitLog("agent\\.started ", STARTUP); // after touching its heap
   }
 
-  // ---- before it has proven anything
+  // ---- a relay without the key
 
   @Test
-  void garbageInPlaceOfTlsOrOfAChallenge() throws Exception {
-    try (Watch watch = Watch.over(agent)) {
+  void garbageInsteadOfTlsOrChallenge() throws Exception {
+    try (ResourceMonitor monitor = ResourceMonitor.start(agent)) {
       relay.accept().socket().getOutputStream().write(Bulk.bytes(1, 100_000));
       write(relay.accept(), "HTTP/1.1 400 Bad Request\r\n\r\n".getBytes(UTF_8));
       write(relay.accept(), Wire.concat(Wire.magic(), new byte[] {1, 1, 0}));
       write(relay.accept(), Wire.concat(new byte[] {22, 3, 3, 0x40, 0}, Bulk.bytes(2, 16 * 1024)));
-      RawConnection stranger = harness.keep(relay.accept(Wire.KIND_CONTROL));
-      stranger.trySendBytes(Bulk.bytes(3, 1 << 20)).awaitEnd(SOON);
-      RawConnection skips = harness.keep(relay.accept(Wire.KIND_CONTROL));
-      skips.trySendBytes(RawFrame.of(0x80, new byte[4096]).fill(64 << 20));
-      skips.sendBytes(RawFrame.header(Wire.CHALLENGE, 33)).finish(); // without the rest
-      assertThat(skips.awaitEnd(SOON).frames()).as("an AUTH").isEmpty();
+      RawConnection garbage = harness.keep(relay.accept(Wire.KIND_CONTROL));
+      garbage.trySendBytes(Bulk.bytes(3, 1 << 20)).awaitEnd(SOON);
+      RawConnection incomplete = harness.keep(relay.accept(Wire.KIND_CONTROL));
+      incomplete.trySendBytes(RawFrame.of(0x80, new byte[4096]).fill(64 << 20));
+      incomplete.sendBytes(RawFrame.header(Wire.CHALLENGE, 33)).finish(); // without the payload
+      assertThat(incomplete.awaitEnd(SOON).frames()).as("an AUTH").isEmpty();
       harness.keep(relay.attach());
       agent.awaitReady();
-      // 20 MiB were seen, for what the JVM loads for its first TLS; 64 were sent
-      watch.assertFlat("garbage to the agent", 48, 16, "sessions=0", "buffered=0");
+      // 20 MiB were measured, mostly classes for the first TLS handshake; 64 MiB are sent
+      monitor.assertBounded("garbage to the agent", 48, 16, "sessions=0", "buffered=0");
     }
     assertThat(target.accepted()).as("connections at the target").isZero();
   }
@@ -85,33 +85,33 @@ class HostileRelayIT {
     try (Socket socket = incoming.socket()) {
       socket.getOutputStream().write(bytes);
       socket.setSoTimeout((int) SOON.toMillis());
-      socket.getInputStream().read(); // a reset, or the end
-    } catch (IOException ended) {
-      // It was meant to end.
+      socket.getInputStream().read(); // FIN or reset
+    } catch (IOException reset) {
+      // expected
     }
   }
 
   // ---- a relay with the key
 
   @Test
-  void dialsWithoutEndThatNobodyReadsTheAnswersOf() throws Exception {
+  void dialFloodWithUnreadAnswers() throws Exception {
     RawConnection control = harness.keep(relay.attach());
     agent.awaitReady();
-    try (Watch watch = Watch.over(agent)) {
+    try (ResourceMonitor monitor = ResourceMonitor.start(agent)) {
       byte[] dials = RawFrame.of(Wire.DIAL, Wire.random(128 * 32)).bytes();
       for (int i = 0; i < 20_000; i++) {
         control.trySendBytes(dials);
       }
       agent.awaitLog("control\\.stalled ", SOON);
-      watch.assertFlat("dials without end", 32, 16, "sessions=0", "buffered=0");
+      monitor.assertBounded("dial flood", 32, 16, "sessions=0", "buffered=0");
     }
   }
 
   @Test
-  void dialsBeyondThoseThatMayWaitAreRefused() {
+  void dialsBeyondQueueLimitAreRefused() {
     RawConnection control = harness.keep(relay.attach());
     agent.awaitReady();
-    int allowed = 64 + 256; // in handshake, and waiting
+    int allowed = 64 + 256; // in handshake and queued
     for (int i = 0; i < 4; i++) {
       control.send(Wire.DIAL, Wire.random(128 * 32));
     }
@@ -124,18 +124,18 @@ class HostileRelayIT {
   }
 
   @Test
-  void startsAndFloodsOnDataConnections() {
+  void startWithoutReadyAndDataFloods() {
     RawConnection control = harness.keep(relay.attach());
     agent.awaitReady();
-    try (Watch watch = Watch.over(agent)) {
+    try (ResourceMonitor monitor = ResourceMonitor.start(agent)) {
       control.send(Wire.DIAL, Wire.random(16), Wire.random(16));
       RawConnection unready = harness.keep(relay.accept(Wire.KIND_DATA));
-      unready.expect(Wire.TOKEN);
+      unready.expect(Wire.CLAIM);
       RawAgent.Start start = new RawAgent.Start(1, unready.local(), unready.local());
       unready.send(Wire.START, start.payload());
       assertThat(unready.awaitEnd(SOON).frames()).as("START without READY").isEmpty();
-      byte[] told = control.expect(Wire.DIAL_FAILED).payload();
-      assertThat(told[16]).as("reason: PROTOCOL").isEqualTo((byte) 10);
+      byte[] failure = control.expect(Wire.DIAL_FAILED).payload();
+      assertThat(failure[16]).as("reason: PROTOCOL").isEqualTo((byte) 10);
 
       RawConnection warm = harness.keep(relay.warm(control));
       warm.trySendBytes(RawFrame.of(0x90, new byte[16_000]).fill(64 << 20));
@@ -146,7 +146,7 @@ class HostileRelayIT {
       assertThat(target.accepted()).as("connections at the target").isZero();
       control.send(Wire.PING, new byte[8]);
       control.expect(Wire.PONG);
-      watch.assertFlat("floods to the agent", 32, 16, "sessions=0", "buffered=0");
+      monitor.assertBounded("floods to the agent", 32, 16, "sessions=0", "buffered=0");
     }
   }
 }

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import io.c2crelay.it.hostile.ConnectionFlood.Close;
 import io.c2crelay.it.support.Async;
 import io.c2crelay.it.support.Footprint;
 import io.c2crelay.it.support.Harness;
@@ -29,83 +30,87 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.parallel.Isolated;
 
 /**
- * Strangers who take their time after the magic, more of them than there is room for: the limits
- * hold, they are gone after 10 s, and an agent attaches meanwhile, from an address of its own or
- * from theirs.
+ * More slow handshakes than the limits allow. The limits hold, each handshake ends after 10 s, and
+ * an agent attaches and serves meanwhile, from one of the hostile addresses.
  */
 @Tag("full")
-@Isolated("it measures")
+@Isolated("measures memory")
 @Timeout(60)
 class SlowHandshakesIT {
 
   private static final int ADDRESSES = 6;
   private static final int PER_ADDRESS = 80;
   private static final int AFTER_TLS = 20;
-  private static final int MOST = 256;
+  private static final int MAX_HANDSHAKES = 256;
 
-  /** Behind the address of an agent that is attached. */
-  private static final int BEHIND_THE_SAME = 2_000;
+  /** From the address of an attached agent. */
+  private static final int FROM_AGENT_ADDRESS = 2_000;
 
-  private static final int MOST_BEHIND_THE_SAME = 512;
+  private static final int MAX_FROM_AGENT_ADDRESS = 512;
 
   private static final Duration SOON = Duration.ofSeconds(10);
-  private static final Duration LIMIT = Duration.ofSeconds(10);
+  private static final Duration HANDSHAKE_TIMEOUT = Duration.ofSeconds(10);
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
   @Test
-  void leaveRoomForAnAgent() throws Exception {
+  void agentAttachesDuringFlood() throws Exception {
     Footprint.assumeKnown();
     String key = Harness.newKey();
     RelayProcess relay =
         harness.relay(
-            Launch.relay("--log-level", "debug", "0").unitJvm().jvmArgs(Watch.TOUCHED).key(key));
+            Launch.relay("--log-level", "debug", "0")
+                .unitJvm()
+                .jvmArgs(ResourceMonitor.PRE_TOUCH_HEAP)
+                .key(key));
     relay.awaitListening();
     byte[] hello = Wire.concat(Wire.preamble(Wire.KIND_CONTROL), clientHello());
-    byte[] neverEnding =
+    byte[] incompleteRecord =
         Wire.concat(
             Wire.preamble(Wire.KIND_DATA),
-            new byte[] {22, 3, 1, 0x40, 0}, // a record of 16 KiB
+            new byte[] {22, 3, 1, 0x40, 0}, // the header of a 16 KiB record
             new byte[16 * 1024]);
-    try (Watch watch = Watch.over(relay);
-        Swarm swarm = Swarm.around(relay.address())) {
+    try (ResourceMonitor monitor = ResourceMonitor.start(relay);
+        ConnectionFlood flood = ConnectionFlood.start(relay.address())) {
       for (int i = 0; i < ADDRESSES * PER_ADDRESS; i++) {
         String from = i % ADDRESSES == 0 ? "127.0.0.1" : "127.0.1." + i % ADDRESSES;
         switch (i % 4) {
-          case 0 -> swarm.addSlow(from, hello);
-          case 1 -> swarm.addSlow(from, neverEnding);
-          case 2 -> swarm.add(from, hello, Swarm.Then.STAYS); // valid, and no more of it
-          default -> swarm.add(from, Wire.preamble(Wire.KIND_DATA), Swarm.Then.STAYS);
+          case 0 -> flood.addSlow(from, hello);
+          case 1 -> flood.addSlow(from, incompleteRecord);
+          case 2 -> flood.add(from, hello, Close.NONE); // a valid ClientHello only
+          default -> flood.add(from, Wire.preamble(Wire.KIND_DATA), Close.NONE);
         }
       }
-      swarm.awaitConnected(SOON);
-      long full = System.nanoTime();
-      List<Async<Duration>> afterTls = strangersAfterTls(relay, key);
+      flood.awaitConnected(SOON);
+      long begin = System.nanoTime();
+      List<Async<Duration>> afterTls = peersAfterTls(relay, key);
       RawAgent agent = RawAgent.of(relay, key);
       RawControl control = harness.keep(agent.attach());
       assertServes(relay, agent, control);
-      Duration served = Duration.ofNanos(System.nanoTime() - full);
-      assertThat(served).as("while they were there").isLessThan(LIMIT);
-      for (int i = 0; i < BEHIND_THE_SAME; i++) {
-        swarm.add("127.0.0.1", hello, Swarm.Then.STAYS);
+      Duration served = Duration.ofNanos(System.nanoTime() - begin);
+      assertThat(served).as("served before the handshakes time out").isLessThan(HANDSHAKE_TIMEOUT);
+      for (int i = 0; i < FROM_AGENT_ADDRESS; i++) {
+        flood.add("127.0.0.1", hello, Close.NONE);
       }
-      swarm.awaitConnected(SOON);
+      flood.awaitConnected(SOON);
       assertServes(relay, agent, control);
-      control.connection().send(Wire.PING, new byte[8]); // it lives for another 25 s
-      await("all are dropped").atMost(LIMIT.plus(SOON)).until(() -> swarm.staying() == 0);
-      for (Async<Duration> stranger : afterTls) {
-        assertThat(stranger.get(LIMIT)).as("from TLS to the end").isLessThan(LIMIT.plusSeconds(2));
+      control.connection().send(Wire.PING, new byte[8]); // restarts its 25 s timeout
+      await("all are closed").atMost(HANDSHAKE_TIMEOUT.plus(SOON)).until(() -> flood.open() == 0);
+      for (Async<Duration> peer : afterTls) {
+        assertThat(peer.get(HANDSHAKE_TIMEOUT))
+            .as("from TLS to the close")
+            .isLessThan(HANDSHAKE_TIMEOUT.plusSeconds(2));
       }
-      assertThat(watch.most("handshakes"))
-          .as("at once")
-          .isBetween((long) MOST_BEHIND_THE_SAME, (long) MOST + MOST_BEHIND_THE_SAME);
+      assertThat(monitor.max("handshakes"))
+          .as("concurrent handshakes")
+          .isBetween((long) MAX_FROM_AGENT_ADDRESS, (long) MAX_HANDSHAKES + MAX_FROM_AGENT_ADDRESS);
       assertThat(relay.lines("handshake\\.dropped "))
-          .as("lines, of which 10 in 10 s")
+          .as("log lines, at most 10 in 10 s")
           .hasSizeBetween(1, 35);
       relay.awaitLog("handshake\\.dropped .*reason=LIMIT", SOON);
       control.close();
-      // 32 and 2 MiB were seen; with every byte in a buffer of its own it would be 66 and 52
-      watch.assertFlat(
+      // 32 and 2 MiB were measured; with one buffer per byte they would be 66 and 52
+      monitor.assertBounded(
           "slow handshakes",
           64,
           16,
@@ -117,7 +122,6 @@ class SlowHandshakesIT {
     }
   }
 
-  /** A user and the agent hear each other. */
   private static void assertServes(RelayProcess relay, RawAgent agent, RawControl control) {
     try (RawConnection data = agent.warm(control);
         TcpEnd user = TcpEnd.connect(relay.port()).send("up")) {
@@ -129,8 +133,8 @@ class SlowHandshakesIT {
     }
   }
 
-  /** TLS is done; then nothing, or half of an AUTH. */
-  private List<Async<Duration>> strangersAfterTls(RelayProcess relay, String key) {
+  /** Complete TLS, then send nothing or half of an AUTH. */
+  private List<Async<Duration>> peersAfterTls(RelayProcess relay, String key) {
     byte[] auth = RawFrame.of(Wire.AUTH, new byte[89]).bytes();
     List<Async<Duration>> ends = new ArrayList<>();
     for (int i = 0; i < AFTER_TLS; i++) {
@@ -141,7 +145,7 @@ class SlowHandshakesIT {
                 try (RawConnection connection =
                     RawAgent.of(relay, key).openControl().readChallenge().connection()) {
                   connection.trySendBytes(Arrays.copyOf(auth, length));
-                  return connection.awaitEnd(LIMIT.plus(SOON)).after();
+                  return connection.awaitEnd(HANDSHAKE_TIMEOUT.plus(SOON)).after();
                 }
               }));
     }

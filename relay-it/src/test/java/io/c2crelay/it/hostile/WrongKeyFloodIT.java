@@ -28,68 +28,70 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.parallel.Isolated;
 
 /**
- * Guesses of the key without end from one address, and agents behind the same: one that the relay
- * knows comes back at once; a new one is told what the README says, and is let in soon after the
- * guessing has stopped.
+ * A flood of wrong keys from an address that agents share. A known agent reconnects at once. A new
+ * agent logs the refusal as the README describes, and attaches soon after the flood ends.
  */
 @Tag("full")
-@Isolated("it measures")
+@Isolated("measures memory")
 @Timeout(90)
 class WrongKeyFloodIT {
 
   private static final int GUESSERS = 40;
   private static final Duration SOON = Duration.ofSeconds(10);
 
-  /** A wrong proof is forgiven after 10 s; the first of those that wait may be let in then. */
-  private static final Duration FORGIVEN = Duration.ofSeconds(12);
+  /** The throttle admits one attempt in 10 s; the rest is margin. */
+  private static final Duration THROTTLE_TIME = Duration.ofSeconds(12);
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
   private final String key = Harness.newKey();
   private final AtomicInteger guesses = new AtomicInteger();
   private RelayProcess relay;
-  private volatile boolean over;
+  private volatile boolean stopped;
 
   @Test
-  void slowsNoAgentThatIsKnown() throws Exception {
+  void knownAgentIsNotThrottled() throws Exception {
     Footprint.assumeKnown();
     Target target = harness.keep(Target.start(Behaviour.ECHO));
     relay =
         harness.relay(
-            Launch.relay("--log-level", "debug", "0").unitJvm().jvmArgs(Watch.TOUCHED).key(key));
+            Launch.relay("--log-level", "debug", "0")
+                .unitJvm()
+                .jvmArgs(ResourceMonitor.PRE_TOUCH_HEAP)
+                .key(key));
     FaultProxy network = harness.keep(FaultProxy.to(relay));
     AgentProcess known = harness.agent(key, target.port(), network.port());
     known.awaitReady();
-    try (Watch watch = Watch.over(relay)) {
+    try (ResourceMonitor monitor = ResourceMonitor.start(relay)) {
       long begin = System.nanoTime();
       List<Async<Integer>> guessers = new ArrayList<>();
       for (int i = 0; i < GUESSERS; i++) {
         guessers.add(Async.run(this::guess));
       }
       relay.awaitLog("auth\\.refused .*reason=THROTTLED", SOON);
-      assertKnownComesBack(known, network);
-      assertNewIsTold(target);
-      over = true;
+      assertKnownAgentReconnects(known, network);
+      assertNewAgentIsRefused(target);
+      stopped = true;
       for (Async<Integer> guesser : guessers) {
         guesser.get(SOON);
       }
-      assertNewIsLetInSoon();
+      assertNewAgentAttaches();
       Measured.say("wrong keys", "guesses=%d in %dms", guesses.get(), millisSince(begin));
       assertThat(guesses.get()).as("guesses").isGreaterThan(GUESSERS);
       assertThat(relay.lines("auth\\.refused "))
-          .as("lines, of which 10 in 10 s")
+          .as("log lines, at most 10 in 10 s")
           .hasSizeBetween(2, 11 * (1 + (int) (millisSince(begin) / 10_000)));
       known.close();
-      watch.assertFlat("wrong keys", 48, 32, "handshakes=0", "agents=0", "sessions=0");
+      monitor.assertBounded("wrong keys", 48, 32, "handshakes=0", "agents=0", "sessions=0");
     }
   }
 
   private int guess() {
     int refused = 0;
-    while (!over) {
-      RawAgent stranger = RawAgent.of(relay, "not the key, though it is long enough");
-      try (RawControl control = stranger.openControl().readChallenge()) {
-        control.sendAuth(stranger.claim());
+    while (!stopped) {
+      RawAgent guesser = RawAgent.of(relay, "not the key, though it is long enough");
+      try (RawControl control = guesser.openControl().readChallenge()) {
+        control.sendAuth(guesser.claim());
         assertThat(control.connection().awaitEnd(SOON).frames()).isEmpty();
         guesses.incrementAndGet();
         refused++;
@@ -98,40 +100,40 @@ class WrongKeyFloodIT {
     return refused;
   }
 
-  private void assertKnownComesBack(AgentProcess known, FaultProxy network) {
+  private void assertKnownAgentReconnects(AgentProcess known, FaultProxy network) {
     int mark = known.mark();
     long begin = System.nanoTime();
     network.reset(Wire.KIND_CONTROL);
     known.awaitReady(mark);
-    Measured.say("wrong keys", "the known agent was back after %dms", millisSince(begin));
+    Measured.say("wrong keys", "known agent reconnected after %dms", millisSince(begin));
     assertThat(known.lines(mark, "control\\.refused")).isEmpty();
     try (TcpEnd user = TcpEnd.connect(relay.port())) {
-      user.echo("served meanwhile\n");
+      user.echo("served during the flood\n");
     }
   }
 
-  private void assertNewIsTold(Target target) {
-    AgentProcess fresh = harness.agent(key, target.port(), relay.port());
-    fresh.awaitLog("control\\.refused .*the relay refused the key", Duration.ofSeconds(20));
-    fresh.awaitLog("control\\.retry in=30000ms", SOON);
-    fresh.close();
+  private void assertNewAgentIsRefused(Target target) {
+    AgentProcess newAgent = harness.agent(key, target.port(), relay.port());
+    newAgent.awaitLog("control\\.refused .*the relay refused the key", Duration.ofSeconds(20));
+    newAgent.awaitLog("control\\.retry in=30000ms", SOON);
+    newAgent.close();
   }
 
-  private void assertNewIsLetInSoon() throws InterruptedException {
-    RawAgent fresh = RawAgent.of(relay, key);
+  private void assertNewAgentAttaches() throws InterruptedException {
+    RawAgent newAgent = RawAgent.of(relay, key);
     long begin = System.nanoTime();
     while (true) {
-      try (RawControl control = fresh.openControl().readChallenge()) {
-        control.sendAuth(fresh.claim()).readWelcome();
+      try (RawControl control = newAgent.openControl().readChallenge()) {
+        control.sendAuth(newAgent.claim()).readWelcome();
         break;
       } catch (AssertionError refused) {
         assertThat(Duration.ofNanos(System.nanoTime() - begin))
-            .as("since the guessing stopped")
-            .isLessThan(FORGIVEN);
+            .as("time since the flood ended")
+            .isLessThan(THROTTLE_TIME);
         TimeUnit.MILLISECONDS.sleep(200);
       }
     }
-    Measured.say("wrong keys", "a new agent was let in after %dms", millisSince(begin));
+    Measured.say("wrong keys", "new agent attached after %dms", millisSince(begin));
   }
 
   private static long millisSince(long begin) {

@@ -31,10 +31,10 @@ import org.eclipse.jetty.util.ssl.SslContextFactory;
 import org.eclipse.jetty.websocket.server.WebSocketUpgradeHandler;
 
 /**
- * A web server. {@code GET /hello} answers with the user's port as it sees it; {@code GET
- * /stream?length=N} with so many bytes, in chunks; {@code POST /sum} with length and SHA-256 of the
- * body, and how the body came; {@code GET /tls} with what TLS told. {@code /websocket} is an {@link
- * EchoSocket}.
+ * A web server. {@code GET /hello} answers with the remote port; {@code GET /stream?length=N} with
+ * N bytes, chunked; {@code POST /sum} with length, SHA-256 and transfer encoding of the body;
+ * {@code GET /tls} with TLS version, HTTP version and SNI names. {@code /websocket} is an {@link
+ * EchoWebSocket}.
  */
 final class JettyTarget implements AutoCloseable {
 
@@ -52,7 +52,7 @@ final class JettyTarget implements AutoCloseable {
             container -> {
               container.setMaxBinaryMessageSize(8 * 1024 * 1024);
               container.addMapping(
-                  "/websocket", (request, response, callback) -> new EchoSocket(closes));
+                  "/websocket", (request, response, callback) -> new EchoWebSocket(closes));
             });
     handler.setHandler(new Paths());
     server.setHandler(handler);
@@ -64,7 +64,7 @@ final class JettyTarget implements AutoCloseable {
     return new JettyTarget(new HttpConnectionFactory());
   }
 
-  /** HTTP/2 or HTTP/1.1 over TLS, as ALPN has it. */
+  /** HTTP/2 or HTTP/1.1 over TLS, selected by ALPN. */
   static JettyTarget tls(RawIdentity identity) throws Exception {
     SslContextFactory.Server context = new SslContextFactory.Server();
     context.setSslContext(identity.context());
@@ -79,7 +79,7 @@ final class JettyTarget implements AutoCloseable {
         new HttpConnectionFactory(http));
   }
 
-  /** What {@code /stream} gives. */
+  /** The checksum of the body of {@code /stream}. */
   static Bulk.Sum streamed(long length) throws IOException {
     return Bulk.write(OutputStream.nullOutputStream(), length, length);
   }
@@ -88,7 +88,7 @@ final class JettyTarget implements AutoCloseable {
     return connector.getLocalPort();
   }
 
-  /** How WebSocket connections ended: {@code code reason}. */
+  /** The codes and reasons of closed WebSockets, as {@code CODE REASON}. */
   BlockingQueue<String> closes() {
     return closes;
   }
@@ -104,7 +104,7 @@ final class JettyTarget implements AutoCloseable {
     public boolean handle(Request request, Response response, Callback callback) throws Exception {
       switch (Request.getPathInContext(request)) {
         case "/hello":
-          say(response, callback, "hello, port " + Request.getRemotePort(request));
+          answer(response, callback, "hello, port " + Request.getRemotePort(request));
           return true;
         case "/stream":
           stream(request, response);
@@ -114,14 +114,14 @@ final class JettyTarget implements AutoCloseable {
           sum(request, response, callback);
           return true;
         case "/tls":
-          say(response, callback, tls(request));
+          answer(response, callback, tls(request));
           return true;
         default:
           return false;
       }
     }
 
-    private static void say(Response response, Callback callback, String text) {
+    private static void answer(Response response, Callback callback, String text) {
       Content.Sink.write(response, true, text + "\n", callback);
     }
 
@@ -137,7 +137,7 @@ final class JettyTarget implements AutoCloseable {
         throws Exception {
       try (InputStream body = Content.Source.asInputStream(request)) {
         Bulk.Sum sum = Bulk.read(body);
-        say(
+        answer(
             response,
             callback,
             sum.length()

@@ -18,13 +18,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** One pair for each {@link Placement}, side by side. */
+/** One pair for each {@link Placement}, with the same target. */
 final class PlacedPairs {
 
-  private static final Duration END = Duration.ofSeconds(10);
+  private static final Duration SOON = Duration.ofSeconds(10);
 
-  /** The end of what was no user's. */
-  private static final String MISREAD = "session\\.close .*reason=RECLASSIFIED";
+  /** The end of a session of a misclassified connection. */
+  private static final String MISCLASSIFIED = "session\\.close .*reason=MISCLASSIFIED";
 
   private final Map<Placement, Pair> pairs;
 
@@ -32,27 +32,26 @@ final class PlacedPairs {
     this.pairs = pairs;
   }
 
-  /** All in front of the same target. */
   static PlacedPairs start(Harness harness, int targetPort) {
     Map<Placement, Pair> pairs = new EnumMap<>(Placement.class);
     for (Placement placement : Placement.values()) {
-      if (placement.isPossibleHere()) {
+      if (placement.isAvailable()) {
         pairs.put(placement, placement.start(harness, targetPort));
       }
     }
     return new PlacedPairs(pairs);
   }
 
-  /** The pair placed like this; skips the test where this machine has no such address. */
+  /** Returns the pair of this placement; skips the test if the host lacks the address. */
   Pair at(Placement placement) {
     assumeTrue(
-        pairs.containsKey(placement), "there is no " + placement.agent() + " here for the agent");
+        pairs.containsKey(placement), "no local address " + placement.agent() + " for the agent");
     return pairs.get(placement);
   }
 
   /**
-   * To be called once the target has closed: fails unless agents and users came from where the
-   * placements say, and nothing is left of the sessions.
+   * Fails unless agents and users connected from the addresses of the placements and all sessions
+   * end. Call it after the target has closed.
    */
   void check() {
     List<Async<LogLine>> counts = new ArrayList<>();
@@ -62,35 +61,36 @@ final class PlacedPairs {
           check(sessionsOfUsers(pair), "user", Placement.USERS);
           counts.add(
               Async.run(
-                  () -> pair.relay().awaitCounts(END, "sessions=0", "waiting=0", "buffered=0")));
-          counts.add(Async.run(() -> pair.agent().awaitCounts(END, "sessions=0", "buffered=0")));
+                  () -> pair.relay().awaitCounts(SOON, "sessions=0", "waiting=0", "buffered=0")));
+          counts.add(Async.run(() -> pair.agent().awaitCounts(SOON, "sessions=0", "buffered=0")));
         });
-    counts.forEach(count -> count.get(END.plusSeconds(1)));
+    counts.forEach(count -> count.get(SOON.plusSeconds(1)));
   }
 
   /**
-   * Fails unless the relay has begun so many sessions of users since the mark, all users being
-   * served. An agent's connection whose preamble is late may have one, too, for a while.
+   * Fails unless the relay opened {@code count} sessions of users since the mark. Misclassified
+   * connections of an agent, whose preamble was late, are not counted.
    */
-  static void expectSessions(Pair pair, int mark, int count) {
+  static void assertSessions(Pair pair, int mark, int count) {
     await("sessions in the relay's log")
-        .atMost(END)
-        .untilAsserted(() -> assertThat(begun(pair, mark) - misread(pair, mark)).isEqualTo(count));
+        .atMost(SOON)
+        .untilAsserted(
+            () -> assertThat(opened(pair, mark) - misclassified(pair, mark)).isEqualTo(count));
   }
 
-  private static int begun(Pair pair, int mark) {
+  private static int opened(Pair pair, int mark) {
     return pair.relay().lines(mark, "session\\.open ").size();
   }
 
-  private static int misread(Pair pair, int mark) {
-    return pair.relay().lines(mark, MISREAD).size();
+  private static int misclassified(Pair pair, int mark) {
+    return pair.relay().lines(mark, MISCLASSIFIED).size();
   }
 
   private static List<LogLine> sessionsOfUsers(Pair pair) {
-    Set<String> misread =
-        pair.relay().lines(MISREAD).stream().map(line -> line.value("id")).collect(toSet());
+    Set<String> misclassified =
+        pair.relay().lines(MISCLASSIFIED).stream().map(line -> line.value("id")).collect(toSet());
     return pair.relay().lines("session\\.open ").stream()
-        .filter(line -> !misread.contains(line.value("id")))
+        .filter(line -> !misclassified.contains(line.value("id")))
         .toList();
   }
 
@@ -100,16 +100,15 @@ final class PlacedPairs {
         .allSatisfy(line -> assertThat(hostOf(line.value(key))).isEqualTo(address(host)));
   }
 
-  /** From {@code host:port}. */
-  private static InetAddress hostOf(String text) {
-    return address(text.substring(0, text.lastIndexOf(':')));
+  private static InetAddress hostOf(String hostAndPort) {
+    return address(hostAndPort.substring(0, hostAndPort.lastIndexOf(':')));
   }
 
   private static InetAddress address(String literal) {
     try {
       return InetAddress.getByName(literal);
     } catch (UnknownHostException e) {
-      throw new AssertionError("no address: " + literal, e);
+      throw new AssertionError("not an address: " + literal, e);
     }
   }
 }

@@ -7,15 +7,15 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 
 /**
- * Where the agent is, as the relay sees it, beside the users, who are all on 127.0.0.1. It matters
- * to users that wait for the target to speak: from an agent's address, such a connection might be
- * that agent's own late dial.
+ * The agent's address, relative to the users, which are all on 127.0.0.1. It matters for users that
+ * wait for the target to send first: a silent connection from an agent's address may be a data
+ * connection with a late preamble.
  */
 enum Placement {
-  /** On the users' address, as behind one NAT. */
-  TOGETHER("127.0.0.1"),
-  /** On an address where no user is. */
-  APART("::1");
+  /** The users' address, as behind one NAT. */
+  SAME_ADDRESS("127.0.0.1"),
+  /** An address without users. */
+  OTHER_ADDRESS("::1");
 
   static final String USERS = "127.0.0.1";
 
@@ -25,12 +25,10 @@ enum Placement {
     this.agent = agent;
   }
 
-  /** The agent's address. */
   String agent() {
     return agent;
   }
 
-  /** A pair placed like this. */
   Pair start(Harness harness, int targetPort, String... relayOptions) {
     return Pair.of(harness, targetPort)
         .relayHost(agent)
@@ -40,9 +38,9 @@ enum Placement {
         .start();
   }
 
-  boolean isPossibleHere() {
-    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getByName(agent))) {
-      return free.isBound();
+  boolean isAvailable() {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getByName(agent))) {
+      return socket.isBound();
     } catch (IOException e) {
       return false;
     }

@@ -42,14 +42,14 @@ import org.postgresql.PGNotification;
 import org.postgresql.copy.CopyManager;
 import org.postgresql.util.PSQLState;
 
-/** PostgreSQL: bulk both ways, a pool of connections, and what the server says unasked. */
+/** PostgreSQL: COPY both ways, a connection pool, cancellation and notifications. */
 @EnabledOnOs(
     value = OS.LINUX,
     architectures = {"amd64", "x86_64"},
-    disabledReason = "PostgreSQL is only here for Linux on x86_64")
+    disabledReason = "the embedded PostgreSQL runs on Linux x86_64 only")
 @EnabledIf(
     value = "canRun",
-    disabledReason = "PostgreSQL does not run as root, and user namespaces are off")
+    disabledReason = "PostgreSQL does not run as root without user namespaces")
 @Timeout(60)
 class PostgresIT {
 
@@ -90,10 +90,10 @@ class PostgresIT {
     return DriverManager.getConnection(url(pair));
   }
 
-  /** What comes out is, byte for byte, what went in: the text format has one form for each row. */
+  /** The text format of COPY is deterministic, so input and output are equal byte for byte. */
   @ParameterizedTest
   @EnumSource
-  void copyBringsATableThereAndBackUnchanged(Placement placement) throws Exception {
+  void copyTransfersTableUnchanged(Placement placement) throws Exception {
     Pair pair = pairs.at(placement);
     int mark = pair.relay().mark();
     byte[] table = rows(6_000);
@@ -107,7 +107,7 @@ class PostgresIT {
     }
     assertThat(table).hasSizeGreaterThan(24_000_000);
     assertThat(Bulk.of(back.toByteArray())).isEqualTo(Bulk.of(table));
-    PlacedPairs.expectSessions(pair, mark, 1);
+    PlacedPairs.assertSessions(pair, mark, 1);
   }
 
   private static byte[] rows(int count) {
@@ -119,15 +119,15 @@ class PostgresIT {
     return rows.toString().getBytes(UTF_8);
   }
 
-  /** Each connection of the pool is one session, and each answer belongs to its question. */
+  /** Each connection of the pool is one session, and each result belongs to its query. */
   @ParameterizedTest
   @EnumSource
-  void poolOfConnectionsAnswersEachQueryByItself(Placement placement) throws Exception {
+  void pooledConnectionsReturnTheirOwnResults(Placement placement) throws Exception {
     int connections = 8;
     Pair pair = pairs.at(placement);
     int mark = pair.relay().mark();
     try (HikariDataSource pool = pool(pair, connections)) {
-      await("the pool is full")
+      await("all connections of the pool")
           .atMost(SOON)
           .until(() -> pool.getHikariPoolMXBean().getTotalConnections() == connections);
       List<Async<Void>> workers = new ArrayList<>();
@@ -137,14 +137,14 @@ class PostgresIT {
             Async.run(
                 () -> {
                   for (int i = 0; i < 50; i++) {
-                    ask(pool, first + i);
+                    query(pool, first + i);
                   }
                   return null;
                 }));
       }
       workers.forEach(worker -> worker.get(SOON));
     }
-    PlacedPairs.expectSessions(pair, mark, connections);
+    PlacedPairs.assertSessions(pair, mark, connections);
   }
 
   private static HikariDataSource pool(Pair pair, int connections) {
@@ -155,23 +155,23 @@ class PostgresIT {
     return new HikariDataSource(config);
   }
 
-  private static void ask(DataSource pool, int question) throws SQLException {
+  private static void query(DataSource pool, int value) throws SQLException {
     try (Connection connection = pool.getConnection();
         PreparedStatement query = connection.prepareStatement("SELECT ?::int, repeat(?, 1000)")) {
-      query.setInt(1, question);
-      query.setString(2, question + ";");
-      try (ResultSet answer = query.executeQuery()) {
-        assertThat(answer.next()).isTrue();
-        assertThat(answer.getInt(1)).isEqualTo(question);
-        assertThat(answer.getString(2)).isEqualTo((question + ";").repeat(1_000));
+      query.setInt(1, value);
+      query.setString(2, value + ";");
+      try (ResultSet result = query.executeQuery()) {
+        assertThat(result.next()).isTrue();
+        assertThat(result.getInt(1)).isEqualTo(value);
+        assertThat(result.getString(2)).isEqualTo((value + ";").repeat(1_000));
       }
     }
   }
 
-  /** The driver cancels over a second connection, which is closed as soon as that is said. */
+  /** The driver sends the cancel request on a second, short-lived connection. */
   @ParameterizedTest
   @EnumSource
-  void queryIsCancelledFromAnotherConnection(Placement placement) throws Exception {
+  void secondConnectionCancelsQuery(Placement placement) throws Exception {
     Pair pair = pairs.at(placement);
     int mark = pair.relay().mark();
     try (Connection connection = connect(pair);
@@ -185,17 +185,17 @@ class PostgresIT {
           .extracting(SQLException::getSQLState)
           .isEqualTo(PSQLState.QUERY_CANCELED.getState());
     }
-    PlacedPairs.expectSessions(pair, mark, 2);
+    PlacedPairs.assertSessions(pair, mark, 2);
   }
 
-  /** Asked directly, not through the pair. */
+  /** Checks on a direct connection to the server. */
   private static void awaitQuery(String text) throws SQLException {
     try (Connection direct = postgres.getPostgresDatabase().getConnection();
         PreparedStatement query =
             direct.prepareStatement(
                 "SELECT 1 FROM pg_stat_activity WHERE query = ? AND state = 'active'")) {
       query.setString(1, text);
-      await("the query runs")
+      await("the query is active")
           .atMost(SOON)
           .until(
               () -> {
@@ -208,7 +208,7 @@ class PostgresIT {
 
   @ParameterizedTest
   @EnumSource
-  void notificationReachesAListenerThatSendsNothing(Placement placement) throws Exception {
+  void notificationReachesIdleListener(Placement placement) throws Exception {
     try (Connection listener = connect(pairs.at(placement));
         Statement listen = listener.createStatement();
         Connection direct = postgres.getPostgresDatabase().getConnection();
@@ -216,9 +216,9 @@ class PostgresIT {
       listen.execute("LISTEN news");
       for (String news : List.of("one", "two", "three")) {
         notify.execute("NOTIFY news, '" + news + "'");
-        PGNotification[] heard =
+        PGNotification[] received =
             listener.unwrap(PGConnection.class).getNotifications((int) SOON.toMillis());
-        assertThat(heard).extracting(PGNotification::getParameter).containsExactly(news);
+        assertThat(received).extracting(PGNotification::getParameter).containsExactly(news);
       }
     }
   }

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** A mail server, which speaks first, and its clients, which wait for that. */
+/** SMTP: the server sends first. */
 @Timeout(60)
 class SmtpIT {
 
@@ -55,13 +55,13 @@ class SmtpIT {
   }
 
   @AfterEach
-  void emptyMailboxes() throws Exception {
+  void purgeMailboxes() throws Exception {
     mail.purgeEmailFromAllMailboxes();
   }
 
   @ParameterizedTest
   @EnumSource
-  void mailsOnOneConnectionArriveAsTheyWereSent(Placement placement) throws Exception {
+  void mailsOnOneConnectionArriveUnchanged(Placement placement) throws Exception {
     Pair pair = pairs.at(placement);
     int mark = pair.relay().mark();
     Session session = session(pair);
@@ -76,25 +76,25 @@ class SmtpIT {
       assertThat(received[i].getSubject()).isEqualTo("mail " + i);
       assertThat(attachmentOf(received[i])).isEqualTo(Bulk.bytes(i, 1_000_000));
     }
-    PlacedPairs.expectSessions(pair, mark, 1);
+    PlacedPairs.assertSessions(pair, mark, 1);
   }
 
-  /** They come silent, and from an agent's address any of them could be its late dial. */
+  /** From an agent's address, each silent user may be a data connection with a late preamble. */
   @ParameterizedTest
   @EnumSource
-  void thirtyClientsAtOnceAreAllServed(Placement placement) throws Exception {
-    thirtyClientsAtOnce(pairs.at(placement));
+  void thirtyConcurrentClients(Placement placement) throws Exception {
+    sendFromThirtyClients(pairs.at(placement));
   }
 
   @Test
-  void thirtyClientsAtOnceBesideTheAgentAreAllServedWithoutWarmConnections() throws Exception {
-    Pair poolless = Placement.TOGETHER.start(harness, mail.getSmtp().getPort(), "--pool", "0");
-    thirtyClientsAtOnce(poolless);
-    poolless.relay().awaitCounts(Duration.ofSeconds(10), "sessions=0", "waiting=0", "tokens=0");
+  void thirtyConcurrentClientsWithoutWarmConnections() throws Exception {
+    Pair pair = Placement.SAME_ADDRESS.start(harness, mail.getSmtp().getPort(), "--pool", "0");
+    sendFromThirtyClients(pair);
+    pair.relay().awaitCounts(Duration.ofSeconds(10), "sessions=0", "waiting=0", "tokens=0");
   }
 
-  private static void thirtyClientsAtOnce(Pair through) throws Exception {
-    Session session = session(through);
+  private static void sendFromThirtyClients(Pair pair) throws Exception {
+    Session session = session(pair);
     List<String> subjects = new ArrayList<>();
     List<Async<Void>> clients = new ArrayList<>();
     for (int i = 0; i < 30; i++) {
@@ -117,7 +117,7 @@ class SmtpIT {
     assertThat(received).containsExactlyInAnyOrderElementsOf(subjects);
   }
 
-  /** All on one connection, in this order. */
+  /** Sends all messages on one connection. */
   private static void send(Session session, MimeMessage... messages) throws MessagingException {
     try (Transport transport = session.getTransport()) {
       transport.connect();

@@ -37,7 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** SSH and SFTP: many streams in one session, both directions at once, and a server that greets. */
+/** SSH and SFTP: several channels in one session, both directions at once. */
 @Timeout(60)
 class SshIT {
 
@@ -76,7 +76,7 @@ class SshIT {
     client.stop();
   }
 
-  /** Fails unless the host key is the target's own. */
+  /** Fails unless the host key is the target's. */
   private ClientSession connect(Pair pair) throws IOException {
     ClientSession session =
         client.connect(SshTarget.USER, "127.0.0.1", pair.port()).verify(SOON).getSession();
@@ -87,7 +87,7 @@ class SshIT {
 
   @ParameterizedTest
   @EnumSource
-  void execTalksLineByLineOnBothStreamsAndExitsWithItsCode(Placement placement) throws Exception {
+  void execExchangesLinesAndReturnsExitCode(Placement placement) throws Exception {
     try (ClientSession session = connect(pairs.at(placement));
         ClientChannel command = session.createExecChannel("converse")) {
       command.open().verify(SOON);
@@ -98,7 +98,7 @@ class SshIT {
 
   @ParameterizedTest
   @EnumSource
-  void shellTalksLineByLineOnATerminal(Placement placement) throws Exception {
+  void shellExchangesLinesAndReturnsExitCode(Placement placement) throws Exception {
     try (ClientSession session = connect(pairs.at(placement));
         ClientChannel shell = session.createShellChannel()) {
       shell.open().verify(SOON);
@@ -107,7 +107,7 @@ class SshIT {
     }
   }
 
-  /** Each answer is awaited before the next line is sent. */
+  /** Waits for each answer before it sends the next line. */
   private static void converse(ClientChannel channel) throws Exception {
     OutputStream in = channel.getInvertedIn();
     BufferedReader out = lines(channel.getInvertedOut());
@@ -115,8 +115,8 @@ class SshIT {
     for (int i = 0; i < 20; i++) {
       send(in, "out line " + i);
       assertThat(next(out)).isEqualTo("line " + i);
-      send(in, "err complaint " + i);
-      assertThat(next(err)).isEqualTo("complaint " + i);
+      send(in, "err message " + i);
+      assertThat(next(err)).isEqualTo("message " + i);
     }
     send(in, "exit 37");
   }
@@ -142,7 +142,7 @@ class SshIT {
 
   @ParameterizedTest
   @EnumSource
-  void commandsAtOnceInOneConnectionDoNotMix(Placement placement) throws Exception {
+  void concurrentCommandsDoNotMix(Placement placement) throws Exception {
     Pair pair = pairs.at(placement);
     int mark = pair.relay().mark();
     try (ClientSession session = connect(pair)) {
@@ -155,7 +155,7 @@ class SshIT {
         assertThat(commands.get(i).get(SOON)).isEqualTo(Bulk.of(Bulk.bytes(i, 300_000 + i)));
       }
     }
-    PlacedPairs.expectSessions(pair, mark, 1);
+    PlacedPairs.assertSessions(pair, mark, 1);
   }
 
   private static Bulk.Sum cat(ClientSession session, byte[] input) throws IOException {
@@ -173,7 +173,7 @@ class SshIT {
 
   @ParameterizedTest
   @EnumSource
-  void sftpBringsFilesThereAndBackUnchanged(Placement placement) throws Exception {
+  void sftpTransfersFileUnchanged(Placement placement) throws Exception {
     try (ClientSession session = connect(pairs.at(placement));
         SftpClient sftp = SftpClientFactory.instance().createSftpClient(session)) {
       Bulk.Sum sent;
@@ -193,10 +193,10 @@ class SshIT {
     }
   }
 
-  /** Silent until the server's banner has come: the relay must begin the session by itself. */
+  /** The client is silent until the server's banner arrives. */
   @ParameterizedTest
   @EnumSource
-  void clientsThatLetTheServerGreetFirstAreServed(Placement placement) throws Exception {
+  void serverBannerFirst(Placement placement) throws Exception {
     CoreModuleProperties.SEND_IMMEDIATE_IDENTIFICATION.set(client, false);
     for (int i = 0; i < 5; i++) {
       try (ClientSession session = connect(pairs.at(placement));

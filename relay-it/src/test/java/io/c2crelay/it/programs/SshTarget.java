@@ -18,14 +18,14 @@ import org.apache.sshd.server.command.AbstractCommandSupport;
 import org.apache.sshd.sftp.server.SftpSubsystemFactory;
 
 /**
- * An SSH server with SFTP below one directory. It runs two commands, for exec and as a shell:
- * {@code cat}; and anything else is a conversation, which does what each line of its input says
- * ({@code out TEXT}, {@code err TEXT}, {@code exit CODE}).
+ * An SSH server with SFTP below one directory. The command {@code cat} echoes its input. Any other
+ * command, and the shell, interprets the lines {@code out TEXT}, {@code err TEXT} and {@code exit
+ * CODE}.
  */
 final class SshTarget implements AutoCloseable {
 
-  static final String USER = "someone";
-  static final String PASSWORD = "her password";
+  static final String USER = "user";
+  static final String PASSWORD = "a password";
 
   private final SshServer server = SshServer.setUpDefaultServer();
   private final PublicKey hostKey;
@@ -68,7 +68,7 @@ final class SshTarget implements AutoCloseable {
     @Override
     public void run() {
       try {
-        onExit(getCommand().equals("cat") ? cat() : converse());
+        onExit(getCommand().equals("cat") ? cat() : interpret());
       } catch (IOException e) {
         onExit(255, e.toString());
       }
@@ -80,17 +80,17 @@ final class SshTarget implements AutoCloseable {
       return 0;
     }
 
-    private int converse() throws IOException {
+    private int interpret() throws IOException {
       BufferedReader in =
           new BufferedReader(new InputStreamReader(getInputStream(), StandardCharsets.UTF_8));
       for (String line = in.readLine(); line != null; line = in.readLine()) {
         String[] words = line.split(" ", 2);
         switch (words[0]) {
           case "out":
-            say(getOutputStream(), words[1]);
+            writeLine(getOutputStream(), words[1]);
             break;
           case "err":
-            say(getErrorStream(), words[1]);
+            writeLine(getErrorStream(), words[1]);
             break;
           case "exit":
             return Integer.parseInt(words[1]);
@@ -101,7 +101,7 @@ final class SshTarget implements AutoCloseable {
       return 0;
     }
 
-    private static void say(OutputStream out, String text) throws IOException {
+    private static void writeLine(OutputStream out, String text) throws IOException {
       out.write((text + "\n").getBytes(StandardCharsets.UTF_8));
       out.flush();
     }

@@ -33,10 +33,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/**
- * TLS between user and target, which the pair neither ends nor changes: what a user sends is, byte
- * for byte, what the target gets, and back.
- */
+/** TLS between user and target passes through unchanged, byte for byte, both ways. */
 @Timeout(60)
 class TlsIT {
 
@@ -48,14 +45,14 @@ class TlsIT {
   private static final RawIdentity IDENTITY = RawIdentity.of("localhost");
   private static PlacedPairs pairs;
   private static JettyTarget target;
-  private static Tap atTarget;
-  private static final List<Tap> AT_USERS = new ArrayList<>();
+  private static RecordingProxy targetProxy;
+  private static final List<RecordingProxy> USER_PROXIES = new ArrayList<>();
 
   @BeforeAll
   static void start() throws Exception {
     target = JettyTarget.tls(IDENTITY);
-    atTarget = SHARED.keep(Tap.before(target.port()));
-    pairs = PlacedPairs.start(SHARED, atTarget.port());
+    targetProxy = SHARED.keep(RecordingProxy.to(target.port()));
+    pairs = PlacedPairs.start(SHARED, targetProxy.port());
   }
 
   @AfterAll
@@ -65,44 +62,46 @@ class TlsIT {
   }
 
   @BeforeEach
-  void forgetWhatPassed() {
-    AT_USERS.clear();
-    atTarget.forget();
+  void clearRecordings() {
+    USER_PROXIES.clear();
+    targetProxy.clear();
   }
 
   @AfterEach
-  void bytesAreTheSameAtBothEnds() {
+  void assertSameBytesAtBothEnds() {
     await()
         .atMost(SOON)
         .untilAsserted(
             () ->
-                assertThat(atTarget.passed())
+                assertThat(targetProxy.transfers())
                     .containsExactlyInAnyOrderElementsOf(
-                        AT_USERS.stream().flatMap(tap -> tap.passed().stream()).toList()));
+                        USER_PROXIES.stream()
+                            .flatMap(proxy -> proxy.transfers().stream())
+                            .toList()));
   }
 
-  /** Where a user connects, to be overheard on the way to the relay. */
+  /** Returns the port of a new recording proxy to the relay. */
   private static int port(Placement placement) {
-    Tap tap = SHARED.keep(Tap.before(pairs.at(placement).port()));
-    AT_USERS.add(tap);
-    return tap.port();
+    RecordingProxy proxy = SHARED.keep(RecordingProxy.to(pairs.at(placement).port()));
+    USER_PROXIES.add(proxy);
+    return proxy.port();
   }
 
   @ParameterizedTest
   @CsvSource({
-    "TOGETHER, TLSv1.2, http/1.1",
-    "TOGETHER, TLSv1.3, http/1.1",
-    "TOGETHER, TLSv1.3, h2",
-    "APART, TLSv1.2, http/1.1",
-    "APART, TLSv1.3, http/1.1",
-    "APART, TLSv1.3, h2",
+    "SAME_ADDRESS, TLSv1.2, http/1.1",
+    "SAME_ADDRESS, TLSv1.3, http/1.1",
+    "SAME_ADDRESS, TLSv1.3, h2",
+    "OTHER_ADDRESS, TLSv1.2, http/1.1",
+    "OTHER_ADDRESS, TLSv1.3, http/1.1",
+    "OTHER_ADDRESS, TLSv1.3, h2",
   })
-  void certificateIsTheTargetsAndNamesArriveThere(
-      Placement placement, String version, String protocol) throws Exception {
+  void certificateSniAndAlpnPassThrough(Placement placement, String version, String protocol)
+      throws Exception {
     try (Socket tcp = new Socket("127.0.0.1", port(placement));
         SSLSocket tls =
             (SSLSocket)
-                trustingTheTarget()
+                clientContext()
                     .getSocketFactory()
                     .createSocket(tcp, "shop.example.org", 443, true)) {
       tls.setSoTimeout((int) SOON.toMillis());
@@ -125,10 +124,10 @@ class TlsIT {
 
   @ParameterizedTest
   @EnumSource
-  void http2IsAgreedOnAndCarriesBulkBothWays(Placement placement) throws Exception {
+  void http2TransfersBulkBothWays(Placement placement) throws Exception {
     int port = port(placement);
     HttpClient client =
-        HttpClient.newBuilder().sslContext(trustingTheTarget()).connectTimeout(SOON).build();
+        HttpClient.newBuilder().sslContext(clientContext()).connectTimeout(SOON).build();
     HttpResponse<String> hello =
         client.send(request(port, "/tls").build(), BodyHandlers.ofString());
     assertThat(hello.sslSession().orElseThrow().getPeerCertificates())
@@ -150,8 +149,8 @@ class TlsIT {
     return HttpRequest.newBuilder(URI.create("https://localhost:" + port + path)).timeout(SOON);
   }
 
-  /** And nobody else. */
-  private static SSLContext trustingTheTarget() throws Exception {
+  /** Trusts the target's certificate only. */
+  private static SSLContext clientContext() throws Exception {
     KeyStore trusted = KeyStore.getInstance("PKCS12");
     trusted.load(null, null);
     trusted.setCertificateEntry("target", IDENTITY.certificate());

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** HTTP/1.1 on connections that are kept, and WebSocket. */
+/** HTTP/1.1 with persistent connections, and WebSocket. */
 @Timeout(60)
 class WebIT {
 
@@ -66,7 +66,7 @@ class WebIT {
 
   @ParameterizedTest
   @EnumSource
-  void oneSessionCarriesAllRequestsOfAConnectionThatIsKept(Placement placement) throws Exception {
+  void persistentConnectionIsOneSession(Placement placement) throws Exception {
     Pair pair = pairs.at(placement);
     int mark = pair.relay().mark();
     Set<String> answers = new HashSet<>();
@@ -75,13 +75,13 @@ class WebIT {
       assertThat(response.statusCode()).isEqualTo(200);
       answers.add(response.body());
     }
-    assertThat(answers).as("which name the one connection of the agent").hasSize(1);
-    PlacedPairs.expectSessions(pair, mark, 1);
+    assertThat(answers).as("distinct remote ports at the target").hasSize(1);
+    PlacedPairs.assertSessions(pair, mark, 1);
   }
 
   @ParameterizedTest
   @EnumSource
-  void chunksGoUpAndDownUnchangedOnOneConnection(Placement placement) throws Exception {
+  void chunkedBodiesPassUnchanged(Placement placement) throws Exception {
     Pair pair = pairs.at(placement);
     int mark = pair.relay().mark();
     byte[] up = Bulk.bytes(3, LENGTH);
@@ -97,19 +97,19 @@ class WebIT {
         assertThat(Bulk.read(body)).isEqualTo(JettyTarget.streamed(LENGTH));
       }
     }
-    PlacedPairs.expectSessions(pair, mark, 1);
+    PlacedPairs.assertSessions(pair, mark, 1);
   }
 
   @ParameterizedTest
   @EnumSource
-  void continueReachesAUserThatWaitsForItWithTheBody(Placement placement) {
+  void expectContinue(Placement placement) {
     byte[] body = Bulk.bytes(4, 1_000_000);
-    String goOn = "HTTP/1.1 100 Continue\r\n\r\n";
+    String interim = "HTTP/1.1 100 Continue\r\n\r\n";
     try (TcpEnd user = pairs.at(placement).user()) {
       user.send(
           "POST /sum HTTP/1.1\r\nHost: any\r\nContent-Length: 1000000\r\n"
               + "Expect: 100-continue\r\nConnection: close\r\n\r\n");
-      assertThat(user.receiveText(goOn.length())).isEqualTo(goOn);
+      assertThat(user.receiveText(interim.length())).isEqualTo(interim);
       user.send(body);
       assertThat(new String(user.receiveAll(), UTF_8)).endsWith(summary(body, "null"));
     }
@@ -124,20 +124,20 @@ class WebIT {
     return sum.length() + " " + sum.sha256() + " " + transferEncoding + "\n";
   }
 
-  /** A WebSocket that has been greeted. */
-  private WebSocket open(Pair pair, SocketInbox inbox) {
+  /** Opens a WebSocket and reads the greeting. */
+  private WebSocket open(Pair pair, WebSocketInbox inbox) {
     URI uri = URI.create("ws://127.0.0.1:" + pair.port() + "/websocket");
     WebSocket socket =
         client.newWebSocketBuilder().connectTimeout(SOON).buildAsync(uri, inbox).join();
-    assertThat(inbox.next()).isEqualTo(EchoSocket.GREETING);
+    assertThat(inbox.next()).isEqualTo(EchoWebSocket.GREETING);
     return socket;
   }
 
   @ParameterizedTest
   @EnumSource
-  void messagesOfAllKindsAndSizesComeBack(Placement placement) throws Exception {
+  void webSocketEchoesTextAndBinary(Placement placement) throws Exception {
     Pair pair = pairs.at(placement);
-    SocketInbox inbox = new SocketInbox();
+    WebSocketInbox inbox = new WebSocketInbox();
     WebSocket socket = open(pair, inbox);
     for (int length : new int[] {0, 1, 125, 126, 65_535, 65_536, 4_000_000}) {
       String text = "x".repeat(length);
@@ -152,9 +152,9 @@ class WebIT {
 
   @ParameterizedTest
   @EnumSource
-  void fragmentsComeBackWithAPingInBetween(Placement placement) throws Exception {
+  void webSocketEchoesFragmentsAroundPing(Placement placement) throws Exception {
     Pair pair = pairs.at(placement);
-    SocketInbox inbox = new SocketInbox();
+    WebSocketInbox inbox = new WebSocketInbox();
     WebSocket socket = open(pair, inbox);
     socket.sendText("one ", false).join();
     socket.sendPing(ByteBuffer.wrap("are you there?".getBytes(UTF_8))).join();
@@ -167,8 +167,8 @@ class WebIT {
 
   @ParameterizedTest
   @EnumSource
-  void targetClosesAndBothEndsLearnTheCode(Placement placement) throws Exception {
-    SocketInbox inbox = new SocketInbox();
+  void webSocketCloseByTarget(Placement placement) throws Exception {
+    WebSocketInbox inbox = new WebSocketInbox();
     Pair pair = pairs.at(placement);
     int mark = pair.relay().mark();
     open(pair, inbox).sendText("close 4002 go home", true).join();
@@ -177,8 +177,8 @@ class WebIT {
     pair.relay().awaitLog(mark, "session\\.close .*reason=DONE", SOON);
   }
 
-  /** The user closes; both ends learn the code, and the session ends in order. */
-  private static void close(Pair pair, WebSocket socket, SocketInbox inbox) throws Exception {
+  /** The user closes; both ends get the code, and the session ends with FIN. */
+  private static void close(Pair pair, WebSocket socket, WebSocketInbox inbox) throws Exception {
     int mark = pair.relay().mark();
     socket.sendClose(4001, "I have all").join();
     assertThat(inbox.next()).isEqualTo("closed: 4001 I have all");

@@ -18,11 +18,11 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * A {@code java} of this machine and its version: 8, 11, 17 and so on.
+ * An installed {@code java} executable and its feature version (8, 11, 17, …).
  *
- * <p>The first of each version counts, in this order: those that the property {@code
- * relay.test.javas} names (executables, separated by commas), the one that runs the tests, and what
- * lies about: the {@code JAVA_HOME…} of the environment and Linux's {@code /usr/lib/jvm}.
+ * <p>For each version, the first of these is used: the executables in the property {@code
+ * relay.test.javas} (comma-separated), the one that runs the tests, the {@code JAVA_HOME…}
+ * variables of the environment, and {@code /usr/lib/jvm}.
  */
 record JavaRuntime(int version, Path executable) {
 
@@ -30,14 +30,14 @@ record JavaRuntime(int version, Path executable) {
   private static final Pattern VERSION =
       Pattern.compile("java\\.specification\\.version = (?:1\\.)?(\\d+)");
 
-  /** All that were asked for, and of {@code versions} what else there is; by version. */
+  /** Returns all named runtimes, and the installed ones of {@code versions}, by version. */
   static Map<Integer, JavaRuntime> find(List<Integer> versions) {
     Map<Integer, JavaRuntime> found = new TreeMap<>();
     for (Path executable : named()) {
       JavaRuntime runtime = of(executable);
       found.putIfAbsent(runtime.version, runtime);
     }
-    for (Path executable : lyingAbout()) {
+    for (Path executable : installed()) {
       JavaRuntime runtime = of(executable);
       if (versions.contains(runtime.version)) {
         found.putIfAbsent(runtime.version, runtime);
@@ -57,7 +57,7 @@ record JavaRuntime(int version, Path executable) {
     return paths;
   }
 
-  private static Set<Path> lyingAbout() {
+  private static Set<Path> installed() {
     List<Path> homes = new ArrayList<>();
     System.getenv()
         .forEach(
@@ -70,13 +70,13 @@ record JavaRuntime(int version, Path executable) {
     Set<Path> executables = new LinkedHashSet<>();
     try {
       if (Files.isDirectory(linux)) {
-        try (Stream<Path> installed = Files.list(linux)) {
-          installed.sorted().forEach(homes::add);
+        try (Stream<Path> entries = Files.list(linux)) {
+          entries.sorted().forEach(homes::add);
         }
       }
       for (Path home : homes) {
         if (Files.isExecutable(java(home))) {
-          executables.add(java(home).toRealPath()); // many are links to others
+          executables.add(java(home).toRealPath()); // many are symbolic links
         }
       }
     } catch (IOException e) {
@@ -89,7 +89,7 @@ record JavaRuntime(int version, Path executable) {
     return home.resolve("bin").resolve("java");
   }
 
-  /** Asks it; fails if it does not answer. */
+  /** Runs it to get its version. */
   private static JavaRuntime of(Path executable) {
     try {
       Process process =
@@ -102,11 +102,11 @@ record JavaRuntime(int version, Path executable) {
       }
       Matcher version = VERSION.matcher(text);
       if (!process.waitFor(20, TimeUnit.SECONDS) || !version.find()) {
-        throw new AssertionError(executable + " does not tell its version: " + text);
+        throw new AssertionError(executable + " printed no version: " + text);
       }
       return new JavaRuntime(Integer.parseInt(version.group(1)), executable);
     } catch (IOException e) {
-      throw new AssertionError(executable + " does not run: " + e.getMessage(), e);
+      throw new AssertionError(executable + " failed to start: " + e.getMessage(), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new AssertionError("interrupted", e);

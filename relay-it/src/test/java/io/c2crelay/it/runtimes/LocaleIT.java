@@ -17,7 +17,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Where people have other digits, another calendar or another lower-case I, all is the same. */
+/** The log is the same in locales with other digits, another calendar or other case rules. */
 @Tag("full")
 @Timeout(60)
 class LocaleIT {
@@ -28,14 +28,15 @@ class LocaleIT {
 
   @ParameterizedTest(name = "relay in {0}, agent in {1}")
   @CsvSource({"ar-EG, tr-TR", "th-TH-TH, ar-EG"})
-  void logIsTheSame(String ofRelay, String ofAgent) {
+  void logIsIndependentOfLocale(String relayLocale, String agentLocale) {
     String key = Harness.newKey();
     Target target = harness.keep(Target.start(Behaviour.ECHO));
     RelayProcess relay =
-        harness.relay(in(ofRelay, Launch.relay("0")).arguments("--log-level", "debug").key(key));
+        harness.relay(
+            in(relayLocale, Launch.relay("0")).arguments("--log-level", "debug").key(key));
     AgentProcess agent =
         harness.agent(
-            in(ofAgent, Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port()))
+            in(agentLocale, Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port()))
                 .arguments("--log-level", "debug")
                 .key(key));
     agent.awaitReady();
@@ -45,21 +46,23 @@ class LocaleIT {
     }
     relay.awaitLog("relay\\.counts .*agents=1 ", SOON);
     agent.awaitLog("agent\\.counts ", SOON);
-    assertPlain(relay);
-    assertPlain(agent);
+    assertAscii(relay);
+    assertAscii(agent);
   }
 
-  /** Language, country, variant. */
+  /**
+   * @param locale language, country and, optionally, variant, separated by hyphens
+   */
   private static Launch in(String locale, Launch launch) {
     String[] parts = locale.split("-");
     launch.jvmArgs("-Duser.language=" + parts[0], "-Duser.country=" + parts[1]);
     return parts.length > 2 ? launch.jvmArgs("-Duser.variant=" + parts[2]) : launch;
   }
 
-  /** Of what is ours: Netty's own lines differ at {@code debug}. */
-  private static void assertPlain(JarProcess process) {
+  /** Checks the project's own lines; at debug level, those of Netty differ. */
+  private static void assertAscii(JarProcess process) {
     assertThat(process.lines(" (INFO |DEBUG|WARN ) \\w+ [a-z]+\\.[a-z]+"))
         .isNotEmpty()
-        .allMatch(line -> line.text().matches("20\\d\\d-\\d\\d-\\d\\dT[ -~]*"), "ASCII, 20xx AD");
+        .allMatch(line -> line.text().matches("20\\d\\d-\\d\\d-\\d\\dT[ -~]*"), "ASCII, year 20xx");
   }
 }

@@ -32,8 +32,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The shipped jars on every Java that the README promises, in all pairs of relay and agent, with
- * native libraries and without: the same sessions, and not a word from the JVM.
+ * The shipped jars on every Java version in the README, in all combinations of relay and agent,
+ * with and without native libraries: sessions work and the JVM prints no warnings.
  */
 @ParameterizedClass(name = "relay on {0}")
 @MethodSource("relays")
@@ -42,8 +42,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Timeout(60)
 class RuntimesIT {
 
-  private static final List<Integer> PROMISED = List.of(8, 11, 17, 25);
-  private static final Map<Integer, JavaRuntime> FOUND = JavaRuntime.find(PROMISED);
+  private static final List<Integer> SUPPORTED = List.of(8, 11, 17, 25);
+  private static final Map<Integer, JavaRuntime> FOUND = JavaRuntime.find(SUPPORTED);
 
   private static final Duration SOON = Duration.ofSeconds(20);
   private static final long BULK = 4 * 1024 * 1024;
@@ -51,29 +51,27 @@ class RuntimesIT {
   @RegisterExtension static final Harness SHARED = Harness.perClass();
   @RegisterExtension final Harness harness = Harness.perTest();
 
-  @Parameter End relayEnd;
+  @Parameter Jvm relayJvm;
 
   private final String key = Harness.newKey();
   private RelayProcess relay;
   private Target target;
 
-  /** Where one side runs. */
-  record End(int version, boolean natives) {
+  /** The JVM of one side. */
+  record Jvm(int version, boolean natives) {
 
-    /**
-     * As a stranger starts it, so that a warning of the JVM would show, but for the leak detector.
-     */
+    /** Without flags that suppress warnings of the JVM; only the leak detector is added. */
     Launch start(Launch launch) {
       assumeTrue(
           FOUND.containsKey(version),
-          "no Java " + version + " here: -Drelay.test.javas=/path/to/java,... names one");
+          "no Java " + version + " found; set -Drelay.test.javas=/path/to/java,...");
       Path java = FOUND.get(version).executable();
       launch.plainJvm().java(java.toString()).jvmArgs("-Dio.netty.leakDetection.level=paranoid");
-      // Natives are unpacked before they are loaded, which is not possible below a file.
+      // Natives cannot be unpacked into a directory below a file.
       return natives ? launch : launch.jvmArgs("-Dio.netty.native.workdir=" + java.resolve("none"));
     }
 
-    void assertMeantBy(LogLine started) {
+    void assertUsedBy(LogLine started) {
       if (!natives) {
         assertThat(started.text()).contains("transport=NIO tls=jdk");
       } else if (System.getProperty("os.name").equals("Linux")) {
@@ -88,56 +86,56 @@ class RuntimesIT {
   }
 
   private static List<Integer> versions() {
-    return Stream.concat(PROMISED.stream(), FOUND.keySet().stream()).distinct().sorted().toList();
+    return Stream.concat(SUPPORTED.stream(), FOUND.keySet().stream()).distinct().sorted().toList();
   }
 
-  static Stream<End> relays() {
+  static Stream<Jvm> relays() {
     return versions().stream()
-        .flatMap(version -> Stream.of(new End(version, true), new End(version, false)));
+        .flatMap(version -> Stream.of(new Jvm(version, true), new Jvm(version, false)));
   }
 
-  /** All versions with natives meet; with and without natives each version meets itself. */
-  Stream<End> agents() {
+  /** All pairs of versions with natives; otherwise, pairs of the same version. */
+  Stream<Jvm> agents() {
     return relays()
         .filter(
             agent ->
-                agent.version() == relayEnd.version() || (agent.natives() && relayEnd.natives()));
+                agent.version() == relayJvm.version() || (agent.natives() && relayJvm.natives()));
   }
 
   @BeforeParameterizedClassInvocation
   void startRelay() {
     target = SHARED.keep(Target.start(Behaviour.ECHO));
-    relay = SHARED.relay(relayEnd.start(Launch.relay("0")).key(key));
-    relayEnd.assertMeantBy(relay.awaitListening());
+    relay = SHARED.relay(relayJvm.start(Launch.relay("0")).key(key));
+    relayJvm.assertUsedBy(relay.awaitListening());
   }
 
   @AfterParameterizedClassInvocation
   void stopRelay() {
     if (relay != null) {
-      stopsInOrder(relay, "relay\\.stopped");
+      assertCleanStop(relay, "relay\\.stopped");
     }
   }
 
   @ParameterizedTest(name = "agent on {0}")
   @MethodSource("agents")
-  void carriesSessions(End agentEnd) {
+  void relaysSessions(Jvm agentJvm) {
     AgentProcess agent =
         harness.agent(
-            agentEnd
+            agentJvm
                 .start(Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port()))
                 .key(key));
     agent.awaitReady();
-    agentEnd.assertMeantBy(agent.awaitLog("agent\\.started ", SOON));
+    agentJvm.assertUsedBy(agent.awaitLog("agent\\.started ", SOON));
 
-    userSpeaksFirst();
-    targetSpeaksFirst();
-    userFinishesFirst();
+    userSendsFirst();
+    targetSendsFirst();
+    userHalfCloses();
     bulkBothWays();
     userResets();
     targetResets();
 
     int mark = relay.mark();
-    stopsInOrder(agent, "agent\\.stopped");
+    assertCleanStop(agent, "agent\\.stopped");
     relay.awaitLog(mark, "agent\\.detached ", SOON);
   }
 
@@ -145,7 +143,7 @@ class RuntimesIT {
     return TcpEnd.connect(relay.port());
   }
 
-  private void userSpeaksFirst() {
+  private void userSendsFirst() {
     target.become(Behaviour.ECHO);
     try (TcpEnd user = user()) {
       user.echo("hello\n").finish();
@@ -153,7 +151,7 @@ class RuntimesIT {
     }
   }
 
-  private void targetSpeaksFirst() {
+  private void targetSendsFirst() {
     target.become(Behaviour.GREETING);
     try (TcpEnd user = user()) {
       assertThat(user.receiveText(Behaviour.HELLO.length())).isEqualTo(Behaviour.HELLO);
@@ -162,7 +160,7 @@ class RuntimesIT {
     }
   }
 
-  private void userFinishesFirst() {
+  private void userHalfCloses() {
     target.become(Behaviour.HALF_CLOSE);
     byte[] bytes = Bulk.bytes(1, 300_000);
     try (TcpEnd user = user()) {
@@ -206,11 +204,11 @@ class RuntimesIT {
     }
   }
 
-  /** With the exit code of a clean stop, and nothing ever printed but the log. */
-  private static void stopsInOrder(JarProcess process, String lastWord) {
+  /** Fails unless the exit code is 0 and only log lines were printed. */
+  private static void assertCleanStop(JarProcess process, String lastLine) {
     process.terminate();
     assertThat(process.awaitExit(SOON)).isZero();
-    assertThat(process.lines(lastWord)).hasSize(1);
+    assertThat(process.lines(lastLine)).hasSize(1);
     assertThat(process.stdout()).as("standard output of " + process.name()).isEmpty();
     assertThat(process.stderr())
         .as("standard error of " + process.name())

@@ -29,19 +29,19 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.parallel.Isolated;
 
 /**
- * The stated sizes, one after the other through the same relay and agent, which run as their
- * systemd units run them; after each, nothing is left of it.
+ * The documented capacities, one after another through the same relay and agent, which run with the
+ * JVM flags of their systemd units. After each, their resources return to those of idle.
  */
 @Tag("full")
 @Timeout(150)
-@Isolated("it measures")
+@Isolated("measures throughput and memory")
 class SizesIT {
 
   private static final long GIB = 1024L * 1024 * 1024;
   private static final Duration LONG = Duration.ofSeconds(120);
   private static final Duration SOON = Duration.ofSeconds(20);
 
-  /** What the JVM compiles, and what Netty's allocator keeps for the next time. */
+  /** For compiled code and the caches of Netty's allocator. */
   private static final long RESIDENT_SLACK_MIB = 64;
 
   @RegisterExtension static final Harness SHARED = Harness.perClass();
@@ -60,26 +60,26 @@ class SizesIT {
   }
 
   @BeforeEach
-  void answer() {
+  void useLedger() {
     target.become(ledger);
   }
 
   @AfterEach
-  void targetSawNothingWrong() {
+  void assertTargetBytesCorrect() {
     ledger.check();
     assertThat(ledger.silent()).isZero();
   }
 
-  private static void assertNothingIsLeftOf(String what) {
-    pair.assertBackAtRest(what, RESIDENT_SLACK_MIB);
+  private static void assertIdleAfter(String what) {
+    pair.assertIdle(what, RESIDENT_SLACK_MIB);
   }
 
   // ---- a gibibyte
 
-  /** A session, in the hands of the test at both ends. */
+  /** Both ends of a session that the test controls. */
   private record Ends(TcpEnd user, TcpEnd target) {}
 
-  private Ends session() {
+  private Ends openSession() {
     target.becomeManual();
     int millis = (int) LONG.toMillis();
     TcpEnd user = harness.keep(TcpEnd.connect(pair.address())).timeout(millis).send("u");
@@ -102,82 +102,81 @@ class SizesIT {
   }
 
   @Test
-  void gibibyteEachWayAtOnce() {
-    Ends ends = session();
-    Stopwatch watch = pair.stopwatch();
+  void gibibyteBothWays() {
+    Ends ends = openSession();
+    UsageStopwatch watch = pair.stopwatch();
     Async<Bulk.Sum> userSends = send(ends.user(), 1, new AtomicLong());
     Async<Bulk.Sum> targetSends = send(ends.target(), 2, new AtomicLong());
     Async<Bulk.Sum> targetReceives = receive(ends.target());
     Async<Bulk.Sum> userReceives = receive(ends.user());
     assertThat(targetReceives.get(LONG)).isEqualTo(userSends.get(LONG));
     assertThat(userReceives.get(LONG)).isEqualTo(targetSends.get(LONG));
-    Measured.say(
-        "1 GiB each way at once", "%.0f MB/s each way, %s", GIB / 1e6 / watch.seconds(), watch);
-    assertNothingIsLeftOf("1 GiB each way at once");
+    Measured.say("1 GiB both ways", "%.0f MB/s each way, %s", GIB / 1e6 / watch.seconds(), watch);
+    assertIdleAfter("1 GiB both ways");
   }
 
-  /** A user in one session, the target in another. */
+  /** The user stops reading in one session, the target in another. */
   @Test
-  void gibibyteWaitsForAReaderThatStops() throws Exception {
-    Ends down = session();
-    Ends up = session();
+  void gibibyteWithPausedReader() throws Exception {
+    Ends toUser = openSession();
+    Ends toTarget = openSession();
     target.become(ledger);
     AtomicLong sentByTarget = new AtomicLong();
     AtomicLong sentByUser = new AtomicLong();
-    Async<Bulk.Sum> targetSends = send(down.target(), 3, sentByTarget);
-    Async<Bulk.Sum> userSends = send(up.user(), 4, sentByUser);
-    Stopwatch stopped = pair.stopwatch();
-    for (int session = 0; stopped.seconds() < 30; session++) {
+    Async<Bulk.Sum> targetSends = send(toUser.target(), 3, sentByTarget);
+    Async<Bulk.Sum> userSends = send(toTarget.user(), 4, sentByUser);
+    UsageStopwatch pauseWatch = pair.stopwatch();
+    for (int session = 0; pauseWatch.seconds() < 30; session++) {
       pair.shortSession(session, 10_000);
       TimeUnit.SECONDS.sleep(1);
     }
-    long taken = sentByTarget.get() + sentByUser.get();
+    long accepted = sentByTarget.get() + sentByUser.get();
     Measured.say(
-        "2 readers stopped, 1 GiB waiting for each", "%d kB taken, %s", taken / 1000, stopped);
-    Stopwatch watch = pair.stopwatch();
-    Async<Bulk.Sum> userReceives = receive(down.user());
-    Async<Bulk.Sum> targetReceives = receive(up.target());
+        "2 readers paused, 1 GiB to each", "%d kB accepted, %s", accepted / 1000, pauseWatch);
+    UsageStopwatch watch = pair.stopwatch();
+    Async<Bulk.Sum> userReceives = receive(toUser.user());
+    Async<Bulk.Sum> targetReceives = receive(toTarget.target());
     assertThat(userReceives.get(LONG)).isEqualTo(targetSends.get(LONG));
     assertThat(targetReceives.get(LONG)).isEqualTo(userSends.get(LONG));
-    Measured.say("2 readers that stopped read 1 GiB each", "%s", watch);
-    assertThat(taken).as("bytes taken from those who send").isLessThan(GIB / 16);
-    down.user().finish();
-    up.target().finish();
-    assertNothingIsLeftOf("readers that stopped");
+    Measured.say("2 paused readers resume, 1 GiB each", "%s", watch);
+    assertThat(accepted).as("bytes accepted from the senders").isLessThan(GIB / 16);
+    toUser.user().finish();
+    toTarget.target().finish();
+    assertIdleAfter("paused readers");
   }
 
   // ---- thousands of sessions
 
   @Test
-  void thousandSessionsAtOnce() throws IOException {
+  void thousandConcurrentSessions() throws IOException {
     int count = 1_000;
     int rounds = 4;
-    int piece = 16 * 1024;
-    Stopwatch watch = pair.stopwatch();
+    int chunk = 16 * 1024;
+    UsageStopwatch watch = pair.stopwatch();
     List<TalkingUser> users = new ArrayList<>();
     for (int session = 0; session < count; session++) {
       users.add(harness.keep(TalkingUser.connect(pair.address(), session)));
     }
     for (int round = 0; round < rounds; round++) {
       for (TalkingUser user : users) {
-        user.send(piece + user.session());
+        user.send(chunk + user.session());
       }
       for (TalkingUser user : users) {
-        user.receive(piece + user.session());
+        user.receive(chunk + user.session());
       }
     }
     pair.awaitSessions(count);
-    Measured.say("1000 sessions, all open", "%s", watch);
+    Measured.say("1000 sessions open", "%s", watch);
     for (TalkingUser user : users) {
       user.finish();
     }
-    Measured.say("1000 sessions at once", "%s", watch);
-    assertNothingIsLeftOf("1000 sessions at once");
+    Measured.say("1000 concurrent sessions", "%s", watch);
+    assertIdleAfter("1000 concurrent sessions");
     assertThat(ledger.seen())
         .containsExactlyInAnyOrderElementsOf(
             IntStream.range(0, count)
                 .mapToObj(
-                    session -> new Ledger.Seen(session, rounds * (piece + session), Ending.FIN))
+                    session -> new Ledger.Seen(session, rounds * (chunk + session), Ending.FIN))
                 .collect(Collectors.toList()));
   }
 
@@ -185,14 +184,14 @@ class SizesIT {
   void tenThousandShortSessions() {
     int count = 10_000;
     int workers = 8;
-    Stopwatch watch = pair.stopwatch();
+    UsageStopwatch watch = pair.stopwatch();
     List<Async<Void>> work =
         IntStream.range(0, workers)
             .mapToObj(worker -> Async.run(() -> shortSessions(worker, workers, count)))
             .collect(Collectors.toList());
     work.forEach(worker -> worker.get(LONG));
     Measured.say("10000 short sessions", "%.0f a second, %s", count / watch.seconds(), watch);
-    assertNothingIsLeftOf("10000 short sessions");
+    assertIdleAfter("10000 short sessions");
     assertThat(ledger.seen())
         .containsExactlyInAnyOrderElementsOf(
             IntStream.range(0, count)
@@ -214,17 +213,18 @@ class SizesIT {
   // ---- readers that stall
 
   @Test
-  void thousandStalledReadersLeaveTheOthersTheirSpeed() throws Exception {
+  void thousandStalledReadersDoNotSlowOthers() throws Exception {
     int count = 1_000;
-    Flow flow = new Flow(harness.keep(TalkingUser.connect(pair.address(), count)));
-    double before = flow.measure();
+    ThroughputProbe probe =
+        new ThroughputProbe(harness.keep(TalkingUser.connect(pair.address(), count)));
+    double before = probe.measure();
 
     StalledReaders stalled = new StalledReaders();
     target.become(stalled);
-    Stopwatch watch = pair.stopwatch();
+    UsageStopwatch watch = pair.stopwatch();
     stalled.open(harness, pair.address(), count);
     stalled.awaitStalled();
-    double during = flow.measure();
+    double during = probe.measure();
     Measured.say(
         "beside 1000 stalled readers",
         "%.0f MB/s before, %.0f MB/s during, ratio %.2f, %s",
@@ -232,13 +232,13 @@ class SizesIT {
         during / 1e6,
         during / before,
         watch);
-    pair.assertHold(count * 8 * 1024L);
+    pair.assertBuffered(count * 8 * 1024L);
 
     target.become(ledger);
     pair.shortSession(count + 1, 10_000);
-    stalled.readAgain();
-    flow.close();
-    assertNothingIsLeftOf("1000 stalled readers");
-    assertThat(during / before).as("speed beside stalled readers").isGreaterThan(0.5);
+    stalled.resume();
+    probe.close();
+    assertIdleAfter("1000 stalled readers");
+    assertThat(during / before).as("relative throughput beside stalled readers").isGreaterThan(0.5);
   }
 }

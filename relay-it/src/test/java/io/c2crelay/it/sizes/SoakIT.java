@@ -19,12 +19,12 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.parallel.Isolated;
 
 /**
- * Hours of mixed traffic, with connections between agent and relay cut now and then; {@code
- * -Dsoak.duration=1h} (or {@code 90s}, {@code 10m}) says how long.
+ * Hours of mixed traffic with periodic resets of connections between agent and relay. The system
+ * property {@code soak.duration} sets the time: {@code 90s}, {@code 10m}, {@code 1h}.
  */
 @Tag("soak")
 @Timeout(value = 25, unit = TimeUnit.HOURS)
-@Isolated("it measures")
+@Isolated("measures memory")
 class SoakIT {
 
   private static final long SECONDS =
@@ -32,71 +32,75 @@ class SoakIT {
           .toSeconds();
 
   private static final long WARM_UP = Math.min(300, Math.max(20, SECONDS / 10));
-  private static final long SAMPLE = Math.max(5, SECONDS / 60);
+  private static final long SAMPLE_PERIOD = Math.max(5, SECONDS / 60);
 
-  /** After a minute attached, an agent has forgotten earlier losses and comes back at once. */
-  private static final long CONTROL_CUT = Math.min(75, SECONDS / 2);
+  /** After a minute attached, the agent's back-off is reset. */
+  private static final long CONTROL_RESET_PERIOD = Math.min(75, SECONDS / 2);
 
-  private static final long DATA_CUT = Math.min(600, SECONDS / 3);
+  private static final long DATA_RESET_PERIOD = Math.min(600, SECONDS / 3);
 
-  /** What the JVM has compiled after the warm-up. */
+  /** For code compiled after the warm-up. */
   private static final long RESIDENT_SLACK_MIB = 8;
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
   private final Traffic traffic = new Traffic();
   private UnitPair pair;
-  private int cut;
+  private int dataResets;
 
   @Test
-  void memoryDescriptorsAndThreadsEndWhereTheyBegan() throws InterruptedException {
+  void nothingLeaks() throws InterruptedException {
     Target target = harness.keep(Target.start(traffic));
     pair = UnitPair.startWithFaults(harness, target.port());
 
     run(WARM_UP);
-    pair.rest();
+    pair.recordIdle();
     run(SECONDS);
-    pair.assertBackAtRest("a soak of " + SECONDS + " s", RESIDENT_SLACK_MIB);
+    pair.assertIdle("a soak of " + SECONDS + " s", RESIDENT_SLACK_MIB);
   }
 
   private void run(long seconds) throws InterruptedException {
     traffic.start(pair.address());
     for (long second = 1; second <= seconds; second++) {
       Thread.sleep(1_000);
-      assertNothingWrong();
-      if (second % SAMPLE == 0) {
-        say(second);
+      assertNoFailures();
+      if (second % SAMPLE_PERIOD == 0) {
+        report(second);
       }
-      if (second % CONTROL_CUT == 0) {
+      if (second % CONTROL_RESET_PERIOD == 0) {
         pair.network().reset(Wire.KIND_CONTROL);
       }
-      if (second % DATA_CUT == 0) {
-        cut += pair.network().reset(Wire.KIND_DATA);
+      if (second % DATA_RESET_PERIOD == 0) {
+        dataResets += pair.network().reset(Wire.KIND_DATA);
       }
     }
     traffic.stop();
-    await().atMost(Duration.ofSeconds(30)).until(() -> traffic.atTarget() == 0);
-    assertNothingWrong();
+    await().atMost(Duration.ofSeconds(30)).until(() -> traffic.openAtTarget() == 0);
+    assertNoFailures();
   }
 
-  private void assertNothingWrong() {
+  private void assertNoFailures() {
     assertThat(traffic.failures()).isEmpty();
-    assertThat(traffic.resetAtUser()).as("sessions reset at the user").isLessThanOrEqualTo(cut);
-    assertThat(traffic.resetAtTarget()).as("sessions reset at the target").isLessThanOrEqualTo(cut);
+    assertThat(traffic.resetAtUser())
+        .as("sessions reset at the user")
+        .isLessThanOrEqualTo(dataResets);
+    assertThat(traffic.resetAtTarget())
+        .as("sessions reset at the target")
+        .isLessThanOrEqualTo(dataResets);
   }
 
-  private void say(long second) {
+  private void report(long second) {
     Measured.say(
         "soak",
-        "%6d s %7d done %5d reset, relay %s, agent %s",
+        "%6d s %7d completed %5d reset, relay %s, agent %s",
         second,
-        traffic.done(),
+        traffic.completed(),
         traffic.resetAtUser(),
-        figures(pair.relay()),
-        figures(pair.agent()));
+        resources(pair.relay()),
+        resources(pair.agent()));
   }
 
-  private static String figures(JarProcess process) {
+  private static String resources(JarProcess process) {
     return Footprint.of(process) + " direct=" + process.counts().value("direct");
   }
 }

@@ -20,40 +20,40 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Sessions whose readers stop at once while their writers go on: in even ones the user does not
- * read, in odd ones the target. Both ends hold little, so what waits does so in relay and agent.
+ * Sessions with a stalled reader and an active writer. The user does not read in even sessions, the
+ * target in odd ones. Both ends have small buffers, so the bytes are buffered in relay and agent.
  */
 final class StalledReaders implements Behaviour {
 
-  /** Passes before the reader stops, so that the session is there from end to end. */
-  private static final int FIRST = 8;
+  /** Bytes exchanged before the reader stalls, so that the session is established at both ends. */
+  private static final int INITIAL_BYTES = 8;
 
-  /** Waits for the reader: more than relay and agent will hold of one session. */
-  private static final int WAITING = 512 * 1024;
+  /** Bytes that the writer sends: more than relay and agent buffer of one session. */
+  private static final int STALLED_BYTES = 512 * 1024;
 
   /**
-   * Slowly: from a burst the kernel would learn to hold megabytes for the session, and for all of
-   * TCP it has not a thousand times that.
+   * Sent slowly: after a burst, the kernel's buffer auto-tuning would allow megabytes per socket,
+   * which exceeds tcp_mem with a thousand sessions.
    */
-  private static final int PIECE = 8 * 1024;
+  private static final int CHUNK = 8 * 1024;
 
   private static final int PAUSE_MILLIS = 20;
 
-  private static final Duration END = Duration.ofSeconds(60);
+  private static final Duration WRITE_TIMEOUT = Duration.ofSeconds(60);
 
   private final List<TalkingUser> users = new ArrayList<>();
   private final List<Async<Void>> userWriters = new ArrayList<>();
-  private final CountDownLatch readAgain = new CountDownLatch(1);
+  private final CountDownLatch resumed = new CountDownLatch(1);
   private final AtomicLong written = new AtomicLong();
-  private final AtomicInteger doneAtTarget = new AtomicInteger();
+  private final AtomicInteger completedAtTarget = new AtomicInteger();
   private final Queue<Throwable> failures = new ConcurrentLinkedQueue<>();
 
   void open(Harness harness, InetSocketAddress relay, int count) throws IOException {
     for (int session = 0; session < count; session++) {
       TalkingUser user = harness.keep(TalkingUser.connect(relay, session)).small();
       users.add(user);
-      user.send(FIRST);
-      user.receive(FIRST);
+      user.send(INITIAL_BYTES);
+      user.receive(INITIAL_BYTES);
       if (targetStalls(session)) {
         userWriters.add(
             Async.run(
@@ -75,26 +75,28 @@ final class StalledReaders implements Behaviour {
     try (target) {
       Sequence fromUser = Sequence.toTarget(target.small().in());
       Sequence toUser = Sequence.toUser(fromUser.session());
-      toUser.write(target.out(), FIRST);
+      toUser.write(target.out(), INITIAL_BYTES);
       boolean stalls = targetStalls(fromUser.session());
       if (stalls) {
-        readAgain.await();
+        resumed.await();
       } else {
         write(length -> toUser.write(target.out(), length));
         target.socket().shutdownOutput();
       }
       fromUser.readToFin(target.in(), n -> {});
-      assertThat(fromUser.position()).as("%s", fromUser).isEqualTo(FIRST + (stalls ? WAITING : 0));
-      doneAtTarget.incrementAndGet();
+      assertThat(fromUser.position())
+          .as("%s", fromUser)
+          .isEqualTo(INITIAL_BYTES + (stalls ? STALLED_BYTES : 0));
+      completedAtTarget.incrementAndGet();
     } catch (IOException | InterruptedException | AssertionError e) {
       failures.add(e);
     }
   }
 
   private void write(Writer writer) throws IOException, InterruptedException {
-    for (int done = 0; done < WAITING; done += PIECE) {
-      writer.write(PIECE);
-      written.addAndGet(PIECE);
+    for (int done = 0; done < STALLED_BYTES; done += CHUNK) {
+      writer.write(CHUNK);
+      written.addAndGet(CHUNK);
       Thread.sleep(PAUSE_MILLIS);
     }
   }
@@ -103,26 +105,28 @@ final class StalledReaders implements Behaviour {
     void write(int length) throws IOException;
   }
 
-  /** Returns when no writer gets rid of anything any more. */
+  /** Waits until no writer makes progress. */
   void awaitStalled() throws InterruptedException {
     for (long before = -1; written.get() != before; Thread.sleep(1_000)) {
       before = written.get();
     }
   }
 
-  /** All that waits arrives, and both ends close. */
-  void readAgain() throws IOException {
-    readAgain.countDown();
+  /** Resumes all readers; fails unless all bytes arrive and both ends close. */
+  void resume() throws IOException {
+    resumed.countDown();
     for (TalkingUser user : users) {
       boolean stalled = !targetStalls(user.session());
       if (stalled) {
         user.sendFin();
       }
       user.receiveToFin();
-      assertThat(user.received()).as("%s", user).isEqualTo(FIRST + (stalled ? WAITING : 0));
+      assertThat(user.received())
+          .as("%s", user)
+          .isEqualTo(INITIAL_BYTES + (stalled ? STALLED_BYTES : 0));
     }
-    userWriters.forEach(writer -> writer.get(END));
+    userWriters.forEach(writer -> writer.get(WRITE_TIMEOUT));
     assertThat(failures).isEmpty();
-    assertThat(doneAtTarget).hasValue(users.size());
+    assertThat(completedAtTarget).hasValue(users.size());
   }
 }

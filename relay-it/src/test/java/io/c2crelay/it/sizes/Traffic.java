@@ -20,69 +20,69 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** Users and a target of all {@link Kind}s, a few at a time, until told to stop. */
+/** Users and a target that run all {@link SessionScenario}s concurrently until {@link #stop}. */
 final class Traffic implements Behaviour {
 
-  /** How many users there are of each kind, and how long each waits between sessions. */
-  private static final Map<Kind, Load> LOADS =
+  /** The concurrent users of each scenario, and the mean pause between their sessions. */
+  private static final Map<SessionScenario, Load> LOADS =
       Map.of(
-          Kind.SHORT, new Load(2, 200),
-          Kind.BULK, new Load(1, 3_000),
-          Kind.LONG, new Load(20, 1_000),
-          Kind.HALF_CLOSE, new Load(1, 500),
-          Kind.TARGET_DONE_FIRST, new Load(1, 500),
-          Kind.USER_ABORTS, new Load(1, 500),
-          Kind.TARGET_ABORTS, new Load(1, 500),
-          Kind.SILENT, new Load(2, 1_000));
+          SessionScenario.SHORT, new Load(2, 200),
+          SessionScenario.BULK, new Load(1, 3_000),
+          SessionScenario.LONG, new Load(20, 1_000),
+          SessionScenario.USER_HALF_CLOSE, new Load(1, 500),
+          SessionScenario.TARGET_HALF_CLOSE, new Load(1, 500),
+          SessionScenario.USER_ABORTS, new Load(1, 500),
+          SessionScenario.TARGET_ABORTS, new Load(1, 500),
+          SessionScenario.TARGET_FIRST, new Load(2, 1_000));
 
-  /** After this a target takes its user for one who waits for it to speak. */
+  /** A user silent for this time expects the target to send first. */
   private static final int SILENCE_MILLIS = 1_000;
 
-  private static final Duration STOP = Duration.ofMinutes(2);
+  private static final Duration STOP_TIMEOUT = Duration.ofMinutes(2);
   private static final int TARGET_TIMEOUT_MILLIS = 60_000;
-  private static final int NUMBERS = Sequence.SESSIONS / Kind.values().length;
+  private static final int MAX_NUMBERS = Sequence.SESSIONS / SessionScenario.values().length;
 
   private record Load(int users, int pauseMillis) {}
 
-  private final AtomicInteger numbers = new AtomicInteger();
-  private final AtomicInteger done = new AtomicInteger();
+  private final AtomicInteger lastNumber = new AtomicInteger();
+  private final AtomicInteger completed = new AtomicInteger();
   private final AtomicInteger resetAtUser = new AtomicInteger();
   private final AtomicInteger resetAtTarget = new AtomicInteger();
-  private final AtomicInteger atTarget = new AtomicInteger();
+  private final AtomicInteger openAtTarget = new AtomicInteger();
   private final Queue<Throwable> failures = new ConcurrentLinkedQueue<>();
   private final List<Async<Void>> users = new ArrayList<>();
   private CountDownLatch stopped;
 
-  /** Users come from now on. */
   void start(InetSocketAddress relay) {
     CountDownLatch stop = new CountDownLatch(1);
     stopped = stop;
     LOADS.forEach(
-        (kind, load) -> {
+        (scenario, load) -> {
           for (int i = 0; i < load.users(); i++) {
-            users.add(Async.run(() -> use(kind, load, relay, stop)));
+            users.add(Async.run(() -> runUser(scenario, load, relay, stop)));
           }
         });
   }
 
-  /** Returns when all sessions have ended. */
+  /** Returns when all users have ended their sessions. */
   void stop() {
     stopped.countDown();
-    users.forEach(user -> user.get(STOP));
+    users.forEach(user -> user.get(STOP_TIMEOUT));
     users.clear();
   }
 
-  private Void use(Kind kind, Load load, InetSocketAddress relay, CountDownLatch stop)
+  private Void runUser(
+      SessionScenario scenario, Load load, InetSocketAddress relay, CountDownLatch stop)
       throws InterruptedException {
     while (!stop.await(jittered(load.pauseMillis()), TimeUnit.MILLISECONDS)) {
-      int session = kind.session(numbers.incrementAndGet() % NUMBERS);
-      try (TalkingUser user = kind.connect(relay, session)) {
-        kind.user(user);
-        done.incrementAndGet();
+      int session = scenario.session(lastNumber.incrementAndGet() % MAX_NUMBERS);
+      try (TalkingUser user = scenario.connect(relay, session)) {
+        scenario.user(user);
+        completed.incrementAndGet();
       } catch (SocketException e) {
         resetAtUser.incrementAndGet();
       } catch (IOException | AssertionError e) {
-        failures.add(new AssertionError(kind + " " + session + " at the user: " + e, e));
+        failures.add(new AssertionError(scenario + " " + session + " at the user: " + e, e));
       }
     }
     return null;
@@ -94,18 +94,18 @@ final class Traffic implements Behaviour {
 
   @Override
   public void serve(TcpEnd target) {
-    atTarget.incrementAndGet();
+    openAtTarget.incrementAndGet();
     Sequence fromUser = null;
     try (target) {
       fromUser = begin(target.timeout(SILENCE_MILLIS));
       target.timeout(TARGET_TIMEOUT_MILLIS);
-      Kind.of(fromUser.session()).target(target, fromUser);
+      SessionScenario.of(fromUser.session()).target(target, fromUser);
     } catch (SocketException e) {
       resetAtTarget.incrementAndGet();
     } catch (IOException | AssertionError e) {
       failures.add(new AssertionError(fromUser + " at the target: " + e, e));
     } finally {
-      atTarget.decrementAndGet();
+      openAtTarget.decrementAndGet();
     }
   }
 
@@ -113,18 +113,19 @@ final class Traffic implements Behaviour {
     try {
       return Sequence.toTarget(target.in());
     } catch (SocketTimeoutException silent) {
-      return Sequence.toTarget(Kind.SILENT.session(numbers.incrementAndGet() % NUMBERS));
+      return Sequence.toTarget(
+          SessionScenario.TARGET_FIRST.session(lastNumber.incrementAndGet() % MAX_NUMBERS));
     }
   }
 
-  /** Wrong bytes, wrong endings, waiting in vain: at either end. */
+  /** Wrong bytes, wrong endings and timeouts, at both ends. */
   Queue<Throwable> failures() {
     return failures;
   }
 
-  /** Sessions that went as their kind has it, at the user. */
-  int done() {
-    return done.get();
+  /** Sessions that ended as expected at the user. */
+  int completed() {
+    return completed.get();
   }
 
   int resetAtUser() {
@@ -135,8 +136,8 @@ final class Traffic implements Behaviour {
     return resetAtTarget.get();
   }
 
-  /** Sessions that the target has not yet done with. */
-  int atTarget() {
-    return atTarget.get();
+  /** Sessions that are open at the target. */
+  int openAtTarget() {
+    return openAtTarget.get();
   }
 }

@@ -20,15 +20,18 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 
 /**
- * A relay and an agent with the JVM flags of their systemd units, and what they take at rest: to
- * which they must come back, whatever happened in between.
+ * A relay and an agent with the JVM flags of their systemd units. Records their resources when
+ * idle, and verifies later that they return to them.
  */
 final class UnitPair {
 
   private static final Duration SOON = Duration.ofSeconds(20);
-  private static final Duration IDLE_THREADS_END = Duration.ofSeconds(60);
+
+  /** Long enough for idle threads to end. */
+  private static final Duration IDLE_TIMEOUT = Duration.ofSeconds(60);
+
   private static final int WARM_UP = 50;
-  private static final String[] RELAY_AT_REST = {
+  private static final String[] RELAY_IDLE = {
     "unidentified=0",
     "handshakes=0",
     "agents=1",
@@ -38,21 +41,21 @@ final class UnitPair {
     "sessions=0",
     "buffered=0"
   };
-  private static final String[] AGENT_AT_REST = {"sessions=0", "buffered=0"};
+  private static final String[] AGENT_IDLE = {"sessions=0", "buffered=0"};
 
   private static final long MIB = 1024 * 1024;
 
-  /** What a process may have in RAM besides heap and direct memory: the JVM, its code, TLS. */
-  private static final long OTHER = 128 * MIB;
+  /** Resident memory besides heap and direct memory: the JVM, compiled code, TLS. */
+  private static final long OTHER_MEMORY = 128 * MIB;
 
-  /** The heap counts whole from the start, so what grows in RAM is something else. */
-  private static final String TOUCHED = "-XX:+AlwaysPreTouch";
+  /** Makes the heap resident from the start, so that a growth of resident memory is not heap. */
+  private static final String PRE_TOUCH_HEAP = "-XX:+AlwaysPreTouch";
 
   private final RelayProcess relay;
   private final AgentProcess agent;
   private final FaultProxy network;
-  private Rest relayAtRest;
-  private Rest agentAtRest;
+  private IdleFootprint relayIdle;
+  private IdleFootprint agentIdle;
 
   private UnitPair(RelayProcess relay, AgentProcess agent, FaultProxy network) {
     this.relay = relay;
@@ -66,7 +69,7 @@ final class UnitPair {
     return new UnitPair(relay, agent(harness, key, targetPort, relay.port()), null);
   }
 
-  /** The agent reaches the relay through {@link #network}. */
+  /** The agent connects through {@link #network}. */
   static UnitPair startWithFaults(Harness harness, int targetPort) {
     String key = Harness.newKey();
     RelayProcess relay = relay(harness, key);
@@ -77,7 +80,7 @@ final class UnitPair {
   private static RelayProcess relay(Harness harness, String key) {
     Footprint.assumeKnown();
     return harness.relay(
-        Launch.relay("--log-level", "debug", "0").unitJvm().jvmArgs(TOUCHED).key(key));
+        Launch.relay("--log-level", "debug", "0").unitJvm().jvmArgs(PRE_TOUCH_HEAP).key(key));
   }
 
   private static AgentProcess agent(Harness harness, String key, int targetPort, int relayPort) {
@@ -85,7 +88,7 @@ final class UnitPair {
         harness.agent(
             Launch.agent("--log-level", "debug", "" + targetPort, "127.0.0.1", "" + relayPort)
                 .unitJvm()
-                .jvmArgs(TOUCHED)
+                .jvmArgs(PRE_TOUCH_HEAP)
                 .key(key));
     agent.awaitReady();
     return agent;
@@ -107,7 +110,7 @@ final class UnitPair {
     return relay.address();
   }
 
-  /** The target must be a {@code Ledger}. */
+  /** Requires a {@code Ledger} as the target. */
   void shortSession(int session, int length) throws IOException {
     try (TalkingUser user = TalkingUser.connect(address(), session)) {
       user.send(length);
@@ -116,34 +119,33 @@ final class UnitPair {
     }
   }
 
-  /** Sessions of several sizes with such a target, then {@link #rest}. */
+  /** Runs sessions of several sizes, then {@link #recordIdle}. */
   void warmUp() throws IOException {
     for (int session = 0; session < WARM_UP; session++) {
       shortSession(session, 100 + session * 1_000);
     }
-    rest();
+    recordIdle();
   }
 
-  Stopwatch stopwatch() {
-    return Stopwatch.start(relay, agent);
+  UsageStopwatch stopwatch() {
+    return UsageStopwatch.start(relay, agent);
   }
 
-  /** Both count so many. */
   void awaitSessions(int count) {
     relay.awaitCounts(SOON, "sessions=" + count);
     agent.awaitCounts(SOON, "sessions=" + count);
   }
 
   /**
-   * Fails unless both hold bytes that nobody takes, as many as this at least, and no more memory
-   * than their units let them have.
+   * Fails unless both buffer more than {@code bytes} and stay within the memory limits of their
+   * units.
    */
-  void assertHold(long bytes) {
-    assertHolds(relay, Unit.of("server2server"), bytes);
-    assertHolds(agent, Unit.of("client2client"), bytes);
+  void assertBuffered(long bytes) {
+    assertBuffered(relay, Unit.of("server2server"), bytes);
+    assertBuffered(agent, Unit.of("client2client"), bytes);
   }
 
-  private static void assertHolds(JarProcess process, Unit unit, long bytes) {
+  private static void assertBuffered(JarProcess process, Unit unit, long bytes) {
     LogLine counts = process.counts();
     long buffered = Long.parseLong(counts.value("buffered"));
     long direct = Long.parseLong(counts.value("direct"));
@@ -151,47 +153,47 @@ final class UnitPair {
     long directLimit = unit.megabytes("-XX:MaxDirectMemorySize=") * MIB;
     long peak = Footprint.of(process).peakKb() * 1024;
     Measured.say(
-        "held for stalled readers",
+        "buffered for stalled readers",
         "%s: buffered=%d direct=%d peak=%d",
         process.name(),
         buffered,
         direct,
         peak);
-    assertThat(buffered).as("bytes that %s holds", process.name()).isGreaterThan(bytes);
+    assertThat(buffered).as("bytes buffered by %s", process.name()).isGreaterThan(bytes);
     assertThat(direct).as("direct memory of %s", process.name()).isLessThan(directLimit);
     assertThat(peak)
-        .as("the most that %s had in RAM", process.name())
-        .isLessThan(heapLimit + directLimit + OTHER);
+        .as("peak resident memory of %s", process.name())
+        .isLessThan(heapLimit + directLimit + OTHER_MEMORY);
   }
 
-  /** Waits until there is nothing to do, and remembers what that takes of the machine. */
-  void rest() {
-    Async<Rest> agentRests = Async.run(() -> Rest.of(agent, AGENT_AT_REST));
-    relayAtRest = Rest.of(relay, RELAY_AT_REST);
-    agentAtRest = agentRests.get(SOON);
+  /** Waits until both are idle and records their resources. */
+  void recordIdle() {
+    Async<IdleFootprint> agentResult = Async.run(() -> IdleFootprint.of(agent, AGENT_IDLE));
+    relayIdle = IdleFootprint.of(relay, RELAY_IDLE);
+    agentIdle = agentResult.get(SOON);
   }
 
   /**
-   * Fails unless counts, descriptors, threads and memory come back to what they were at rest, but
-   * for so much of what is in RAM.
+   * Fails unless counts, descriptors, threads and memory return to the recorded values within the
+   * timeout; {@code slackMib} is allowed for resident and direct memory.
    */
-  void assertBackAtRest(String what, long slackMib) {
-    Async<Void> agentIsBack =
-        Async.run(() -> assertBackAtRest(what, agent, agentAtRest, slackMib, AGENT_AT_REST));
-    assertBackAtRest(what, relay, relayAtRest, slackMib, RELAY_AT_REST);
-    agentIsBack.get(IDLE_THREADS_END);
+  void assertIdle(String what, long slackMib) {
+    Async<Void> agentResult =
+        Async.run(() -> assertIdle(what, agent, agentIdle, slackMib, AGENT_IDLE));
+    assertIdle(what, relay, relayIdle, slackMib, RELAY_IDLE);
+    agentResult.get(IDLE_TIMEOUT);
   }
 
-  private static Void assertBackAtRest(
-      String what, JarProcess process, Rest before, long slackMib, String... counts) {
+  private static Void assertIdle(
+      String what, JarProcess process, IdleFootprint before, long slackMib, String... counts) {
     await()
-        .atMost(IDLE_THREADS_END)
+        .atMost(IDLE_TIMEOUT)
         .pollDelay(Duration.ZERO)
         .pollInterval(Duration.ofSeconds(2))
         .untilAsserted(
             () -> {
-              Rest now = Rest.of(process, counts);
-              now.assertBackAt(before, slackMib * 1024);
+              IdleFootprint now = IdleFootprint.of(process, counts);
+              now.assertNoGrowth(before, slackMib * 1024);
               Measured.say("after " + what, "%s: %s -> %s", process.name(), before, now);
             });
     return null;

@@ -16,7 +16,7 @@ public final class AgentProcess extends JarProcess {
     return awaitReady(0);
   }
 
-  /** Attached (again), after {@code mark}. */
+  /** Waits until the agent is attached, after {@code mark}. */
   public LogLine awaitReady(int mark) {
     return awaitLog(mark, "control\\.ready\\b", START);
   }

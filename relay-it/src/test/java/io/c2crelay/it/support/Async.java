@@ -7,7 +7,7 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** Work on a thread of its own, whose result is waited for with a bound. */
+/** A task on its own daemon thread; the result is waited for with a timeout. */
 public final class Async<T> {
 
   private final FutureTask<T> task;

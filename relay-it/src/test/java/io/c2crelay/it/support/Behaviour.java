@@ -4,16 +4,16 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 
 /**
- * What a target does with one connection, on a thread of that connection. It closes the connection
- * when it is done.
+ * How a target handles one connection, on a thread per connection. It closes the connection at the
+ * end.
  */
 @FunctionalInterface
 public interface Behaviour {
 
-  /** What {@link #GREETING} says first. */
+  /** The first bytes of {@link #GREETING}. */
   String HELLO = "220 ready when you are\r\n";
 
-  /** Speaks second: sends back what it gets, and FIN after FIN. */
+  /** Echoes all bytes, and FIN after FIN. */
   Behaviour ECHO =
       connection -> {
         try (connection) {
@@ -22,14 +22,14 @@ public interface Behaviour {
         }
       };
 
-  /** Speaks first, as mail servers do; then echoes. */
+  /** Sends {@link #HELLO} first, as mail servers do; then echoes. */
   Behaviour GREETING =
       connection -> {
         connection.send(HELLO);
         ECHO.serve(connection);
       };
 
-  /** Reads until FIN, then replies with the length and SHA-256 of what it read, then closes. */
+  /** Reads until FIN, replies with length and SHA-256 of the input, then closes. */
   Behaviour HALF_CLOSE =
       connection -> {
         try (connection) {
@@ -37,17 +37,9 @@ public interface Behaviour {
         }
       };
 
-  /** Reads and drops until FIN. */
-  Behaviour SINK =
-      connection -> {
-        try (connection) {
-          Bulk.read(connection.in());
-        }
-      };
-
   void serve(TcpEnd connection) throws IOException;
 
-  /** What {@link #HALF_CLOSE} replies to one who sent this. */
+  /** The reply of {@link #HALF_CLOSE} to this input. */
   static byte[] reply(Bulk.Sum sum) {
     return (sum.length() + " " + sum.sha256() + "\n").getBytes(StandardCharsets.UTF_8);
   }

@@ -10,22 +10,22 @@ import java.util.HexFormat;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Reproducible bytes in quantity, and their SHA-256 at both ends. */
+/** Writes reproducible bytes in bulk and computes SHA-256 of what is written or read. */
 public final class Bulk {
 
   private static final int CHUNK = 64 * 1024;
 
   private Bulk() {}
 
-  /** What passed: how many bytes, and their SHA-256 in hex. */
+  /** A number of bytes and their SHA-256 in hex. */
   public record Sum(long length, String sha256) {}
 
-  /** Writes {@code length} bytes that depend on the seed alone. */
+  /** Writes {@code length} bytes that are determined by the seed. */
   public static Sum write(OutputStream out, long seed, long length) throws IOException {
     return write(out, seed, length, new AtomicLong());
   }
 
-  /** As above; {@code written} follows along. */
+  /** As above; adds each write to {@code written}. */
   public static Sum write(OutputStream out, long seed, long length, AtomicLong written)
       throws IOException {
     SplittableRandom random = new SplittableRandom(seed);
@@ -63,7 +63,7 @@ public final class Bulk {
     return new Sum(bytes.length, HexFormat.of().formatHex(sha256().digest(bytes)));
   }
 
-  /** So many bytes that depend on the seed alone. */
+  /** Bytes that are determined by the seed. */
   public static byte[] bytes(long seed, int length) {
     byte[] bytes = new byte[length];
     new java.util.Random(seed).nextBytes(bytes);

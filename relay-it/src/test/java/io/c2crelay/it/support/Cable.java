@@ -4,23 +4,25 @@ import io.c2crelay.it.support.Namespaces.Host;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A fast link between two hosts, that can be cut in two ways. Neither sends a FIN or a reset. */
+/**
+ * A veth link between two hosts that can be cut in two ways, neither of which causes FIN or RST.
+ */
 public final class Cable implements AutoCloseable {
 
-  /** A card's address that nobody has. */
-  private static final String NOBODY = "02:00:00:00:00:00";
+  /** A link-layer address that no interface has. */
+  private static final String UNUSED_ADDRESS = "02:00:00:00:00:00";
 
-  private record End(Host host, String card, String address) {
+  private record End(Host host, String device, String address) {
 
-    private List<String> named() {
+    private List<String> deviceArguments() {
       return host.name().isEmpty()
-          ? List.of("name", card)
-          : List.of("name", card, "netns", host.name());
+          ? List.of("name", device)
+          : List.of("name", device, "netns", host.name());
     }
 
     private void setUp() {
-      host.ip("addr", "add", address + "/30", "dev", card);
-      host.ip("link", "set", card, "up");
+      host.ip("addr", "add", address + "/30", "dev", device);
+      host.ip("link", "set", device, "up");
     }
   }
 
@@ -36,16 +38,16 @@ public final class Cable implements AutoCloseable {
     End first = new End(a, name + "a", addressA);
     End second = new End(b, name + "b", addressB);
     List<String> command = new ArrayList<>(List.of("ip", "link", "add"));
-    command.addAll(first.named());
+    command.addAll(first.deviceArguments());
     command.addAll(List.of("type", "veth", "peer"));
-    command.addAll(second.named());
+    command.addAll(second.deviceArguments());
     Namespaces.run(command.toArray(new String[0]));
     first.setUp();
     second.setUp();
     return new Cable(first, second);
   }
 
-  /** Where the host at the other end finds this one. */
+  /** The host's address on this link. */
   public String address(Host host) {
     return end(host).address();
   }
@@ -55,8 +57,8 @@ public final class Cable implements AutoCloseable {
   }
 
   /**
-   * The cable is pulled out: there is no network any more. This JVM's end, if it has one, only sees
-   * that; taken down itself, it would leave the packets to the default route.
+   * Takes the link down. The JVM's end stays up and loses its carrier: if it were down, packets
+   * would take the default route.
    */
   public void unplug() {
     setAll("down");
@@ -69,38 +71,38 @@ public final class Cable implements AutoCloseable {
   private void setAll(String state) {
     for (End end : new End[] {a, b}) {
       if (!end.host().name().isEmpty()) {
-        end.host().ip("link", "set", end.card(), state);
+        end.host().ip("link", "set", end.device(), state);
       }
     }
   }
 
-  /** All is lost on the way, and neither end is told: what is sent goes to a card of nobody. */
+  /** Drops all packets silently: both hosts send to an unused link-layer address. */
   public void swallow() {
     swallowFrom(a.host());
     swallowFrom(b.host());
   }
 
-  /** The same for what this host sends only. */
+  /** As {@link #swallow}, for packets of this host only. */
   public void swallowFrom(Host host) {
-    neighbour(host, "replace", "lladdr", NOBODY, "nud", "permanent");
+    changeNeighbour(host, "replace", "lladdr", UNUSED_ADDRESS, "nud", "permanent");
   }
 
   public void pass() {
-    neighbour(a.host(), "del");
-    neighbour(b.host(), "del");
+    changeNeighbour(a.host(), "del");
+    changeNeighbour(b.host(), "del");
   }
 
-  private void neighbour(Host host, String change, String... to) {
+  private void changeNeighbour(Host host, String change, String... to) {
     End end = end(host);
     End other = end == a ? b : a;
     List<String> command =
-        new ArrayList<>(List.of("neigh", change, other.address(), "dev", end.card()));
+        new ArrayList<>(List.of("neigh", change, other.address(), "dev", end.device()));
     command.addAll(List.of(to));
     host.ip(command.toArray(new String[0]));
   }
 
   @Override
   public void close() {
-    a.host().ip("link", "del", a.card());
+    a.host().ip("link", "del", a.device());
   }
 }

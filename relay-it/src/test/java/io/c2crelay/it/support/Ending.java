@@ -1,6 +1,6 @@
 package io.c2crelay.it.support;
 
-/** How a TCP connection ended, as its reader saw it. */
+/** How a TCP connection ended, as seen by its reader. */
 public enum Ending {
   /** End of stream. */
   FIN,

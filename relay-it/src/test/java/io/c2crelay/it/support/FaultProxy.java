@@ -12,17 +12,17 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * The network between agent and relay, with faults on demand: connections reset by kind, or
- * everything held as by a cut cable.
+ * A TCP proxy between agent and relay that injects faults: it resets connections by kind, or stalls
+ * all traffic as a cut cable does.
  */
 public final class FaultProxy implements AutoCloseable {
 
   private final ServerSocket server;
   private final InetSocketAddress relay;
   private final List<Link> links = new CopyOnWriteArrayList<>();
-  private final Object gate = new Object();
-  private boolean held; // guarded by gate
-  private boolean closed; // guarded by gate
+  private final Object lock = new Object();
+  private boolean held; // guarded by lock
+  private boolean closed; // guarded by lock
 
   private FaultProxy(ServerSocket server, InetSocketAddress relay) {
     this.server = server;
@@ -37,7 +37,7 @@ public final class FaultProxy implements AutoCloseable {
       spawn(proxy::acceptAll);
       return proxy;
     } catch (IOException e) {
-      throw new AssertionError("no port for a proxy", e);
+      throw new AssertionError("cannot listen", e);
     }
   }
 
@@ -45,22 +45,22 @@ public final class FaultProxy implements AutoCloseable {
     return server.getLocalPort();
   }
 
-  /** From now on nothing passes and nothing ends; both sides see silence. */
+  /** Stalls all traffic: neither bytes nor FIN or RST are forwarded. */
   public void hold() {
-    synchronized (gate) {
+    synchronized (lock) {
       held = true;
     }
   }
 
-  /** What was held passes now. */
+  /** Forwards stalled traffic and resumes. */
   public void release() {
-    synchronized (gate) {
+    synchronized (lock) {
       held = false;
-      gate.notifyAll();
+      lock.notifyAll();
     }
   }
 
-  /** Resets both ends of every connection of this kind; returns how many there were. */
+  /** Resets both ends of every connection of this kind; returns their number. */
   public int reset(int kind) {
     int count = 0;
     for (Link link : links) {
@@ -78,24 +78,24 @@ public final class FaultProxy implements AutoCloseable {
         Socket agent = server.accept();
         spawn(() -> serve(agent));
       }
-    } catch (IOException closedNow) {
-      // The proxy ends.
+    } catch (IOException ignored) {
+      // The proxy was closed.
     }
   }
 
   private void serve(Socket agent) {
     try {
       byte[] preamble = agent.getInputStream().readNBytes(16);
-      awaitOpen();
-      Socket onward = new Socket();
-      onward.setTcpNoDelay(true);
+      awaitRelease();
+      Socket upstream = new Socket();
+      upstream.setTcpNoDelay(true);
       agent.setTcpNoDelay(true);
-      onward.connect(relay, 5_000);
-      onward.getOutputStream().write(preamble);
-      Link link = new Link(preamble.length < 16 ? -1 : preamble[10], agent, onward);
+      upstream.connect(relay, 5_000);
+      upstream.getOutputStream().write(preamble);
+      Link link = new Link(preamble.length < 16 ? -1 : preamble[10], agent, upstream);
       links.add(link);
-      spawn(() -> pump(link, agent, onward));
-      spawn(() -> pump(link, onward, agent));
+      spawn(() -> pump(link, agent, upstream));
+      spawn(() -> pump(link, upstream, agent));
     } catch (IOException e) {
       reset(agent);
     }
@@ -107,10 +107,10 @@ public final class FaultProxy implements AutoCloseable {
       OutputStream out = to.getOutputStream();
       byte[] buffer = new byte[64 * 1024];
       for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-        awaitOpen();
+        awaitRelease();
         out.write(buffer, 0, n);
       }
-      awaitOpen();
+      awaitRelease();
       to.shutdownOutput();
       if (link.ended.incrementAndGet() == 2) {
         links.remove(link);
@@ -118,17 +118,17 @@ public final class FaultProxy implements AutoCloseable {
         to.close();
       }
     } catch (IOException e) {
-      awaitOpen();
+      awaitRelease();
       links.remove(link);
       link.reset();
     }
   }
 
-  private void awaitOpen() {
-    synchronized (gate) {
+  private void awaitRelease() {
+    synchronized (lock) {
       while (held && !closed) {
         try {
-          gate.wait();
+          lock.wait();
         } catch (InterruptedException e) {
           Thread.currentThread().interrupt();
           return;
@@ -148,15 +148,15 @@ public final class FaultProxy implements AutoCloseable {
       socket.setSoLinger(true, 0);
       socket.close();
     } catch (IOException ignored) {
-      // It is gone already.
+      // Already closed.
     }
   }
 
   @Override
   public void close() throws IOException {
-    synchronized (gate) {
+    synchronized (lock) {
       closed = true;
-      gate.notifyAll();
+      lock.notifyAll();
     }
     server.close();
     links.forEach(Link::reset);
@@ -165,18 +165,18 @@ public final class FaultProxy implements AutoCloseable {
   private static final class Link {
     private final int kind;
     private final Socket agent;
-    private final Socket onward;
+    private final Socket upstream;
     private final AtomicInteger ended = new AtomicInteger();
 
-    private Link(int kind, Socket agent, Socket onward) {
+    private Link(int kind, Socket agent, Socket upstream) {
       this.kind = kind;
       this.agent = agent;
-      this.onward = onward;
+      this.upstream = upstream;
     }
 
     private void reset() {
       FaultProxy.reset(agent);
-      FaultProxy.reset(onward);
+      FaultProxy.reset(upstream);
     }
   }
 }

@@ -15,12 +15,12 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * What a process takes of the machine, as Linux tells it (proc(5)).
+ * Resource usage of a process, from proc(5).
  *
- * @param residentKb memory in RAM now
- * @param peakKb the most of it since {@link #forgetPeak}
- * @param cpuMillis processor time so far
- * @param threads by name, sorted, without the JVM's compilers, which come and go as they like
+ * @param residentKb resident memory now
+ * @param peakKb peak resident memory since {@link #forgetPeak}
+ * @param cpuMillis CPU time so far
+ * @param threads sorted names, without the JVM's compiler threads, whose number varies
  */
 public record Footprint(
     long residentKb, long peakKb, long cpuMillis, int descriptors, List<String> threads) {
@@ -30,7 +30,7 @@ public record Footprint(
   private static final String COMPILER = "C[12] CompilerThre";
 
   public static void assumeKnown() {
-    assumeTrue(Files.isDirectory(PROC.resolve("self/task")), "a Linux that has /proc");
+    assumeTrue(Files.isDirectory(PROC.resolve("self/task")), "needs /proc");
   }
 
   public static Footprint of(JarProcess process) {
@@ -44,11 +44,11 @@ public record Footprint(
           list(proc.resolve("fd")).size(),
           threads(proc.resolve("task")));
     } catch (IOException e) {
-      throw new AssertionError("no figures of " + process.name() + ": " + e, e);
+      throw new AssertionError("cannot read /proc of " + process.name() + ": " + e, e);
     }
   }
 
-  /** From now on the peak is of what comes. */
+  /** Resets the peak. */
   public static void forgetPeak(JarProcess process) {
     try {
       Files.writeString(PROC.resolve(process.pid() + "/clear_refs"), "5");
@@ -57,7 +57,7 @@ public record Footprint(
     }
   }
 
-  /** Returns when a process has no more descriptors than so many; fails if it has, in this time. */
+  /** Waits until the process has at most this number of descriptors; fails at the timeout. */
   public static void awaitDescriptors(JarProcess process, int atMost, Duration timeout) {
     await()
         .atMost(timeout)
@@ -72,7 +72,10 @@ public record Footprint(
     return Long.parseLong(matcher.group(1));
   }
 
-  /** The 12th and 13th field after the name, which is in brackets and may hold anything. */
+  /**
+   * utime and stime: the 12th and 13th field after the name, which is in parentheses and may
+   * contain spaces.
+   */
   private static long cpuMillis(String stat) {
     String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
     return (Long.parseLong(fields[11]) + Long.parseLong(fields[12])) * MILLIS_PER_TICK;
@@ -83,8 +86,8 @@ public record Footprint(
     for (Path task : list(tasks)) {
       try {
         names.add(Files.readString(task.resolve("comm")).trim());
-      } catch (IOException ended) {
-        // It is not there any more.
+      } catch (IOException ignored) {
+        // The thread has ended.
       }
     }
     names.removeIf(name -> name.matches(COMPILER));

@@ -17,9 +17,9 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 import org.opentest4j.TestAbortedException;
 
 /**
- * Starts and ends what a test needs. After each test it fails the test if any process printed a
- * leak or a stack trace, prints the last lines of every process if the test failed, and closes
- * everything; a per-class harness closes after the last test.
+ * Starts and stops the processes and resources of a test. After each test it fails the test if a
+ * process printed a leak or a stack trace, prints the last lines of every process if the test
+ * failed, and closes everything; a per-class harness closes after the last test.
  */
 public final class Harness
     implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, AfterAllCallback {
@@ -37,17 +37,17 @@ public final class Harness
     this.perClass = perClass;
   }
 
-  /** For a field of the test's instance: everything ends with each test. */
+  /** For an instance field: closes after each test. */
   public static Harness perTest() {
     return new Harness(false);
   }
 
-  /** For a static field: everything ends with the class. */
+  /** For a static field: closes after the last test of the class. */
   public static Harness perClass() {
     return new Harness(true);
   }
 
-  /** A key like the relay's own. */
+  /** A random key in the format that the relay generates. */
   public static String newKey() {
     byte[] bytes = new byte[24];
     String key;
@@ -60,7 +60,7 @@ public final class Harness
 
   public RelayProcess relay(Launch launch) {
     String name = name("relay");
-    return started(new RelayProcess(name, launch, log(name)));
+    return register(new RelayProcess(name, launch, log(name)));
   }
 
   /** A relay on a free port. */
@@ -70,10 +70,10 @@ public final class Harness
 
   public AgentProcess agent(Launch launch) {
     String name = name("agent");
-    return started(new AgentProcess(name, launch, log(name)));
+    return register(new AgentProcess(name, launch, log(name)));
   }
 
-  /** An agent for a target on this host and a relay on this host. */
+  /** An agent for a target and a relay on this host. */
   public AgentProcess agent(String key, int targetPort, int relayPort, String... options) {
     return agent(
         Launch.agent(Integer.toString(targetPort), "127.0.0.1", Integer.toString(relayPort))
@@ -81,13 +81,13 @@ public final class Harness
             .key(key));
   }
 
-  /** One of the jars as a command that ends by itself. */
+  /** Runs a jar that exits without a signal. */
   public JarProcess command(Launch launch) {
     String name = name("command");
-    return started(new JarProcess(name, launch, log(name)));
+    return register(new JarProcess(name, launch, log(name)));
   }
 
-  /** Closed with this harness, before the processes, last one first. */
+  /** Closes the resource with this harness, before the processes, in reverse order. */
   public <T extends AutoCloseable> T keep(T resource) {
     synchronized (resources) {
       resources.push(resource);
@@ -103,7 +103,7 @@ public final class Harness
     return Paths.get("target", "it-logs", scope + "-" + name + ".log");
   }
 
-  private <T extends JarProcess> T started(T process) {
+  private <T extends JarProcess> T register(T process) {
     synchronized (processes) {
       processes.add(process);
     }
@@ -138,7 +138,7 @@ public final class Harness
       processes.forEach(JarProcess::collectGarbage);
       for (JarProcess process : processes) {
         if (process instanceof RelayProcess && process.isAlive()) {
-          touch((RelayProcess) process);
+          triggerLeakReport((RelayProcess) process);
         }
       }
     }
@@ -146,17 +146,17 @@ public final class Harness
   }
 
   /**
-   * Makes the relay and its agent allocate once more, which is when Netty reports a leak that a
-   * collection found.
+   * Opens a session so that both processes allocate: Netty reports collected leaks at the next
+   * allocation.
    */
-  private static void touch(RelayProcess relay) {
+  private static void triggerLeakReport(RelayProcess relay) {
     if (relay.lines("relay\\.listening").isEmpty()) {
       return;
     }
     try (TcpEnd user = TcpEnd.connect(relay.port())) {
       user.timeout(1_000).send("touch\n").receive(1);
     } catch (AssertionError ignored) {
-      // Whether anyone answers does not matter here.
+      // No answer is required.
     }
   }
 
@@ -182,11 +182,10 @@ public final class Harness
       }
     }
     if (!forbidden.isEmpty()) {
-      throw new AssertionError(
-          "printed what no process may print:\n" + String.join("\n", forbidden));
+      throw new AssertionError("forbidden output:\n" + String.join("\n", forbidden));
     }
     if (!notClosed.isEmpty()) {
-      throw new AssertionError("not closed: " + notClosed);
+      throw new AssertionError("cannot close: " + notClosed);
     }
   }
 

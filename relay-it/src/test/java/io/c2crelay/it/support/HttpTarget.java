@@ -7,7 +7,7 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The JDK's HTTP server: {@code GET} says hello and names the path, {@code POST} gives length and
+ * The JDK's HTTP server: {@code GET} returns a greeting with the path, {@code POST} the length and
  * SHA-256 of the body.
  */
 public final class HttpTarget implements AutoCloseable {
@@ -38,7 +38,7 @@ public final class HttpTarget implements AutoCloseable {
       server.start();
       return new HttpTarget(server);
     } catch (IOException e) {
-      throw new AssertionError("no port for an HTTP target", e);
+      throw new AssertionError("cannot listen", e);
     }
   }
 

@@ -17,8 +17,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * A running jar: its two streams line by line, in memory (the newest) and in a file; its signals;
- * its exit code.
+ * A running jar: reads its output line by line into a file and, the newest lines, into memory;
+ * sends signals; provides the exit code.
  */
 public class JarProcess implements AutoCloseable {
 
@@ -27,8 +27,8 @@ public class JarProcess implements AutoCloseable {
   private static final Duration COUNTS_EVERY = Duration.ofMillis(1_200);
 
   /**
-   * What no process may ever print, besides lines of a wrong form: a leaked or twice released
-   * buffer, a stack trace.
+   * Output that fails a test, besides malformed log lines: a leaked or doubly released buffer, a
+   * stack trace.
    */
   private static final Pattern FORBIDDEN =
       Pattern.compile("LEAK|IllegalReferenceCountException|^\\s+at [\\w.$/<>]+\\(");
@@ -43,8 +43,8 @@ public class JarProcess implements AutoCloseable {
   private final Path path;
   private final List<LogLine> lines = new ArrayList<>(); // guarded by itself
   private final List<String> forbidden = new ArrayList<>(); // guarded by lines
-  private int forgotten; // guarded by lines: so many older ones are only in the file
-  private LogLine counts; // guarded by lines: the newest
+  private int dropped; // guarded by lines: number of older lines, in the file only
+  private LogLine counts; // guarded by lines
   private int openStreams = 2; // guarded by lines
 
   JarProcess(String name, Launch launch, Path path) {
@@ -71,8 +71,8 @@ public class JarProcess implements AutoCloseable {
                 for (String line = reader.readLine(); line != null; line = reader.readLine()) {
                   add(new LogLine(System.nanoTime(), stdout, line));
                 }
-              } catch (IOException expectedWhenKilled) {
-                // The stream of a killed process may end like this.
+              } catch (IOException ignored) {
+                // Expected if the process was killed.
               } finally {
                 synchronized (lines) {
                   if (--openStreams == 0) {
@@ -91,7 +91,7 @@ public class JarProcess implements AutoCloseable {
     synchronized (lines) {
       if (lines.size() == MAX_LINES) {
         lines.subList(0, MAX_LINES / 2).clear();
-        forgotten += MAX_LINES / 2;
+        dropped += MAX_LINES / 2;
       }
       lines.add(line);
       if (line.matches(COUNTS)) {
@@ -125,10 +125,10 @@ public class JarProcess implements AutoCloseable {
     return process.isAlive();
   }
 
-  /** How many lines there are by now: what comes later is after this mark. */
+  /** The number of lines so far, to match only later ones. */
   public int mark() {
     synchronized (lines) {
-      return forgotten + lines.size();
+      return dropped + lines.size();
     }
   }
 
@@ -137,17 +137,17 @@ public class JarProcess implements AutoCloseable {
   }
 
   /**
-   * The first line from {@code mark} on in which {@code regex} is found; fails at the timeout or
-   * when the process ends without it.
+   * Waits for the first line from {@code mark} on that contains {@code regex}; fails at the timeout
+   * or when the process ends.
    */
   public LogLine awaitLog(int mark, String regex, Duration timeout) {
     Pattern pattern = Pattern.compile(regex);
     long deadline = System.nanoTime() + timeout.toNanos();
     synchronized (lines) {
       for (int next = mark; ; ) {
-        for (; next < forgotten + lines.size(); next++) {
-          next = Math.max(next, forgotten);
-          LogLine line = lines.get(next - forgotten);
+        for (; next < dropped + lines.size(); next++) {
+          next = Math.max(next, dropped);
+          LogLine line = lines.get(next - dropped);
           if (line.matches(pattern)) {
             return line;
           }
@@ -171,8 +171,8 @@ public class JarProcess implements AutoCloseable {
   }
 
   /**
-   * Waits until the counts that the process logs at debug are these ({@code sessions=0}, say), at
-   * least a second from now: they are logged once a second, when they have changed.
+   * Waits until the counters that the process logs at debug have these values, such as {@code
+   * sessions=0}. Waits for more than a second: changes are logged once a second.
    */
   public LogLine awaitCounts(Duration timeout, String... expected) {
     long begin = System.nanoTime();
@@ -186,13 +186,13 @@ public class JarProcess implements AutoCloseable {
       }
       if (waited > timeout.toNanos()) {
         throw new AssertionError(
-            name + " counts otherwise than " + List.of(expected) + ": " + last + "\n" + tail(30));
+            name + " does not have counters " + List.of(expected) + ": " + last + "\n" + tail(30));
       }
       pause();
     }
   }
 
-  /** The newest line of counts; null if there was none. */
+  /** The last line of counters; null if there was none. */
   public LogLine counts() {
     synchronized (lines) {
       return counts;
@@ -221,7 +221,7 @@ public class JarProcess implements AutoCloseable {
   public List<LogLine> lines(int mark, String regex) {
     Pattern pattern = Pattern.compile(regex);
     synchronized (lines) {
-      int from = Math.min(Math.max(0, mark - forgotten), lines.size());
+      int from = Math.min(Math.max(0, mark - dropped), lines.size());
       return lines.subList(from, lines.size()).stream()
           .filter(line -> line.matches(pattern))
           .collect(Collectors.toList());
@@ -256,7 +256,7 @@ public class JarProcess implements AutoCloseable {
         + "\n----";
   }
 
-  /** Lines that no process may print, since the last call. */
+  /** The forbidden lines since the last call. */
   List<String> forbiddenLines() {
     synchronized (lines) {
       List<String> found = List.copyOf(forbidden);
@@ -266,29 +266,29 @@ public class JarProcess implements AutoCloseable {
   }
 
   /**
-   * SIGTERM. By the handle: {@link Process#destroy()} would close our end of its streams, and with
-   * it its last words.
+   * Sends SIGTERM through the handle: {@link Process#destroy()} would close the streams and lose
+   * the last output.
    */
   public void terminate() {
     process.toHandle().destroy();
   }
 
-  /** SIGINT: the process must have been started where SIGINT is not ignored. */
+  /** Sends SIGINT, which the process must not have inherited as ignored. */
   public void interrupt() {
     signal("INT");
   }
 
-  /** SIGSTOP. */
+  /** Sends SIGSTOP. */
   public void freeze() {
     signal("STOP");
   }
 
-  /** SIGCONT. */
+  /** Sends SIGCONT. */
   public void thaw() {
     signal("CONT");
   }
 
-  /** SIGKILL, and waits until the process is gone. */
+  /** Sends SIGKILL and waits for the exit. */
   public void kill() {
     process.toHandle().destroyForcibly();
     awaitExit(Duration.ofSeconds(10));
@@ -311,7 +311,7 @@ public class JarProcess implements AutoCloseable {
     }
   }
 
-  /** The exit code, once the process has ended and all it printed has been read. */
+  /** Waits until the process has exited and all output was read; returns the exit code. */
   public int awaitExit(Duration timeout) {
     long deadline = System.nanoTime() + timeout.toNanos();
     try {
@@ -332,16 +332,15 @@ public class JarProcess implements AutoCloseable {
   }
 
   /**
-   * Lets a leak show itself: a collection, after which Netty's next allocation reports. Does
-   * nothing without {@code jcmd}.
+   * Runs a garbage collection, so that Netty reports leaks at the next allocation. Does nothing
+   * without {@code jcmd}.
    */
   public void collectGarbage() {
     jcmd("GC.run");
   }
 
   /**
-   * What is alive on the heap, after a collection, in kilobytes; 0 without {@code jcmd}. For the
-   * serial collector.
+   * The live heap after a collection, in kilobytes; 0 without {@code jcmd}. Serial collector only.
    */
   public long liveHeapKb() {
     collectGarbage();
@@ -353,29 +352,29 @@ public class JarProcess implements AutoCloseable {
     return used;
   }
 
-  /** Memory that was freed goes back to the system, where the C library and Java can do so. */
+  /** Returns freed native memory to the system, where C library and JVM support it. */
   public void trimNativeHeap() {
     jcmd("System.trim_native_heap");
   }
 
-  private String jcmd(String what) {
+  private String jcmd(String operation) {
     Path jcmd = Path.of(System.getProperty("java.home"), "bin", "jcmd");
     if (!process.isAlive() || !Files.isExecutable(jcmd)) {
       return "";
     }
     try {
       Process command =
-          new ProcessBuilder(jcmd.toString(), Long.toString(process.pid()), what)
+          new ProcessBuilder(jcmd.toString(), Long.toString(process.pid()), operation)
               .redirectErrorStream(true)
               .start();
       command.getOutputStream().close();
-      Async<String> answer =
+      Async<String> output =
           Async.run(
               () -> new String(command.getInputStream().readAllBytes(), StandardCharsets.UTF_8));
       if (!command.waitFor(10, TimeUnit.SECONDS)) {
         command.destroyForcibly();
       }
-      return answer.get(STOP);
+      return output.get(STOP);
     } catch (IOException e) {
       throw new AssertionError("jcmd of " + name, e);
     } catch (InterruptedException e) {
@@ -384,10 +383,7 @@ public class JarProcess implements AutoCloseable {
     }
   }
 
-  /**
-   * SIGTERM, and once more where that was not enough, then SIGKILL; returns when all it printed has
-   * been read.
-   */
+  /** Sends SIGTERM, twice if necessary, then SIGKILL; returns when all output was read. */
   @Override
   public void close() {
     try {

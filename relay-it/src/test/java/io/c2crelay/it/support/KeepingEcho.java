@@ -7,28 +7,27 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
- * A {@link Behaviour#ECHO} that keeps what came first on each connection that brought a byte.
- * Without one there may be more than users: an agent's connection whose preamble is late costs the
- * target one, as docs/protocol.md says in section 1.
+ * A {@link Behaviour#ECHO} that records the first bytes of each connection. Ignores connections
+ * without a byte: a late preamble of an agent can cause one (docs/protocol.md, section 1).
  */
 public final class KeepingEcho implements Behaviour {
 
-  private final Queue<byte[]> heard = new ConcurrentLinkedQueue<>();
+  private final Queue<byte[]> firstBytes = new ConcurrentLinkedQueue<>();
 
   @Override
   public void serve(TcpEnd connection) throws IOException {
     byte[] first = new byte[32];
     int length = connection.in().read(first);
     if (length > 0) {
-      byte[] kept = Arrays.copyOf(first, length);
-      heard.add(kept);
-      connection.send(kept);
+      byte[] recorded = Arrays.copyOf(first, length);
+      firstBytes.add(recorded);
+      connection.send(recorded);
     }
     ECHO.serve(connection);
   }
 
-  /** At most 32 bytes of each connection so far; kept before they are sent back. */
+  /** The first bytes, at most 32, of each connection; recorded before they are echoed. */
   public Collection<byte[]> heard() {
-    return heard;
+    return firstBytes;
   }
 }

@@ -10,18 +10,16 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * How one of the two shaded jars is started: which java, which flags, which environment, which
- * arguments.
+ * The command line and environment of one of the two shaded jars.
  *
- * <p>System properties: {@code relay.jar} and {@code agent.jar} name the jars; {@code it.java}
- * names another {@code java} to run them with (a Java 8, say); {@code it.jvm.args} adds flags,
- * separated by spaces.
+ * <p>System properties: {@code relay.jar} and {@code agent.jar} are the jars; {@code it.java} is
+ * the {@code java} executable; {@code it.jvm.args} adds JVM flags, separated by spaces.
  */
 public final class Launch {
 
   /**
-   * The machine id is given since Netty looks for one at all network interfaces, and at debug
-   * prints a stack trace when one of those disappears meanwhile, as a test's own do.
+   * Sets the machine id: Netty would derive it from all network interfaces, and at debug logs a
+   * stack trace if one disappears meanwhile, as those of tests do.
    */
   private static final List<String> JVM_ARGS =
       List.of(
@@ -64,20 +62,20 @@ public final class Launch {
     return this;
   }
 
-  /** No flags of ours: the jar as a stranger starts it. */
+  /** Uses no JVM flags. */
   public Launch plainJvm() {
     jvmArgs.clear();
     return this;
   }
 
-  /** No flags but those of the systemd unit. */
+  /** Uses only the JVM flags of the systemd unit. */
   public Launch unitJvm() {
     jvmArgs.clear();
     jvmArgs.addAll(Unit.of(jar.getFileName().toString().replaceFirst("\\.jar$", "")).jvmFlags());
     return this;
   }
 
-  /** Another {@code java} executable. */
+  /** Sets the {@code java} executable. */
   public Launch java(String executable) {
     this.java = executable;
     return this;
@@ -88,14 +86,12 @@ public final class Launch {
     return this;
   }
 
-  /** The key by environment, as arguments show in {@code ps}. */
+  /** Passes the key in the environment: arguments are visible in {@code ps}. */
   public Launch key(String key) {
     return env("C2C_KEY", key);
   }
 
-  /**
-   * A command that executes its arguments in its own place (same process id), as {@code env} does.
-   */
+  /** Runs the command with a wrapper that execs it (same process id), such as {@code env}. */
   public Launch wrappedIn(String... command) {
     wrapper.clear();
     wrapper.addAll(List.of(command));
@@ -125,9 +121,9 @@ public final class Launch {
   }
 
   private static Path jar(String property, String module) {
-    String named = System.getProperty(property);
-    if (named != null) {
-      return Paths.get(named).toAbsolutePath().normalize();
+    String override = System.getProperty(property);
+    if (override != null) {
+      return Paths.get(override).toAbsolutePath().normalize();
     }
     return Paths.get("..", module, "target", module + ".jar").toAbsolutePath().normalize();
   }

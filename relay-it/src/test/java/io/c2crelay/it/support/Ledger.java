@@ -17,31 +17,31 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * A target for users whose bytes are {@link Sequence}s, such as a {@link Talk}'s: sends a byte of
- * the session's for each that it gets, FIN after FIN, and keeps account: whose connections it had,
- * how each ended, and what was wrong.
+ * A target for users that send {@link Sequence}s, such as {@link Talk}. It answers each byte with
+ * the next byte of the same session, and FIN with FIN. It records the sessions, how each ended, and
+ * all errors.
  */
 public final class Ledger implements Behaviour {
 
-  /** A session that ended: so many bytes came, all of them right. */
+  /** A session that ended, with the number of bytes received and verified. */
   public record Seen(int session, long bytes, Ending ending) {}
 
   private final boolean greets;
-  private final Set<Integer> begun = ConcurrentHashMap.newKeySet();
+  private final Set<Integer> started = ConcurrentHashMap.newKeySet();
   private final Map<Integer, Seen> seen = new ConcurrentHashMap<>();
   private final AtomicInteger silent = new AtomicInteger();
-  private final Queue<Throwable> faults = new ConcurrentLinkedQueue<>();
+  private final Queue<Throwable> errors = new ConcurrentLinkedQueue<>();
 
   private Ledger(boolean greets) {
     this.greets = greets;
   }
 
-  /** Speaks second. */
+  /** Waits for the user to send first. */
   public static Ledger answering() {
     return new Ledger(false);
   }
 
-  /** Says {@link Behaviour#HELLO} first. */
+  /** Sends {@link Behaviour#HELLO} first. */
   public static Ledger greeting() {
     return new Ledger(true);
   }
@@ -50,24 +50,24 @@ public final class Ledger implements Behaviour {
   public void serve(TcpEnd connection) {
     Sequence fromUser = null;
     try (connection) {
-      fromUser = begin(connection);
+      fromUser = identify(connection);
       if (fromUser == null) {
         silent.incrementAndGet();
         return;
       }
       int session = fromUser.session();
-      if (!begun.add(session)) {
-        throw new AssertionError("a second connection");
+      if (!started.add(session)) {
+        throw new AssertionError("second connection of a session");
       }
       Ending ending = answer(fromUser, connection);
       seen.put(session, new Seen(session, fromUser.position(), ending));
     } catch (IOException | AssertionError e) {
-      faults.add(new AssertionError("at the target: " + fromUser + ": " + e, e));
+      errors.add(new AssertionError("at the target: " + fromUser + ": " + e, e));
     }
   }
 
-  /** Whose it is; null if it ends before it says so. */
-  private Sequence begin(TcpEnd connection) throws IOException {
+  /** Returns null if the connection ends before it identifies its session. */
+  private Sequence identify(TcpEnd connection) throws IOException {
     PushbackInputStream in = new PushbackInputStream(connection.in());
     try {
       if (greets) {
@@ -96,7 +96,7 @@ public final class Ledger implements Behaviour {
     }
   }
 
-  /** How a session ended here; fails if it does not in this time. */
+  /** How a session ended at the target; fails if it does not end within the timeout. */
   public Ending awaitEnd(int session, Duration timeout) {
     await("session " + session + " ends at the target")
         .atMost(timeout)
@@ -104,18 +104,18 @@ public final class Ledger implements Behaviour {
     return seen.get(session).ending();
   }
 
-  /** All that ended. */
+  /** All ended sessions. */
   public Collection<Seen> seen() {
     return seen.values();
   }
 
-  /** Connections that ended before they said whose they are. */
+  /** The number of connections that ended before they identified their session. */
   public int silent() {
     return silent.get();
   }
 
-  /** Fails if a byte was not where it belongs, or a session came twice. */
+  /** Fails if a byte was wrong or a session had a second connection. */
   public void check() {
-    assertThat(faults).as("what does not belong at the target").isEmpty();
+    assertThat(errors).as("errors at the target").isEmpty();
   }
 }

@@ -4,30 +4,28 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * One line that a process printed.
+ * One line of output of a process.
  *
  * @param nanos when it was read, by {@link System#nanoTime()}
- * @param stdout whether it came from standard output, else from standard error
+ * @param stdout whether it is from standard output, else standard error
  */
 public record LogLine(long nanos, boolean stdout, String text) {
 
   private static final Pattern LOGGED = Pattern.compile("^\\d{4}-\\d\\d-\\d\\dT");
 
-  /** As the README has it, for what is logged at info and above. */
+  /** The README's log format, for lines at info and above. */
   private static final Pattern WELL_FORMED =
       Pattern.compile(
           "^\\S+ (?:(?:INFO |WARN |ERROR) [a-z][a-z_]*(?:\\.[a-z_]+)*"
               + "(?: [a-z_]+=(?:[^\\s\"=\\\\]+|\"(?:[^\"\\\\]|\\\\.)*\"))*|(?:WARN |ERROR) io\\.netty\\.\\S+ .*"
               + "|(?:DEBUG|TRACE) .*)$");
 
-  /**
-   * Whether it can be read by the one rule that the README states; other output may be anything.
-   */
+  /** Whether a log line has the format that the README documents; other output is not checked. */
   boolean isWellFormed() {
     return stdout || !LOGGED.matcher(text).find() || WELL_FORMED.matcher(text).matches();
   }
 
-  /** The value of {@code key=value}; fails where there is none. */
+  /** The value of {@code key=value}; fails if there is none. */
   public String value(String key) {
     Matcher matcher =
         Pattern.compile("(?:^|\\s)" + Pattern.quote(key) + "=(\"(?:[^\"\\\\]|\\\\.)*\"|\\S+)")

@@ -9,30 +9,30 @@ import java.net.Socket;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * Takes the agent's connections with a certificate of its own, opens a TLS connection of its own to
- * the real relay for each, and forwards every frame, so it could read and change all of them.
+ * Terminates the agent's TLS with its own certificate, opens a TLS connection to the real relay for
+ * each connection, and forwards all frames in plaintext.
  */
 public final class ManInTheMiddle implements AutoCloseable {
 
   private final ServerSocket server;
   private final RelayProcess relay;
   private final RawIdentity identity = RawIdentity.create();
-  private final AtomicInteger joined = new AtomicInteger();
-  private final AtomicInteger dataKinds = new AtomicInteger();
+  private final AtomicInteger intercepted = new AtomicInteger();
+  private final AtomicInteger dataConnections = new AtomicInteger();
 
   private ManInTheMiddle(ServerSocket server, RelayProcess relay) {
     this.server = server;
     this.relay = relay;
   }
 
-  public static ManInTheMiddle before(RelayProcess relay) {
+  public static ManInTheMiddle inFrontOf(RelayProcess relay) {
     try {
-      ManInTheMiddle man =
+      ManInTheMiddle mitm =
           new ManInTheMiddle(new ServerSocket(0, 100, InetAddress.getLoopbackAddress()), relay);
-      spawn(man::acceptAll);
-      return man;
+      spawn(mitm::acceptAll);
+      return mitm;
     } catch (IOException e) {
-      throw new AssertionError("no port for the man in the middle", e);
+      throw new AssertionError("cannot listen", e);
     }
   }
 
@@ -40,43 +40,43 @@ public final class ManInTheMiddle implements AutoCloseable {
     return server.getLocalPort();
   }
 
-  /** How many times TLS stood on both of its sides. */
-  public int joined() {
-    return joined.get();
+  /** The number of connections with TLS on both sides. */
+  public int intercepted() {
+    return intercepted.get();
   }
 
-  /** How many data connections the agent opened to it. */
+  /** The number of data connections that the agent opened. */
   public int dataConnections() {
-    return dataKinds.get();
+    return dataConnections.get();
   }
 
   private void acceptAll() {
     try {
       while (true) {
         Socket agent = server.accept();
-        spawn(() -> join(agent));
+        spawn(() -> intercept(agent));
       }
-    } catch (IOException closed) {
-      // It ends.
+    } catch (IOException ignored) {
+      // The server socket was closed.
     }
   }
 
-  private void join(Socket agent) {
+  private void intercept(Socket agent) {
     try {
       byte[] preamble = agent.getInputStream().readNBytes(16);
       if (preamble.length == 16 && preamble[10] != Wire.KIND_CONTROL) {
-        dataKinds.incrementAndGet();
+        dataConnections.incrementAndGet();
       }
-      RawConnection near = RawConnection.accept(agent, preamble, identity);
-      RawConnection far = RawConnection.open(relay.address(), preamble);
-      joined.incrementAndGet();
-      spawn(() -> pump(near, far));
-      spawn(() -> pump(far, near));
+      RawConnection agentSide = RawConnection.accept(agent, preamble, identity);
+      RawConnection relaySide = RawConnection.open(relay.address(), preamble);
+      intercepted.incrementAndGet();
+      spawn(() -> pump(agentSide, relaySide));
+      spawn(() -> pump(relaySide, agentSide));
     } catch (IOException | AssertionError e) {
       try {
         agent.close();
       } catch (IOException ignored) {
-        // It is gone already.
+        // Already closed.
       }
     }
   }
@@ -90,7 +90,7 @@ public final class ManInTheMiddle implements AutoCloseable {
         out.write(buffer, 0, n);
         out.flush();
       }
-    } catch (IOException ended) {
+    } catch (IOException ignored) {
       // Both ends close below.
     } finally {
       from.close();

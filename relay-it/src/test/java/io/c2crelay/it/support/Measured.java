@@ -7,14 +7,18 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Locale;
 
-/** Figures, a line each: on standard output and in {@code target/measured.txt}. */
+/** Writes measurements, one per line, to standard output and {@code target/measured.txt}. */
 public final class Measured {
 
   private static final Path FILE = Path.of("target", "measured.txt");
 
   private Measured() {}
 
-  /** As {@link String#format}. */
+  /**
+   * Writes one measurement.
+   *
+   * @param format as in {@link String#format}
+   */
   public static synchronized void say(String what, String format, Object... values) {
     String line = "measured: " + what + ": " + String.format(Locale.ROOT, format, values);
     System.out.println(line);

@@ -17,8 +17,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
- * A DNS server (RFC 1035, over UDP only) whose answers can change any time. A name that it was not
- * told of is unknown.
+ * A DNS server (RFC 1035, UDP only) with answers that can change at any time. Other names do not
+ * exist.
  */
 public final class NameServer implements AutoCloseable {
 
@@ -28,15 +28,15 @@ public final class NameServer implements AutoCloseable {
   private static final int RESPONSE_RECURSION = 0x8180;
   private static final int TTL_SECONDS = 3_600;
 
-  /** What may be wrong with a name. */
+  /** The ways in which a lookup can fail. */
   public enum Trouble {
-    /** SERVFAIL: the server could not find out. */
+    /** SERVFAIL: server failure. */
     FAILED(2),
-    /** NXDOMAIN: there is no such name. */
+    /** NXDOMAIN: the name does not exist. */
     UNKNOWN(3),
-    /** REFUSED: the server will not say. */
+    /** REFUSED: refused by policy. */
     REFUSED(5),
-    /** No answer ever comes. */
+    /** No response. */
     SILENCE(-1);
 
     private final int code;
@@ -50,13 +50,13 @@ public final class NameServer implements AutoCloseable {
 
   private final DatagramSocket socket;
   private final Map<String, Answer> answers = new ConcurrentHashMap<>();
-  private final Queue<String> asked = new ConcurrentLinkedQueue<>();
+  private final Queue<String> queries = new ConcurrentLinkedQueue<>();
 
   private NameServer(DatagramSocket socket) {
     this.socket = socket;
   }
 
-  /** At port 53 of this address, where those who cannot name a port will ask. */
+  /** Listens on port 53 of this address: resolver configuration has no port. */
   public static NameServer at(String address) {
     try {
       NameServer server = new NameServer(new DatagramSocket(new InetSocketAddress(address, PORT)));
@@ -65,11 +65,11 @@ public final class NameServer implements AutoCloseable {
       thread.start();
       return server;
     } catch (IOException e) {
-      throw new UncheckedIOException("no name server at " + address, e);
+      throw new UncheckedIOException("cannot listen on " + address, e);
     }
   }
 
-  /** From now on the name has these IPv4 addresses. */
+  /** Sets the IPv4 addresses of a name. */
   public NameServer answer(String name, String... addresses) {
     answers.put(name, new Answer(0, List.of(addresses)));
     return this;
@@ -80,9 +80,9 @@ public final class NameServer implements AutoCloseable {
     return this;
   }
 
-  /** How many questions for this name have come. */
+  /** The number of queries for this name. */
   public long asked(String name) {
-    return asked.stream().filter(name::equals).count();
+    return queries.stream().filter(name::equals).count();
   }
 
   private void serve() {
@@ -101,7 +101,7 @@ public final class NameServer implements AutoCloseable {
     }
   }
 
-  /** Null where no answer comes. */
+  /** Returns null to send no response. */
   private byte[] reply(ByteBuffer query) throws IOException {
     short id = query.getShort(0);
     query.position(HEADER);
@@ -115,7 +115,7 @@ public final class NameServer implements AutoCloseable {
     int type = query.getShort();
     query.getShort();
     int questionEnd = query.position();
-    asked.add(name.toString());
+    queries.add(name.toString());
     Answer answer =
         answers.getOrDefault(name.toString(), new Answer(Trouble.UNKNOWN.code, List.of()));
     if (answer.code() == Trouble.SILENCE.code) {

@@ -16,18 +16,18 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * Hosts of their own on this machine: network namespaces, which are removed when this is closed.
- * This JVM's own namespace is a host too, so that users and targets can live in a test. Needs root
- * and {@code ip} (iproute2): where they are absent, the test is skipped by name.
+ * Creates hosts as network namespaces (ip-netns(8)) and removes them when closed. The JVM's own
+ * namespace is a host too, for users and targets in the test. Needs root and {@code ip} (iproute2);
+ * the test is skipped without them.
  */
 public final class Namespaces implements AutoCloseable {
 
-  private static final AtomicInteger MADE = new AtomicInteger();
+  private static final AtomicInteger NEXT = new AtomicInteger();
   private static final Path ETC = Path.of("/etc/netns");
 
   private final Host here = new Host("");
-  private final Deque<Runnable> made = new ArrayDeque<>();
-  // at random, so that nobody's is met: a cable takes a /30 out of whatever is in use here
+  private final Deque<Runnable> cleanup = new ArrayDeque<>();
+  // random, to avoid networks in use; each link takes a /30
   private final String subnet =
       "10."
           + ThreadLocalRandom.current().nextInt(128, 255)
@@ -39,25 +39,25 @@ public final class Namespaces implements AutoCloseable {
   private Namespaces() {}
 
   public static Namespaces create() {
-    assumeTrue("root".equals(System.getProperty("user.name")), "root, to make network namespaces");
-    assumeTrue(succeeds("ip", "-V"), "ip (package iproute2)");
+    assumeTrue("root".equals(System.getProperty("user.name")), "needs root for network namespaces");
+    assumeTrue(succeeds("ip", "-V"), "needs ip (iproute2)");
     String probe = unique("p");
-    assumeTrue(succeeds("ip", "netns", "add", probe), "a kernel that makes network namespaces");
-    boolean cables = succeeds("ip", "-n", probe, "link", "add", "name", "v", "type", "veth");
+    assumeTrue(succeeds("ip", "netns", "add", probe), "needs a kernel with network namespaces");
+    boolean hasVeth = succeeds("ip", "-n", probe, "link", "add", "name", "v", "type", "veth");
     run("ip", "netns", "del", probe);
-    assumeTrue(cables, "a kernel that makes virtual network cards (veth)");
+    assumeTrue(hasVeth, "needs a kernel with veth");
     return new Namespaces();
   }
 
-  /** One host: a namespace. The empty name is the namespace of this JVM. */
+  /** A host. The empty name is the JVM's own namespace. */
   public record Host(String name) {
 
-    /** What goes before a command to run it there; see {@link Launch#wrappedIn}. */
+    /** The command prefix that runs a command on this host; see {@link Launch#wrappedIn}. */
     public String[] exec() {
       return name.isEmpty() ? new String[0] : new String[] {"ip", "netns", "exec", name};
     }
 
-    /** Runs {@code ip} there. */
+    /** Runs {@code ip} on this host. */
     void ip(String... arguments) {
       List<String> command = new ArrayList<>(List.of("ip"));
       if (!name.isEmpty()) {
@@ -67,24 +67,24 @@ public final class Namespaces implements AutoCloseable {
       run(command.toArray(new String[0]));
     }
 
-    /** Sets a value of {@code /proc/sys/net/ipv4} there. */
+    /** Sets a value of {@code /proc/sys/net/ipv4} on this host. */
     public void set(String key, int value) {
       if (name.isEmpty()) {
-        throw new IllegalStateException("settings of the machine are left alone");
+        throw new IllegalStateException("settings of the JVM's own host must not change");
       }
       String write = "echo " + value + " > /proc/sys/net/ipv4/" + key;
       run("ip", "netns", "exec", name, "sh", "-c", write);
     }
 
-    /** Programs started there from now on ask this name server. */
+    /** Sets the name server of programs that start on this host later. */
     public void nameServer(String address) {
-      // asks again every 2 s and gives up after 10, so that who waits is soon answered if at all
+      // retries every 2 s and gives up after 10 s
       etc("resolv.conf", "nameserver " + address + "\noptions timeout:2 attempts:5\n");
-      // and nobody else, such as a resolver behind a local socket
+      // DNS only: bypasses resolvers behind a local socket
       etc("nsswitch.conf", "hosts: files dns\n");
     }
 
-    /** {@code ip netns exec} shows programs this file as the one of /etc. */
+    /** {@code ip netns exec} mounts this file over the one in /etc. */
     private void etc(String file, String content) {
       Path path = ETC.resolve(name).resolve(file);
       try {
@@ -96,32 +96,32 @@ public final class Namespaces implements AutoCloseable {
     }
   }
 
-  /** A new host. */
+  /** Creates a host. */
   public Host host(String role) {
     Host host = new Host(unique(role));
-    made.push(() -> remove(host));
+    cleanup.push(() -> remove(host));
     run("ip", "netns", "add", host.name());
     host.ip("link", "set", "lo", "up");
     return host;
   }
 
-  /** This JVM's own. */
+  /** The JVM's own host. */
   public Host here() {
     return here;
   }
 
-  /** A fast link, of two virtual network cards. */
+  /** Creates a link without delay or loss: a veth pair. */
   public Cable cable(Host a, Host b) {
     Cable cable = Cable.between(a, nextAddress(1), b, nextAddress(2), unique("v"));
-    made.push(cable::close);
+    cleanup.push(cable::close);
     links++;
     return cable;
   }
 
-  /** A link with delay and loss; skipped by name where that cannot be made. */
+  /** Creates a link with delay and loss; skips the test where that is not possible. */
   public Wan wan(Host a, Host b) {
     Wan wan = Wan.between(a, nextAddress(1), b, nextAddress(2));
-    made.push(wan::close);
+    cleanup.push(wan::close);
     links++;
     return wan;
   }
@@ -130,9 +130,9 @@ public final class Namespaces implements AutoCloseable {
     return subnet + (4 * links + host);
   }
 
-  /** Fits the name of a network card, with a letter more: 15 characters. */
+  /** Interface names have at most 15 characters; callers append one. */
   private static String unique(String prefix) {
-    return prefix + Long.toString(ProcessHandle.current().pid(), 36) + "-" + MADE.incrementAndGet();
+    return prefix + Long.toString(ProcessHandle.current().pid(), 36) + "-" + NEXT.incrementAndGet();
   }
 
   private static void remove(Host host) {
@@ -147,13 +147,13 @@ public final class Namespaces implements AutoCloseable {
     }
   }
 
-  /** Removes all, also if something of it is gone already. */
+  /** Removes everything; continues after a failure and throws the last one. */
   @Override
   public void close() {
     RuntimeException failed = null;
-    while (!made.isEmpty()) {
+    while (!cleanup.isEmpty()) {
       try {
-        made.pop().run();
+        cleanup.pop().run();
       } catch (RuntimeException e) {
         failed = e;
       }
@@ -182,9 +182,9 @@ public final class Namespaces implements AutoCloseable {
   static void run(String... command) {
     try {
       Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-      String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
       if (process.waitFor() != 0) {
-        throw new IllegalStateException(String.join(" ", command) + ": " + said);
+        throw new IllegalStateException(String.join(" ", command) + ": " + output);
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -3,7 +3,7 @@ package io.c2crelay.it.support;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A relay and an agent with the same key, the agent attached, in front of one target. */
+/** A relay and an attached agent with the same key, for one target. */
 public final class Pair {
 
   private final String key;
@@ -44,12 +44,12 @@ public final class Pair {
     return relay.port();
   }
 
-  /** A new user. */
+  /** Connects a user. */
   public TcpEnd user() {
     return TcpEnd.connect(relay.port());
   }
 
-  /** Options of both sides, before they start. */
+  /** Configures and starts both processes. */
   public static final class Builder {
     private final Harness harness;
     private final int targetPort;
@@ -73,13 +73,13 @@ public final class Pair {
       return this;
     }
 
-    /** Where the agent dials the relay. */
+    /** The host at which the agent dials the relay. */
     public Builder relayHost(String host) {
       relayHost = host;
       return this;
     }
 
-    /** Returns when the agent says that it is attached. */
+    /** Starts both processes; returns when the agent is attached. */
     public Pair start() {
       RelayProcess relay = harness.relay(key, relayOptions.toArray(new String[0]));
       AgentProcess agent =

@@ -7,8 +7,8 @@ import java.net.ServerSocket;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
- * Free ports, below those the kernel gives out by itself: a dial to a dead relay cannot meet itself
- * there.
+ * Free ports below the ephemeral range: a dial to a stopped relay cannot connect to itself
+ * (simultaneous open, RFC 9293, 3.5).
  */
 public final class Ports {
 
@@ -17,15 +17,15 @@ public final class Ports {
 
   private Ports() {}
 
-  /** A port on which nobody listens now. */
+  /** A port without a listener. */
   public static int free() {
     for (int i = 0; i < 1_000; i++) {
       int port = ThreadLocalRandom.current().nextInt(FIRST, LAST + 1);
       try (ServerSocket socket = new ServerSocket()) {
         socket.bind(new InetSocketAddress((InetAddress) null, port));
         return port;
-      } catch (IOException taken) {
-        // Try another.
+      } catch (IOException ignored) {
+        // In use.
       }
     }
     throw new AssertionError("no free port");

@@ -6,10 +6,7 @@ import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 
-/**
- * An agent made from the protocol's document alone: it attaches, dials, and is given users, with
- * every step in the test's hand.
- */
+/** An agent implemented from docs/protocol.md alone and driven step by step by the test. */
 public final class RawAgent {
 
   private final InetSocketAddress relay;
@@ -23,16 +20,16 @@ public final class RawAgent {
   }
 
   public static RawAgent of(RelayProcess relay, String key) {
-    return new RawAgent(relay.address(), Wire.stretch(key));
+    return new RawAgent(relay.address(), Wire.deriveKey(key));
   }
 
   public static RawAgent of(InetSocketAddress relay, String key) {
-    return new RawAgent(relay, Wire.stretch(key));
+    return new RawAgent(relay, Wire.deriveKey(key));
   }
 
   /**
-   * What START says: the session's id, the user's address, and the address that the user connected
-   * to.
+   * The content of START: session id, user's address, and the relay's address that the user
+   * connected to.
    */
   public record Start(long id, InetSocketAddress user, InetSocketAddress local) {
 
@@ -68,14 +65,13 @@ public final class RawAgent {
         switch (family) {
           case 4:
             if (!Arrays.equals(Arrays.copyOfRange(bytes, 4, 16), new byte[12])) {
-              throw new AssertionError(
-                  "an IPv4 address is not filled up with zeros: " + Arrays.toString(bytes));
+              throw new AssertionError("IPv4 address without padding: " + Arrays.toString(bytes));
             }
             return new InetSocketAddress(InetAddress.getByAddress(Arrays.copyOf(bytes, 4)), port);
           case 6:
             return new InetSocketAddress(InetAddress.getByAddress(bytes), port);
           default:
-            throw new AssertionError("address family " + family);
+            throw new AssertionError("unknown address family " + family);
         }
       } catch (UnknownHostException e) {
         throw new AssertionError(e);
@@ -91,17 +87,17 @@ public final class RawAgent {
     return epoch;
   }
 
-  /** An AUTH payload without its proof, of this instance and its next epoch. */
+  /** The AUTH payload before the proof, with the next epoch. */
   public byte[] claim() {
     return RawControl.claim(instance, ++epoch, "raw");
   }
 
-  /** As {@link #claim()}, of an epoch of the caller's choice. */
+  /** As {@link #claim()}, with this epoch. */
   public byte[] claim(long ofEpoch) {
     return RawControl.claim(instance, ofEpoch, "raw");
   }
 
-  /** Connected, TLS done, nothing said yet. */
+  /** Opens a control connection: TCP, preamble and TLS. */
   public RawControl openControl() {
     return openControl(Wire.preamble(Wire.KIND_CONTROL));
   }
@@ -110,32 +106,32 @@ public final class RawAgent {
     return new RawControl(RawConnection.open(relay, preamble), key);
   }
 
-  /** Attached. */
+  /** Opens a control connection and authenticates. */
   public RawControl attach() {
     return openControl().readChallenge().sendAuth(claim()).readWelcome();
   }
 
-  /** A data connection of which nothing but preamble and TLS is done. */
+  /** Opens a data connection: TCP, preamble and TLS. */
   public RawConnection openData() {
     return RawConnection.open(relay, Wire.preamble(Wire.KIND_DATA));
   }
 
-  /** A data connection on which the token is sent; the answer has not been read. */
+  /** Opens a data connection and sends the token. */
   public RawConnection sendToken(byte[] token) {
-    return openData().send(Wire.TOKEN, token);
+    return openData().send(Wire.CLAIM, token);
   }
 
-  /** A warm connection: the token was accepted, the acknowledgement is right. */
+  /** Opens a data connection, sends the token and checks the ack of READY. */
   public RawConnection warm(RawControl.Dial dial) {
     RawConnection data = sendToken(dial.token());
     byte[] ack = data.expect(Wire.READY).payload();
     if (!Arrays.equals(ack, dial.ack())) {
-      throw new AssertionError("the relay's ack is not the one of this token");
+      throw new AssertionError("unexpected ack from the relay");
     }
     return data;
   }
 
-  /** The next token of this control connection, made a warm connection. */
+  /** As {@link #warm(RawControl.Dial)}, with the next token of this control connection. */
   public RawConnection warm(RawControl control) {
     return warm(control.nextDial());
   }

@@ -20,9 +20,8 @@ import javax.net.ssl.TrustManager;
 import javax.net.ssl.X509ExtendedTrustManager;
 
 /**
- * One connection of the protocol, seen from either side, over the JDK's blocking TLS socket:
- * preamble, TLS 1.3, frames. It checks nothing that the caller does not ask for, and sends whatever
- * it is given.
+ * Either end of one protocol connection over the JDK's blocking TLS socket: preamble, TLS 1.3,
+ * frames. Sends arbitrary bytes and checks only what the caller asks for.
  */
 public final class RawConnection implements AutoCloseable {
 
@@ -31,27 +30,24 @@ public final class RawConnection implements AutoCloseable {
   private final Socket raw;
   private final SSLSocket tls;
   private final byte[] preamble;
-  private final byte[] binding;
+  private final byte[] channelBinding;
   private final InputStream in;
   private final OutputStream out;
 
-  private RawConnection(Socket raw, SSLSocket tls, byte[] preamble, byte[] binding)
+  private RawConnection(Socket raw, SSLSocket tls, byte[] preamble, byte[] channelBinding)
       throws IOException {
     this.raw = raw;
     this.tls = tls;
     this.preamble = preamble;
-    this.binding = binding;
+    this.channelBinding = channelBinding;
     this.in = tls.getInputStream();
     this.out = tls.getOutputStream();
   }
 
-  /** How a connection ended: the frames that still came, the end, and after how long. */
+  /** How a connection ended: the last frames, the kind of end, and the time until then. */
   public record End(List<RawFrame> frames, Ending ending, Duration after) {}
 
-  /**
-   * The agent's side: connects, writes the preamble, does the TLS handshake; trusts any
-   * certificate, and takes its hash.
-   */
+  /** Connects as an agent: preamble, then TLS; accepts any certificate. */
   public static RawConnection open(InetSocketAddress relay, byte[] preamble) {
     Socket socket = new Socket();
     try {
@@ -61,16 +57,16 @@ public final class RawConnection implements AutoCloseable {
       return handshake(socket, preamble);
     } catch (IOException e) {
       closeQuietly(socket);
-      throw new AssertionError("no TLS with the relay at " + relay + ": " + e, e);
+      throw new AssertionError("TLS handshake with the relay at " + relay + " failed: " + e, e);
     }
   }
 
-  /** The agent's side on a socket on which the preamble has been written already. */
+  /** Performs the agent's TLS handshake on a socket on which the preamble was sent. */
   public static RawConnection handshake(Socket socket, byte[] preamble) throws IOException {
     return handshake(socket, preamble, "TLSv1.3");
   }
 
-  /** As above, with another version of TLS. */
+  /** As above, with this version of TLS. */
   public static RawConnection handshake(Socket socket, byte[] preamble, String version)
       throws IOException {
     socket.setSoTimeout(TIMEOUT_MILLIS);
@@ -88,7 +84,7 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
-  /** The relay's side, on a socket from which the preamble has been read. */
+  /** Performs the relay's TLS handshake on a socket from which the preamble was read. */
   static RawConnection accept(Socket socket, byte[] preamble, RawIdentity identity)
       throws IOException {
     socket.setSoTimeout(TIMEOUT_MILLIS);
@@ -98,16 +94,16 @@ public final class RawConnection implements AutoCloseable {
     tls.setEnabledProtocols(new String[] {"TLSv1.3"});
     tls.setUseClientMode(false);
     tls.startHandshake();
-    return new RawConnection(socket, tls, preamble, identity.binding());
+    return new RawConnection(socket, tls, preamble, identity.channelBinding());
   }
 
   public byte[] preamble() {
     return preamble.clone();
   }
 
-  /** SHA-256 of the certificate that the server side showed. */
-  public byte[] binding() {
-    return binding.clone();
+  /** The tls-server-end-point channel binding (RFC 5929): SHA-256 of the server's certificate. */
+  public byte[] channelBinding() {
+    return channelBinding.clone();
   }
 
   public String protocol() {
@@ -118,7 +114,7 @@ public final class RawConnection implements AutoCloseable {
     return (InetSocketAddress) raw.getLocalSocketAddress();
   }
 
-  /** The decrypted streams, to pump bytes through. */
+  /** The decrypted stream. */
   InputStream in() {
     return in;
   }
@@ -139,7 +135,7 @@ public final class RawConnection implements AutoCloseable {
     return sendBytes(frame.bytes());
   }
 
-  /** Any bytes at all, inside TLS. */
+  /** Sends arbitrary bytes inside TLS. */
   public RawConnection sendBytes(byte[] bytes) {
     try {
       out.write(bytes);
@@ -150,18 +146,18 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
-  /** As {@link #sendBytes}, where the other side may have closed already. */
+  /** As {@link #sendBytes}, but ignores errors: the peer may have closed already. */
   public RawConnection trySendBytes(byte[] bytes) {
     try {
       out.write(bytes);
       out.flush();
-    } catch (IOException closedAlready) {
-      // What the other side did shows when it is read.
+    } catch (IOException ignored) {
+      // The next read shows how the connection ended.
     }
     return this;
   }
 
-  /** The next frame, whatever it is; fails if the connection ends. */
+  /** The next frame of any type; fails if the connection ends. */
   public RawFrame read() {
     try {
       RawFrame frame = readFrame();
@@ -174,7 +170,7 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
-  /** The next frame, which must be of this type; pings before it are answered. */
+  /** The next frame, which must be of this type; answers PINGs before it. */
   public RawFrame expect(int type) {
     while (true) {
       RawFrame frame = read();
@@ -190,7 +186,7 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
-  /** Frames until the PONG, which is returned. */
+  /** Skips frames until a PONG, which it returns. */
   public RawFrame awaitPong() {
     RawFrame frame = read();
     while (frame.type() != Wire.PONG) {
@@ -199,10 +195,7 @@ public final class RawConnection implements AutoCloseable {
     return frame;
   }
 
-  /**
-   * Whatever comes in this time, which is the last that is read here: a frame may be cut by the end
-   * of the time.
-   */
+  /** All frames within this time. No read may follow: the timeout may cut a frame. */
   public List<RawFrame> readFor(Duration time) {
     long deadline = System.nanoTime() + time.toNanos();
     List<RawFrame> frames = new ArrayList<>();
@@ -216,7 +209,7 @@ public final class RawConnection implements AutoCloseable {
         frames.add(frame);
         left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
       }
-    } catch (SocketTimeoutException timeIsOver) {
+    } catch (SocketTimeoutException expected) {
       return frames;
     } catch (IOException e) {
       throw new AssertionError(this + " ended after " + frames + ": " + e, e);
@@ -224,7 +217,7 @@ public final class RawConnection implements AutoCloseable {
     return frames;
   }
 
-  /** DATA until so many bytes are there, exactly. */
+  /** Reads DATA until exactly {@code length} bytes. */
   public byte[] expectData(int length) {
     byte[] all = new byte[0];
     while (all.length < length) {
@@ -236,7 +229,7 @@ public final class RawConnection implements AutoCloseable {
     return all;
   }
 
-  /** Reads until the other side ends the connection; fails if it does not in this time. */
+  /** Reads until the peer ends the connection; fails at the timeout. */
   public End awaitEnd(Duration timeout) {
     long begin = System.nanoTime();
     long deadline = begin + timeout.toNanos();
@@ -265,7 +258,7 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
-  /** TCP FIN without more ado, no TLS alert before it: to cut a frame short. */
+  /** Sends FIN without close_notify, to truncate a frame. */
   public void finish() {
     try {
       raw.shutdownOutput();
@@ -274,7 +267,7 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
-  /** TLS's farewell alone: TCP stays open both ways. */
+  /** Sends close_notify only: TCP stays open in both directions. */
   public void closeNotify() {
     try {
       tls.shutdownOutput();
@@ -283,7 +276,7 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
-  /** RST. */
+  /** Sends RST. */
   public void reset() {
     try {
       raw.setSoLinger(true, 0);
@@ -293,13 +286,16 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
-  /** TLS's farewell, then TCP's; does not wait for the peer's, as closing the TLS socket would. */
+  /**
+   * Sends close_notify and FIN; does not wait for the peer's close_notify, as closing the TLS
+   * socket does.
+   */
   @Override
   public void close() {
     try {
       tls.shutdownOutput();
     } catch (IOException ignored) {
-      // It ends either way.
+      // Closed anyway.
     }
     closeQuietly(raw);
   }
@@ -342,11 +338,11 @@ public final class RawConnection implements AutoCloseable {
     try {
       socket.close();
     } catch (IOException ignored) {
-      // It ends either way.
+      // Closed anyway.
     }
   }
 
-  /** A context of its own for every connection: no session is ever resumed. */
+  /** One context per connection, to prevent session resumption. */
   private static SSLContext trustAll() {
     try {
       SSLContext context = SSLContext.getInstance("TLS");

@@ -8,9 +8,7 @@ import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
 
-/**
- * A control connection from the agent's side, one step at a time, so that a test can alter each.
- */
+/** The agent's side of a control connection, step by step, so that a test can alter each step. */
 public final class RawControl implements AutoCloseable {
 
   private final RawConnection connection;
@@ -38,22 +36,22 @@ public final class RawControl implements AutoCloseable {
     return challenge.clone();
   }
 
-  /** Of WELCOME. */
+  /** The proof of WELCOME. */
   public byte[] relayProof() {
     return relayProof.clone();
   }
 
-  /** The time since AUTH was about to be sent. */
+  /** The time since AUTH was sent. */
   public Duration sinceAuth() {
     return Duration.ofNanos(System.nanoTime() - authNanos);
   }
 
-  /** Of WELCOME: 0 is TLS, 1 is plain. */
+  /** The data mode of WELCOME: 0 is TLS, 1 is plain. */
   public int dataMode() {
     return dataMode;
   }
 
-  /** CHALLENGE: version u8, nonceR 32. */
+  /** Reads CHALLENGE: version u8, nonceR 32. */
   public RawControl readChallenge() {
     challenge = connection.expect(Wire.CHALLENGE).payload();
     if (challenge.length != 33) {
@@ -62,7 +60,7 @@ public final class RawControl implements AutoCloseable {
     return this;
   }
 
-  /** The AUTH payload before its proof: nonceA 32, instance 16, epoch u64, label. */
+  /** The AUTH payload before the proof: nonceA 32, instance 16, epoch u64, label. */
   public static byte[] claim(byte[] instance, long epoch, String label) {
     byte[] text = label.getBytes(StandardCharsets.UTF_8);
     return ByteBuffer.allocate(32 + 16 + 8 + 1 + text.length)
@@ -74,18 +72,19 @@ public final class RawControl implements AutoCloseable {
         .array();
   }
 
-  /** The right proof for this claim on this connection. */
+  /** The valid proof for this AUTH payload on this connection. */
   public byte[] proof(byte[] claim) {
-    transcript = Wire.transcript(connection.preamble(), connection.binding(), challenge, claim);
+    transcript =
+        Wire.transcript(connection.preamble(), connection.channelBinding(), challenge, claim);
     return Wire.proofOfAgent(key, transcript);
   }
 
-  /** A proof with this key, but over other bytes than this connection's. */
-  public byte[] proof(byte[] preamble, byte[] binding, byte[] ofChallenge, byte[] claim) {
-    return Wire.proofOfAgent(key, Wire.transcript(preamble, binding, ofChallenge, claim));
+  /** A proof with this key over the given values instead of this connection's. */
+  public byte[] proof(byte[] preamble, byte[] channelBinding, byte[] otherChallenge, byte[] claim) {
+    return Wire.proofOfAgent(key, Wire.transcript(preamble, channelBinding, otherChallenge, claim));
   }
 
-  /** AUTH as it should be. */
+  /** Sends a valid AUTH. */
   public RawControl sendAuth(byte[] claim) {
     return sendAuth(claim, proof(claim));
   }
@@ -96,7 +95,7 @@ public final class RawControl implements AutoCloseable {
     return this;
   }
 
-  /** WELCOME: proofR 32, dataMode u8; fails unless the proof is right. */
+  /** Reads WELCOME: proofR 32, dataMode u8; fails unless the proof is valid. */
   public RawControl readWelcome() {
     byte[] welcome = connection.expect(Wire.WELCOME).payload();
     if (welcome.length != 33) {
@@ -105,14 +104,14 @@ public final class RawControl implements AutoCloseable {
     byte[] rest = Arrays.copyOfRange(welcome, 32, welcome.length);
     byte[] expected = Wire.proofOfRelay(key, transcript, rest);
     if (!MessageDigest.isEqual(expected, Arrays.copyOf(welcome, 32))) {
-      throw new AssertionError("the relay's proof is wrong");
+      throw new AssertionError("invalid proof from the relay");
     }
     relayProof = Arrays.copyOf(welcome, 32);
     dataMode = rest[0];
     return this;
   }
 
-  /** The next token to dial, from the DIAL frames in the order they come. */
+  /** The next entry of the DIAL frames received. */
   public Dial nextDial() {
     while (dials.isEmpty()) {
       byte[] payload = connection.expect(Wire.DIAL).payload();

@@ -3,7 +3,7 @@ package io.c2crelay.it.support;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 
-/** A frame as it is on the wire. */
+/** A frame on the wire. */
 public record RawFrame(int type, byte[] payload) {
 
   public static RawFrame of(int type, byte[]... payload) {
@@ -30,7 +30,7 @@ public record RawFrame(int type, byte[] payload) {
     return Wire.concat(header(type, payload.length), payload);
   }
 
-  /** Again and again, as often as it fits into so many bytes. */
+  /** This frame repeated as often as fits into {@code bytes} bytes. */
   public byte[] fill(int bytes) {
     byte[] one = bytes();
     byte[] all = new byte[bytes / one.length * one.length];
@@ -40,7 +40,7 @@ public record RawFrame(int type, byte[] payload) {
     return all;
   }
 
-  /** A header alone, to lie about the length. */
+  /** A header with any length, to announce a payload that does not follow. */
   public static byte[] header(int type, int length) {
     return new byte[] {(byte) type, (byte) (length >>> 16), (byte) (length >>> 8), (byte) length};
   }

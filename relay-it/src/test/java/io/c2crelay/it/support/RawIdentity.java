@@ -20,10 +20,7 @@ import org.bouncycastle.cert.jcajce.JcaX509CertificateConverter;
 import org.bouncycastle.cert.jcajce.JcaX509v3CertificateBuilder;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 
-/**
- * A self-signed certificate, ECDSA P-256, as anyone can make one, and the TLS context of a server
- * that shows it.
- */
+/** A self-signed ECDSA P-256 certificate and a TLS server context that presents it. */
 public final class RawIdentity {
 
   private final SSLContext context;
@@ -38,7 +35,7 @@ public final class RawIdentity {
     return of("c2crelay");
   }
 
-  /** For a server of this name. */
+  /** Uses this host name as CN and subjectAltName. */
   public static RawIdentity of(String host) {
     try {
       KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
@@ -71,7 +68,7 @@ public final class RawIdentity {
       context.init(keys.getKeyManagers(), null, null);
       return new RawIdentity(context, certificate);
     } catch (Exception e) {
-      throw new AssertionError("no certificate", e);
+      throw new AssertionError("cannot create a certificate", e);
     }
   }
 
@@ -83,7 +80,8 @@ public final class RawIdentity {
     return certificate;
   }
 
-  byte[] binding() {
+  /** The tls-server-end-point channel binding (RFC 5929). */
+  byte[] channelBinding() {
     try {
       return Bulk.sha256().digest(certificate.getEncoded());
     } catch (CertificateEncodingException e) {

@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A relay made from the protocol's document alone, for one agent, with every step in the test's
- * hand. It takes no users.
+ * A relay for one agent, without users, implemented from docs/protocol.md alone and driven step by
+ * step by the test.
  */
 public final class RawRelay implements AutoCloseable {
 
@@ -24,7 +24,7 @@ public final class RawRelay implements AutoCloseable {
   private final ServerSocket server;
   private final byte[] key;
   private final RawIdentity identity = RawIdentity.create();
-  private final List<Socket> open = new ArrayList<>();
+  private final List<Socket> sockets = new ArrayList<>();
 
   private RawRelay(ServerSocket server, byte[] key) {
     this.server = server;
@@ -35,9 +35,9 @@ public final class RawRelay implements AutoCloseable {
     try {
       ServerSocket server = new ServerSocket(0, 100, InetAddress.getLoopbackAddress());
       server.setSoTimeout(TIMEOUT_MILLIS);
-      return new RawRelay(server, Wire.stretch(key));
+      return new RawRelay(server, Wire.deriveKey(key));
     } catch (IOException e) {
-      throw new AssertionError("no port for a relay", e);
+      throw new AssertionError("cannot listen", e);
     }
   }
 
@@ -49,7 +49,7 @@ public final class RawRelay implements AutoCloseable {
     return identity;
   }
 
-  /** A connection of which the preamble has been read. */
+  /** An accepted connection whose preamble has been read. */
   public static final class Incoming {
     private final Socket socket;
     private final byte[] preamble;
@@ -71,32 +71,32 @@ public final class RawRelay implements AutoCloseable {
       return preamble[10];
     }
 
-    /** The TLS handshake with this certificate. */
-    public RawConnection tls(RawIdentity shown) {
+    /** Performs the TLS handshake with this certificate. */
+    public RawConnection tls(RawIdentity certificate) {
       try {
-        return RawConnection.accept(socket, preamble, shown);
+        return RawConnection.accept(socket, preamble, certificate);
       } catch (IOException e) {
-        throw new AssertionError("no TLS with the agent: " + e, e);
+        throw new AssertionError("TLS handshake with the agent failed: " + e, e);
       }
     }
   }
 
-  /** What an agent said in AUTH. */
-  public record Claim(
+  /** The content of an AUTH frame. */
+  public record Auth(
       byte[] bytes,
       byte[] instance,
       long epoch,
       String label,
       Map<Integer, byte[]> fields,
       byte[] proof,
-      boolean right) {}
+      boolean proofValid) {}
 
-  /** The next connection; its first 16 bytes must be a preamble. */
+  /** Accepts the next connection and reads its preamble. */
   public Incoming accept() {
     try {
       Socket socket = server.accept();
-      synchronized (open) {
-        open.add(socket);
+      synchronized (sockets) {
+        sockets.add(socket);
       }
       socket.setTcpNoDelay(true);
       socket.setSoTimeout(TIMEOUT_MILLIS);
@@ -113,7 +113,7 @@ public final class RawRelay implements AutoCloseable {
     }
   }
 
-  /** The next connection, which must be of this kind, with the TLS handshake done. */
+  /** Accepts the next connection, which must be of this kind, and performs the TLS handshake. */
   public RawConnection accept(int kind) {
     Incoming incoming = accept();
     if (incoming.kind() != kind) {
@@ -123,13 +123,13 @@ public final class RawRelay implements AutoCloseable {
     return incoming.tls(identity);
   }
 
-  /** The handshake of section 3 on one control connection, a step at a time. */
-  public final class Attaching {
+  /** The handshake of docs/protocol.md, section 3, on one control connection, step by step. */
+  public final class Handshake {
     private final RawConnection connection;
     private final byte[] challenge;
     private byte[] transcript = new byte[0];
 
-    private Attaching(RawConnection connection) {
+    private Handshake(RawConnection connection) {
       this.connection = connection;
       this.challenge = Wire.concat(new byte[] {1}, Wire.random(32));
       connection.send(Wire.CHALLENGE, challenge);
@@ -139,7 +139,7 @@ public final class RawRelay implements AutoCloseable {
       return connection;
     }
 
-    public Claim readAuth() {
+    public Auth readAuth() {
       byte[] auth = connection.expect(Wire.AUTH).payload();
       ByteBuffer payload = ByteBuffer.wrap(auth);
       byte[] nonce = new byte[32];
@@ -159,24 +159,25 @@ public final class RawRelay implements AutoCloseable {
       byte[] proof = new byte[32];
       payload.get(proof);
       byte[] bytes = Arrays.copyOf(auth, auth.length - 32);
-      transcript = Wire.transcript(connection.preamble(), connection.binding(), challenge, bytes);
-      boolean right = MessageDigest.isEqual(proof, Wire.proofOfAgent(key, transcript));
-      return new Claim(
+      transcript =
+          Wire.transcript(connection.preamble(), connection.channelBinding(), challenge, bytes);
+      boolean proofValid = MessageDigest.isEqual(proof, Wire.proofOfAgent(key, transcript));
+      return new Auth(
           bytes,
           instance,
           epoch,
           new String(label, java.nio.charset.StandardCharsets.UTF_8),
           fields,
           proof,
-          right);
+          proofValid);
     }
 
-    /** What the digest of a target's text is with this relay's key. */
+    /** The digest of a target with this relay's key. */
     public byte[] digestOfTarget(String target) {
       return Wire.digestOfTarget(key, target);
     }
 
-    /** The right proof for this data mode. */
+    /** The valid proof for this data mode. */
     public byte[] proof(int dataMode) {
       return Wire.proofOfRelay(key, transcript, new byte[] {(byte) dataMode});
     }
@@ -186,33 +187,30 @@ public final class RawRelay implements AutoCloseable {
     }
   }
 
-  public Attaching attaching(RawConnection control) {
-    return new Attaching(control);
+  public Handshake handshake(RawConnection control) {
+    return new Handshake(control);
   }
 
   /**
-   * The next connection becomes the agent's control connection, the handshake done; fails unless
-   * the agent's proof is right.
+   * Accepts the agent's control connection and completes the handshake; fails unless the agent's
+   * proof is valid.
    */
   public RawConnection attach() {
-    Attaching attaching = attaching(accept(Wire.KIND_CONTROL));
-    if (!attaching.readAuth().right()) {
-      throw new AssertionError("the agent's proof is wrong");
+    Handshake handshake = handshake(accept(Wire.KIND_CONTROL));
+    if (!handshake.readAuth().proofValid()) {
+      throw new AssertionError("invalid proof from the agent");
     }
-    return attaching.sendWelcome(attaching.proof(0), 0);
+    return handshake.sendWelcome(handshake.proof(0), 0);
   }
 
-  /**
-   * Sends one DIAL with one token, takes the data connection that it causes, checks the token and
-   * answers READY.
-   */
+  /** Sends DIAL with one token, accepts the data connection, checks the token and answers READY. */
   public RawConnection warm(RawConnection control) {
     byte[] token = Wire.random(16);
     byte[] ack = Wire.random(16);
     control.send(Wire.DIAL, token, ack);
     RawConnection data = accept(Wire.KIND_DATA);
-    if (!Arrays.equals(token, data.expect(Wire.TOKEN).payload())) {
-      throw new AssertionError("the agent sent another token");
+    if (!Arrays.equals(token, data.expect(Wire.CLAIM).payload())) {
+      throw new AssertionError("unexpected token from the agent");
     }
     return data.send(Wire.READY, ack);
   }
@@ -220,8 +218,8 @@ public final class RawRelay implements AutoCloseable {
   @Override
   public void close() throws IOException {
     server.close();
-    synchronized (open) {
-      for (Socket socket : open) {
+    synchronized (sockets) {
+      for (Socket socket : sockets) {
         socket.close();
       }
     }

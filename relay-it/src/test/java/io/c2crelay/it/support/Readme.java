@@ -14,28 +14,28 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * A README as far as a program can read it: its headings, paragraphs, list items, table rows and
- * code blocks, in their order. It knows the Markdown that the READMEs use, no more.
+ * A README as its blocks in order: headings, paragraphs, list items, table rows and code blocks.
+ * Parses only the Markdown that the READMEs use.
  */
 public final class Readme {
 
-  /** The directory that the READMEs are in. */
+  /** The project root, which contains the READMEs. */
   public static final Path ROOT =
       Path.of(System.getProperty("basedir", ".")).toAbsolutePath().resolve("..").normalize();
 
   private static final Pattern MARKER = Pattern.compile("(#+|-|\\d+\\.) +|\\|");
   private static final Pattern CODE = Pattern.compile("`([^`]+)`");
   private static final Pattern LINK = Pattern.compile("\\[[^\\]]*]\\(([^)]*)\\)");
-  private static final Pattern FIGURE = Pattern.compile("\\d+(?:\\.\\d+)*");
+  private static final Pattern NUMBER = Pattern.compile("\\d+(?:\\.\\d+)*");
   private static final String FENCE = "```";
 
   /**
    * One block.
    *
-   * @param line where it begins, from 1
+   * @param line the number of its first line, from 1
    * @param kind its marker: {@code ##}, {@code -}, {@code 1.}, {@code |}, three backticks for a
-   *     code block, nothing for a paragraph
-   * @param text what follows the marker, its lines joined; a code block's lines as they are
+   *     code block, empty for a paragraph
+   * @param text the text after the marker, lines joined; a code block's lines as they are
    */
   public record Block(int line, String kind, String text) {
 
@@ -47,33 +47,33 @@ public final class Readme {
       return kind.equals(FENCE);
     }
 
-    /** The text of a code block; empty for all else. */
+    /** The text of a code block; empty for other kinds. */
     public String verbatim() {
       return isVerbatim() ? text : "";
     }
 
-    /** The cells of a table's row; none for all else. */
+    /** The cells of a table row; empty for other kinds. */
     public List<String> cells() {
       return kind.equals("|") ? List.of(text.split(" *\\| *")) : List.of();
     }
 
-    /** What is in backticks, in alphabetical order: two languages do not have the same order. */
+    /** The code spans, sorted: their order differs between languages. */
     public List<String> code() {
       return isVerbatim() ? List.of() : Readme.code(text).sorted().collect(Collectors.toList());
     }
 
-    /** What is in backticks in the first cell of a table's row. */
+    /** The code spans in the first cell of a table row. */
     public List<String> firstCellCode() {
       return cells().stream().limit(1).flatMap(Readme::code).collect(Collectors.toList());
     }
 
-    /** The numbers outside of code and links, in alphabetical order. */
-    public List<String> figures() {
+    /** The numbers outside code spans and links, sorted. */
+    public List<String> numbers() {
       String words = LINK.matcher(CODE.matcher(text).replaceAll("")).replaceAll("");
-      return isVerbatim() ? List.of() : all(FIGURE, words, 0).sorted().collect(Collectors.toList());
+      return isVerbatim() ? List.of() : all(NUMBER, words, 0).sorted().collect(Collectors.toList());
     }
 
-    /** Where its links lead. */
+    /** The link destinations. */
     public List<String> links() {
       return isVerbatim() ? List.of() : all(LINK, text, 1).collect(Collectors.toList());
     }
@@ -87,12 +87,10 @@ public final class Readme {
     this.blocks = blocks;
   }
 
-  /** README.md. */
   public static Readme english() {
     return read("README.md");
   }
 
-  /** README_kr.md. */
   public static Readme korean() {
     return read("README_kr.md");
   }
@@ -105,7 +103,6 @@ public final class Readme {
     }
   }
 
-  /** The name of the file. */
   public String name() {
     return name;
   }
@@ -115,12 +112,11 @@ public final class Readme {
     return name;
   }
 
-  /** All of it, from top to bottom. */
   public List<Block> blocks() {
     return blocks;
   }
 
-  /** The index among the headings that a link such as {@code #keys} leads to; -1 for none. */
+  /** The index of the heading that a link such as {@code #keys} points to; -1 if there is none. */
   public int headingOf(String link) {
     return blocks.stream()
         .filter(Block::isHeading)
@@ -129,7 +125,7 @@ public final class Readme {
         .indexOf(link);
   }
 
-  /** The rows of a section's table, without its head; the table is named by its first cell. */
+  /** The rows of a section's table, without its header, whose first cell identifies the table. */
   public List<List<String>> table(String section, String firstCell) {
     return blocks.stream()
         .dropWhile(block -> !(block.isHeading() && block.text().equals(section)))
@@ -140,12 +136,12 @@ public final class Readme {
         .collect(Collectors.toList());
   }
 
-  /** What is in backticks in a text, in its order. */
+  /** The code spans of a text, in order. */
   public static Stream<String> code(String text) {
     return all(CODE, text, 1);
   }
 
-  /** As GitHub makes it from a heading. */
+  /** GitHub's anchor for a heading. */
   private static String anchor(String heading) {
     return heading
         .toLowerCase(Locale.ROOT)
@@ -159,7 +155,7 @@ public final class Readme {
 
   private static List<Block> parse(List<String> lines) {
     List<Block> blocks = new ArrayList<>();
-    boolean open = false; // whether the next line may go on with the last block
+    boolean open = false; // whether the next line may continue the last block
     for (int i = 0; i < lines.size(); i++) {
       String line = lines.get(i);
       if (line.equals(FENCE)) {
@@ -176,8 +172,8 @@ public final class Readme {
         blocks.add(new Block(i + 1, marker.group().trim(), line.substring(marker.end()).trim()));
         open = true;
       } else if (open) {
-        Block begun = blocks.remove(blocks.size() - 1);
-        blocks.add(new Block(begun.line(), begun.kind(), begun.text() + " " + line.trim()));
+        Block last = blocks.remove(blocks.size() - 1);
+        blocks.add(new Block(last.line(), last.kind(), last.text() + " " + line.trim()));
       } else {
         blocks.add(new Block(i + 1, "", line.trim()));
         open = true;

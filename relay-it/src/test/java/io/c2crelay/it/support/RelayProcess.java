@@ -14,7 +14,7 @@ public final class RelayProcess extends JarProcess {
     super(name, launch, log);
   }
 
-  /** The line that says where it listens. */
+  /** Waits for the log line with the port. */
   public LogLine awaitListening() {
     return awaitLog("relay\\.listening .*\\bport=\\d+", START);
   }
@@ -23,7 +23,7 @@ public final class RelayProcess extends JarProcess {
     return Integer.parseInt(awaitListening().value("port"));
   }
 
-  /** Its port on this host's IPv4 loopback, which users and agents share here. */
+  /** Its port on IPv4 loopback, shared by users and agents. */
   public InetSocketAddress address() {
     return new InetSocketAddress(InetAddress.getLoopbackAddress(), port());
   }

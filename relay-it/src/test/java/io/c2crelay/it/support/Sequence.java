@@ -9,16 +9,16 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
- * The bytes of one direction of one session, each of which depends on the session, the direction
- * and its position: a byte that is lost, doubled, moved or another session's is seen, and the
- * failure says whose it is. Remembers how far it has come; for one thread at a time.
+ * The byte sequence of one direction of one session. Verification detects bytes that are lost,
+ * duplicated, reordered or from another sequence, and reports their origin. Tracks its position;
+ * not thread-safe.
  *
- * <p>It is a row of 8-byte words, each a permutation of (session, direction, index). So the first
- * word tells whose it is: a target need not be told which session it serves.
+ * <p>Each 8-byte word is a permutation of (session, direction, index), so the first word identifies
+ * the session.
  */
 public final class Sequence {
 
-  /** As many sessions as can be told apart. */
+  /** The number of distinct sessions. */
   public static final int SESSIONS = 1 << 22;
 
   private static final int WORD = Long.BYTES;
@@ -44,20 +44,20 @@ public final class Sequence {
     return new Sequence(session, true);
   }
 
-  /** What a user sends here, its first 8 bytes read: now the target knows which session it is. */
+  /** Reads the first 8 bytes of a user's stream, which identify the session. */
   public static Sequence toTarget(InputStream in) throws IOException {
-    return begun(in, false);
+    return identify(in, false);
   }
 
-  /** What a target sends here, its first 8 bytes read. */
+  /** Reads the first 8 bytes of a target's stream, which identify the session. */
   public static Sequence toUser(InputStream in) throws IOException {
-    return begun(in, true);
+    return identify(in, true);
   }
 
-  private static Sequence begun(InputStream in, boolean toUser) throws IOException {
+  private static Sequence identify(InputStream in, boolean toUser) throws IOException {
     byte[] first = in.readNBytes(WORD);
     if (first.length < WORD) {
-      throw new EOFException("FIN after " + first.length + " bytes, before it said who it is");
+      throw new EOFException("FIN after " + first.length + " bytes, session not identified");
     }
     long key = unmix(ByteBuffer.wrap(first).getLong());
     Sequence sequence = new Sequence((int) (key >>> INDEX_BITS + 1), toUser);
@@ -69,12 +69,12 @@ public final class Sequence {
     return (int) (base >>> INDEX_BITS + 1);
   }
 
-  /** How many bytes were made, or found right, so far. */
+  /** The number of bytes generated or verified so far. */
   public long position() {
     return position;
   }
 
-  /** The next bytes. */
+  /** Generates the next bytes. */
   public byte[] next(int length) {
     byte[] bytes = new byte[length];
     fill(bytes, 0, length);
@@ -87,7 +87,7 @@ public final class Sequence {
       int n = (int) Math.min(left, CHUNK);
       long before = position;
       fill(chunk, 0, n);
-      position = before; // written is what counts
+      position = before; // advances after the write
       out.write(chunk, 0, n);
       position += n;
       left -= n;
@@ -114,36 +114,35 @@ public final class Sequence {
                 + " expected "
                 + Integer.toHexString(chunk[wrong] & 0xff)
                 + ", got "
-                + whose(bytes, from + wrong, offset + length));
+                + describe(bytes, from + wrong, offset + length));
       }
       done += n;
     }
   }
 
-  /** Reads exactly so many bytes, and fails unless they are the next ones. */
+  /** Reads {@code length} bytes; fails unless they are the next bytes. */
   public void read(InputStream in, long length) throws IOException {
     byte[] buffer = new byte[CHUNK];
     for (long left = length; left > 0; ) {
       int n = in.read(buffer, 0, (int) Math.min(left, CHUNK));
       if (n < 0) {
-        throw new EOFException(this + " ends, " + left + " bytes too early");
+        throw new EOFException(this + " got FIN, " + left + " bytes missing");
       }
       verify(buffer, 0, n);
       left -= n;
     }
   }
 
-  /** What to do after so many more bytes were found right. */
+  /** Called with the number of bytes of each verified read. */
   @FunctionalInterface
   public interface Progress {
     void read(int bytes) throws IOException;
   }
 
   /**
-   * Reads until FIN, and fails unless all that came is the next bytes; {@link #position()} says how
-   * far they went.
+   * Reads until FIN; fails unless all bytes are the next bytes.
    *
-   * @throws SocketException at a reset
+   * @throws SocketException on a reset
    */
   public void readToFin(InputStream in, Progress progress) throws IOException {
     byte[] buffer = new byte[CHUNK];
@@ -153,7 +152,7 @@ public final class Sequence {
     }
   }
 
-  /** As above, whatever the end. */
+  /** As {@link #readToFin}, but accepts a reset. */
   public Ending readToEnd(InputStream in) throws IOException {
     try {
       readToFin(in, n -> {});
@@ -180,8 +179,8 @@ public final class Sequence {
     }
   }
 
-  /** Two words in a row name a place in a sequence: the place of the byte at {@code at}. */
-  private static String whose(byte[] bytes, int at, int end) {
+  /** Describes the byte at {@code at}; two consecutive words after it identify its origin. */
+  private static String describe(byte[] bytes, int at, int end) {
     String text = Integer.toHexString(bytes[at] & 0xff);
     ByteBuffer words = ByteBuffer.wrap(bytes);
     for (int skip = 0; skip < WORD && at + skip + 2 * WORD <= end; skip++) {
@@ -190,13 +189,13 @@ public final class Sequence {
         Sequence other =
             new Sequence((int) (key >>> INDEX_BITS + 1), (key >>> INDEX_BITS & 1) == 1);
         other.position = (key - other.base) * WORD - skip;
-        return text + ", which is from " + other;
+        return text + ", from " + other;
       }
     }
     return text;
   }
 
-  /** The finishing step of SplitMix64: a permutation in which every bit of the key matters. */
+  /** The finalizer of SplitMix64, a permutation of 64-bit values. */
   private static long mix(long key) {
     long z = key + 0x9E3779B97F4A7C15L;
     z = (z ^ z >>> 30) * 0xBF58476D1CE4E5B9L;
@@ -204,7 +203,7 @@ public final class Sequence {
     return z ^ z >>> 31;
   }
 
-  /** Undoes {@link #mix}: the factors are the inverses of its own modulo 2^64. */
+  /** Inverts {@link #mix}; the factors are the inverses modulo 2^64. */
   private static long unmix(long word) {
     long z = word ^ word >>> 31 ^ word >>> 62;
     z *= 0x319642B2D24D8EC3L;

@@ -7,12 +7,12 @@ import java.net.SocketException;
 import java.time.Duration;
 
 /**
- * A user who talks to a {@link Ledger} all the time, both ways at once, and checks every byte that
- * comes back.
+ * A user that exchanges bytes with a {@link Ledger} in both directions until stopped, and verifies
+ * every byte received.
  */
 public final class Talk {
 
-  private static final int PIECE = 1_024;
+  private static final int CHUNK = 1_024;
   private static final int PAUSE_MILLIS = 5;
 
   private final TcpEnd user;
@@ -36,23 +36,23 @@ public final class Talk {
     return new Talk(user, session);
   }
 
-  /** Returns whether all was sent that was meant to be. */
+  /** Returns whether sending ended with FIN, not with an error. */
   private boolean send() throws InterruptedException {
     try {
       while (!stopped) {
-        toTarget.write(user.out(), PIECE);
+        toTarget.write(user.out(), CHUNK);
         Thread.sleep(PAUSE_MILLIS);
       }
       user.socket().shutdownOutput();
       return true;
-    } catch (IOException cutOff) {
+    } catch (IOException e) {
       return false;
     }
   }
 
   private Ending receive() throws IOException {
     byte[] buffer = new byte[16 * 1024];
-    long heard = System.nanoTime();
+    long lastRead = System.nanoTime();
     while (true) {
       int n;
       try {
@@ -65,24 +65,24 @@ public final class Talk {
       }
       toUser.verify(buffer, 0, n);
       received = toUser.position();
-      longestSilenceNanos = Math.max(longestSilenceNanos, System.nanoTime() - heard);
-      heard = System.nanoTime();
+      longestSilenceNanos = Math.max(longestSilenceNanos, System.nanoTime() - lastRead);
+      lastRead = System.nanoTime();
     }
   }
 
-  /** Waits until more comes back; fails if it does not in this time. */
+  /** Waits for more than {@code CHUNK} further bytes; fails at the timeout. */
   public Talk awaitMore(Duration timeout) {
     long before = received;
-    await(toUser + ": more").atMost(timeout).until(() -> received > before + PIECE);
+    await(toUser + ": more bytes").atMost(timeout).until(() -> received > before + CHUNK);
     return this;
   }
 
-  /** The longest time so far in which nothing came back. */
+  /** The longest interval between two reads so far. */
   public Duration longestSilence() {
     return Duration.ofNanos(longestSilenceNanos);
   }
 
-  /** Says no more, and fails unless all that it said was answered and the end is in order. */
+  /** Sends FIN; fails unless every byte was answered and the connection ends with FIN. */
   public void finish(Duration timeout) {
     stopped = true;
     boolean allSent = sending.get(timeout);
@@ -92,10 +92,10 @@ public final class Talk {
     }
   }
 
-  /** How it ended, while it was still talking; fails if it does not in this time. */
+  /** How the connection ended while still sending; fails if it does not end within the timeout. */
   public Ending awaitEnd(Duration timeout) {
     Ending end = receiving.get(timeout);
-    // who sends learns of a reset first, and after that the kernel tells the reader of an end only
+    // a failed write consumes the error: the reader then gets end of stream, not a reset
     return sending.get(timeout) ? end : Ending.RESET;
   }
 }

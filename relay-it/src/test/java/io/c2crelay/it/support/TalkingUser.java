@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketException;
 
-/** A user of a session that is a {@link Sequence} each way, at an address of its own. */
+/** A user whose session carries a {@link Sequence} in each direction. */
 public final class TalkingUser implements AutoCloseable {
 
   private static final int ADDRESSES = 200;
@@ -25,7 +25,7 @@ public final class TalkingUser implements AutoCloseable {
         connectFrom(relay, session), Sequence.toTarget(session), Sequence.toUser(session));
   }
 
-  /** One who says nothing until the target has begun, and told the session. */
+  /** A user that sends nothing before the first bytes of the target identify the session. */
   public static TalkingUser listening(InetSocketAddress relay, int number) throws IOException {
     TcpEnd end = connectFrom(relay, number);
     try {
@@ -37,7 +37,10 @@ public final class TalkingUser implements AutoCloseable {
     }
   }
 
-  /** One address has too few ports for thousands of sessions in a minute. */
+  /**
+   * Spreads users over loopback addresses: one has too few ports for thousands of sessions a
+   * minute.
+   */
   private static TcpEnd connectFrom(InetSocketAddress relay, int number) {
     return TcpEnd.connectFrom("127.0.0." + (1 + number % ADDRESSES), relay).timeout(TIMEOUT_MILLIS);
   }
@@ -52,12 +55,12 @@ public final class TalkingUser implements AutoCloseable {
     return toTarget.session();
   }
 
-  /** How many bytes so far. */
+  /** The number of bytes sent. */
   public long sent() {
     return toTarget.position();
   }
 
-  /** How many bytes so far, all of them right. */
+  /** The number of bytes received and verified. */
   public long received() {
     return toUser.position();
   }
@@ -71,9 +74,9 @@ public final class TalkingUser implements AutoCloseable {
   }
 
   /**
-   * Reads all that comes until FIN.
+   * Reads until FIN and verifies every byte.
    *
-   * @throws SocketException at a reset
+   * @throws SocketException on a reset
    */
   public void receiveToFin() throws IOException {
     toUser.readToFin(end.in(), n -> {});
@@ -93,7 +96,7 @@ public final class TalkingUser implements AutoCloseable {
     receiveToFin();
   }
 
-  /** RST. */
+  /** Sends RST. */
   public void reset() {
     end.reset();
   }

@@ -14,8 +14,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * A TCP server on the loopback with a thread for each connection; what it does there can change
- * between connections.
+ * A TCP server on loopback with one thread per connection. Its behaviour can be changed for later
+ * connections.
  */
 public final class Target implements AutoCloseable {
 
@@ -23,8 +23,8 @@ public final class Target implements AutoCloseable {
 
   private final ServerSocket server;
   private final AtomicInteger accepted = new AtomicInteger();
-  private final Set<Socket> open = ConcurrentHashMap.newKeySet();
-  private final BlockingQueue<TcpEnd> handed = new LinkedBlockingQueue<>();
+  private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
+  private final BlockingQueue<TcpEnd> pending = new LinkedBlockingQueue<>();
   private volatile Behaviour behaviour;
 
   private Target(ServerSocket server, Behaviour behaviour) {
@@ -40,7 +40,7 @@ public final class Target implements AutoCloseable {
     return start(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), behaviour);
   }
 
-  /** At another address of this machine than the loopback; port 0 is any. */
+  /** Listens on another local address than loopback; port 0 selects a free port. */
   public static Target start(InetSocketAddress address, Behaviour behaviour) {
     try {
       Target target =
@@ -48,35 +48,35 @@ public final class Target implements AutoCloseable {
       spawn("target-accept", target::acceptAll);
       return target;
     } catch (IOException e) {
-      throw new AssertionError("no port for a target", e);
+      throw new AssertionError("cannot listen", e);
     }
   }
 
-  /** Hands each connection to the test, which then is the target: see {@link #next()}. */
+  /** Queues each connection for the test to take with {@link #next()}. */
   public static Target manual() {
     Target target = start(Behaviour.ECHO);
     target.becomeManual();
     return target;
   }
 
-  /** For connections from now on. */
+  /** Applies to connections accepted from now on. */
   public Target become(Behaviour next) {
     behaviour = next;
     return this;
   }
 
   public Target becomeManual() {
-    handed.clear();
-    behaviour = handed::add;
+    pending.clear();
+    behaviour = pending::add;
     return this;
   }
 
-  /** The next connection of a manual target; fails if there is none in 10 s. */
+  /** The next connection of a manual target; fails if there is none within 10 s. */
   public TcpEnd next() {
     try {
-      TcpEnd connection = handed.poll(10, TimeUnit.SECONDS);
+      TcpEnd connection = pending.poll(10, TimeUnit.SECONDS);
       if (connection == null) {
-        throw new AssertionError("the target was not dialled in 10 s");
+        throw new AssertionError("no connection to the target within 10 s");
       }
       return connection.timeout(10_000);
     } catch (InterruptedException e) {
@@ -89,7 +89,7 @@ public final class Target implements AutoCloseable {
     return server.getLocalPort();
   }
 
-  /** How many connections it has ever accepted. */
+  /** The number of connections accepted so far. */
   public int accepted() {
     return accepted.get();
   }
@@ -103,7 +103,7 @@ public final class Target implements AutoCloseable {
         return;
       }
       accepted.incrementAndGet();
-      open.add(socket);
+      sockets.add(socket);
       spawn("target-connection", () -> serve(socket));
     }
   }
@@ -111,11 +111,11 @@ public final class Target implements AutoCloseable {
   private void serve(Socket socket) {
     try {
       behaviour.serve(TcpEnd.of(socket).timeout((int) Duration.ofMinutes(2).toMillis()));
-    } catch (IOException | AssertionError ended) {
-      // The other end went away: what that means is for the test to judge at its own end.
+    } catch (IOException | AssertionError ignored) {
+      // The peer closed; the test checks the outcome at its own end.
     }
     if (socket.isClosed()) {
-      open.remove(socket);
+      sockets.remove(socket);
     }
   }
 
@@ -128,7 +128,7 @@ public final class Target implements AutoCloseable {
   @Override
   public void close() throws IOException {
     server.close();
-    for (Socket socket : open) {
+    for (Socket socket : sockets) {
       socket.close();
     }
   }

@@ -13,15 +13,11 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
-/**
- * One end of a TCP connection, blocking, each read bounded in time: a user, or what a target
- * accepted.
- */
+/** One end of a blocking TCP connection, with a read timeout: a user's or a target's. */
 public final class TcpEnd implements AutoCloseable {
 
   private static final int TIMEOUT_MILLIS = 10_000;
-
-  private static final int SMALL = 32 * 1024;
+  private static final int SMALL_BUFFER = 32 * 1024;
 
   private final Socket socket;
   private final InputStream in;
@@ -39,7 +35,7 @@ public final class TcpEnd implements AutoCloseable {
     return new TcpEnd(socket);
   }
 
-  /** A user: connects to this port of the IPv4 loopback. */
+  /** Connects a user to this port on IPv4 loopback. */
   public static TcpEnd connect(int port) {
     return connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
   }
@@ -48,7 +44,7 @@ public final class TcpEnd implements AutoCloseable {
     return connect(new Socket(), address);
   }
 
-  /** A user at another address of the loopback, {@code 127.0.0.2}, say. */
+  /** Connects a user from another loopback address, such as {@code 127.0.0.2}. */
   public static TcpEnd connectFrom(String from, InetSocketAddress address) {
     Socket socket = new Socket();
     try {
@@ -68,27 +64,27 @@ public final class TcpEnd implements AutoCloseable {
     }
   }
 
-  /** Of each read from now on. */
+  /** Sets the timeout of later reads. */
   public TcpEnd timeout(int millis) {
     try {
       socket.setSoTimeout(millis);
       return this;
     } catch (SocketException e) {
-      throw failed("cannot set its timeout", e);
+      throw failed("cannot set the timeout", e);
     }
   }
 
   /**
-   * The kernel holds little of what this end has not yet read, or not yet got rid of: thousands of
-   * ends that stall would use up its memory for TCP, which all connections share.
+   * Sets small socket buffers: thousands of stalled connections would exhaust the kernel's TCP
+   * memory ({@code tcp_mem}, tcp(7)).
    */
   public TcpEnd small() {
     try {
-      socket.setReceiveBufferSize(SMALL);
-      socket.setSendBufferSize(SMALL);
+      socket.setReceiveBufferSize(SMALL_BUFFER);
+      socket.setSendBufferSize(SMALL_BUFFER);
       return this;
     } catch (SocketException e) {
-      throw failed("cannot set its buffers", e);
+      throw failed("cannot set the buffer sizes", e);
     }
   }
 
@@ -122,7 +118,7 @@ public final class TcpEnd implements AutoCloseable {
     return send(text.getBytes(StandardCharsets.UTF_8));
   }
 
-  /** Exactly so many bytes. */
+  /** Reads exactly {@code count} bytes. */
   public byte[] receive(int count) {
     byte[] bytes = new byte[count];
     int done = 0;
@@ -144,7 +140,7 @@ public final class TcpEnd implements AutoCloseable {
     return new String(receive(count), StandardCharsets.UTF_8);
   }
 
-  /** Everything until FIN; fails on a reset. */
+  /** Reads until FIN; fails on a reset. */
   public byte[] receiveAll() {
     ByteArrayOutputStream all = new ByteArrayOutputStream();
     try {
@@ -155,7 +151,7 @@ public final class TcpEnd implements AutoCloseable {
     }
   }
 
-  /** Sends the text, and expects exactly it back. */
+  /** Sends the text and fails unless the same text comes back. */
   public TcpEnd echo(String text) {
     String back = send(text).receiveText(text.getBytes(StandardCharsets.UTF_8).length);
     if (!back.equals(text)) {
@@ -164,7 +160,7 @@ public final class TcpEnd implements AutoCloseable {
     return this;
   }
 
-  /** FIN: nothing more will be sent, reading goes on. */
+  /** Sends FIN; reading continues. */
   public TcpEnd finish() {
     try {
       socket.shutdownOutput();
@@ -174,7 +170,7 @@ public final class TcpEnd implements AutoCloseable {
     }
   }
 
-  /** RST. */
+  /** Sends RST. */
   public void reset() {
     try {
       socket.setSoLinger(true, 0);
@@ -184,28 +180,28 @@ public final class TcpEnd implements AutoCloseable {
     }
   }
 
-  /** Reads, and drops what comes, until the connection ends; fails if it does not in this time. */
+  /** Discards input until the connection ends; fails at the timeout. */
   public Ending awaitEnd(Duration timeout) {
     long deadline = System.nanoTime() + timeout.toNanos();
     byte[] buffer = new byte[8192];
-    long dropped = 0;
+    long discarded = 0;
     try {
       while (true) {
         long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
         if (left <= 0) {
           throw new AssertionError(
-              this + " still open after " + timeout.toMillis() + " ms, " + dropped + " bytes");
+              this + " still open after " + timeout.toMillis() + " ms, " + discarded + " bytes");
         }
         socket.setSoTimeout((int) Math.max(1, left));
         int n = in.read(buffer);
         if (n < 0) {
           return Ending.FIN;
         }
-        dropped += n;
+        discarded += n;
       }
     } catch (SocketTimeoutException e) {
       throw new AssertionError(
-          this + " still open after " + timeout.toMillis() + " ms, " + dropped + " bytes", e);
+          this + " still open after " + timeout.toMillis() + " ms, " + discarded + " bytes", e);
     } catch (SocketException e) {
       return Ending.RESET;
     } catch (IOException e) {

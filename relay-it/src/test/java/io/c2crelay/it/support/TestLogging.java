@@ -4,8 +4,8 @@ import ch.qos.logback.classic.spi.ConfiguratorRank;
 import ch.qos.logback.classic.util.DefaultJoranConfigurator;
 
 /**
- * Reads {@code logback-test.xml} for what logs in the tests' own process. Without it the product's
- * set-up, which is on the class path too, comes first.
+ * Configures logging of the test JVM from {@code logback-test.xml}; takes precedence over the
+ * product's configurator, which is also on the class path.
  */
 @ConfiguratorRank(ConfiguratorRank.CUSTOM_HIGH_PRIORITY)
 public final class TestLogging extends DefaultJoranConfigurator {}

@@ -10,7 +10,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** What a systemd unit starts Java with, read from the unit itself. */
+/** The JVM flags of a systemd unit file. */
 public final class Unit {
 
   private static final Pattern START = Pattern.compile("(?m)^ExecStart=\\S*/java\\s(.*)\\s-jar\\s");
@@ -23,7 +23,7 @@ public final class Unit {
     this.flags = flags;
   }
 
-  /** Of {@code server2server} or {@code client2client}. */
+  /** The unit of {@code server2server} or {@code client2client}. */
   public static Unit of(String module) {
     Path file = Paths.get("..", module, "src", "main", "systemd", module + ".service");
     try {
@@ -34,7 +34,7 @@ public final class Unit {
       return new Unit(
           file,
           Stream.of(start.group(1).trim().split("\\s+"))
-              .filter(flag -> !flag.startsWith("$")) // an operator's own, by default none
+              .filter(flag -> !flag.startsWith("$")) // set by the operator, empty by default
               .collect(Collectors.toList()));
     } catch (IOException e) {
       throw new AssertionError("cannot read " + file, e);
@@ -45,7 +45,7 @@ public final class Unit {
     return flags;
   }
 
-  /** The value of a flag that is a size in megabytes: {@code -Xmx}, say. */
+  /** The value of a flag such as {@code -Xmx256m}, in megabytes. */
   public long megabytes(String flag) {
     return flags.stream()
         .filter(f -> f.matches(Pattern.quote(flag) + "\\d+m"))

@@ -15,9 +15,9 @@ import java.util.HexFormat;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A slow link that loses packets, for kernels that have no netem: two tun devices with a program
- * between them. Everything of TCP meets its delay and its loss, handshakes and retransmissions
- * included, which a proxy could not do. Needs {@code python3} and {@code /dev/net/tun}.
+ * A link with delay and packet loss, for kernels without netem: two tun devices and a program that
+ * forwards between them. Unlike a proxy it affects TCP handshakes and retransmissions. Needs {@code
+ * python3} and {@code /dev/net/tun}.
  */
 public final class Wan implements AutoCloseable {
 
@@ -25,20 +25,20 @@ public final class Wan implements AutoCloseable {
   private final String addressA;
   private final String addressB;
   private final Process process;
-  private final BufferedReader answers;
-  private final OutputStream questions;
+  private final BufferedReader replies;
+  private final OutputStream commands;
 
   private Wan(Host a, String addressA, String addressB, Process process) {
     this.a = a;
     this.addressA = addressA;
     this.addressB = addressB;
     this.process = process;
-    this.answers = process.inputReader(StandardCharsets.UTF_8);
-    this.questions = process.getOutputStream();
+    this.replies = process.inputReader(StandardCharsets.UTF_8);
+    this.commands = process.getOutputStream();
   }
 
   static Wan between(Host a, String addressA, Host b, String addressB) {
-    assumeTrue(Files.exists(Path.of("/dev/net/tun")), "tun devices, for a slow, lossy link");
+    assumeTrue(Files.exists(Path.of("/dev/net/tun")), "needs /dev/net/tun");
     try {
       Process process =
           new ProcessBuilder("python3", script(), name(a), addressA, name(b), addressB)
@@ -48,7 +48,7 @@ public final class Wan implements AutoCloseable {
       wan.expect("up");
       return wan;
     } catch (IOException e) {
-      assumeTrue(false, "python3, for a slow, lossy link: " + e.getMessage());
+      assumeTrue(false, "needs python3: " + e.getMessage());
       throw new AssertionError(e);
     }
   }
@@ -65,51 +65,51 @@ public final class Wan implements AutoCloseable {
     }
   }
 
-  /** Where the host at the other end finds this one. */
+  /** The host's address on this link. */
   public String address(Host host) {
     return a.equals(host) ? addressA : addressB;
   }
 
   public Wan delay(int oneWayMillis) {
-    return ask("delay " + oneWayMillis);
+    return set("delay " + oneWayMillis);
   }
 
-  /** Of the packets, both ways. */
+  /** Drops this percentage of all packets, in both directions. */
   public Wan loss(int percent) {
-    return ask("loss " + percent);
+    return set("loss " + percent);
   }
 
-  /** Of the packets whose TCP payload begins like this. */
+  /** Drops this percentage of the packets whose TCP payload starts with these bytes. */
   public Wan lose(byte[] beginning, int percent) {
-    return ask("lose " + HexFormat.of().formatHex(beginning) + " " + percent);
+    return set("lose " + HexFormat.of().formatHex(beginning) + " " + percent);
   }
 
-  /** How many packets were lost so far. */
+  /** The number of packets dropped so far. */
   public int lost() {
-    return Integer.parseInt(say("lost"));
+    return Integer.parseInt(send("lost"));
   }
 
-  private Wan ask(String question) {
-    String answer = say(question);
-    if (!answer.equals("ok")) {
-      throw new AssertionError("wan: " + question + ": " + answer);
+  private Wan set(String command) {
+    String reply = send(command);
+    if (!reply.equals("ok")) {
+      throw new AssertionError("wan: " + command + ": " + reply);
     }
     return this;
   }
 
-  private synchronized String say(String question) {
+  private synchronized String send(String command) {
     try {
-      questions.write((question + "\n").getBytes(StandardCharsets.UTF_8));
-      questions.flush();
-      return String.valueOf(answers.readLine());
+      commands.write((command + "\n").getBytes(StandardCharsets.UTF_8));
+      commands.flush();
+      return String.valueOf(replies.readLine());
     } catch (IOException e) {
-      throw new UncheckedIOException("wan: " + question, e);
+      throw new UncheckedIOException("wan: " + command, e);
     }
   }
 
-  private void expect(String answer) throws IOException {
-    String line = answers.readLine();
-    if (!answer.equals(line)) {
+  private void expect(String reply) throws IOException {
+    String line = replies.readLine();
+    if (!reply.equals(line)) {
       process.destroy();
       throw new AssertionError("wan: " + line);
     }
@@ -118,7 +118,7 @@ public final class Wan implements AutoCloseable {
   @Override
   public void close() {
     try {
-      questions.close(); // which ends it
+      commands.close(); // the program exits at end of input
       if (!process.waitFor(10, TimeUnit.SECONDS)) {
         process.destroyForcibly();
       }

@@ -14,8 +14,8 @@ import javax.crypto.spec.PBEKeySpec;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * The protocol's document once more, in plain JDK and without a line of the product's code: what is
- * checked against it cannot share its mistakes.
+ * An independent implementation of docs/protocol.md on the plain JDK. It shares no code with the
+ * product, so it cannot share its defects.
  */
 public final class Wire {
 
@@ -27,7 +27,7 @@ public final class Wire {
   public static final int PING = 0x06;
   public static final int PONG = 0x07;
   public static final int GOAWAY = 0x08;
-  public static final int TOKEN = 0x10;
+  public static final int CLAIM = 0x10;
   public static final int READY = 0x11;
   public static final int START = 0x12;
   public static final int STARTED = 0x13;
@@ -51,9 +51,9 @@ public final class Wire {
 
   private static final byte[] MAGIC = {(byte) 0xC2, 0x43, 0x32, 0x43, 0x0D, 0x0A, 0x1A, 0x0A};
   private static final String SALT = "c2crelay/1 key";
-  private static final int ROUNDS = 600_000;
+  private static final int ITERATIONS = 600_000;
   private static final SecureRandom RANDOM = new SecureRandom();
-  private static final Map<String, byte[]> STRETCHED = new ConcurrentHashMap<>();
+  private static final Map<String, byte[]> DERIVED_KEYS = new ConcurrentHashMap<>();
 
   private Wire() {}
 
@@ -75,7 +75,7 @@ public final class Wire {
         .array();
   }
 
-  /** What a relay of these versions writes in place of TLS. */
+  /** The version refusal of a relay that supports these versions. */
   public static byte[] refusal(int lowest, int highest) {
     return concat(MAGIC, new byte[] {(byte) lowest, (byte) highest, (byte) 0xFF});
   }
@@ -86,15 +86,15 @@ public final class Wire {
     return bytes;
   }
 
-  /** K, from the key as people write it. */
-  static byte[] stretch(String key) {
-    return STRETCHED.computeIfAbsent(
+  /** Derives K from a key as configured. */
+  static byte[] deriveKey(String key) {
+    return DERIVED_KEYS.computeIfAbsent(
         key,
         k -> {
           String normal = Normalizer.normalize(k.trim(), Normalizer.Form.NFC);
           PBEKeySpec spec =
               new PBEKeySpec(
-                  normal.toCharArray(), SALT.getBytes(StandardCharsets.US_ASCII), ROUNDS, 256);
+                  normal.toCharArray(), SALT.getBytes(StandardCharsets.US_ASCII), ITERATIONS, 256);
           try {
             return SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256")
                 .generateSecret(spec)
@@ -105,21 +105,21 @@ public final class Wire {
         });
   }
 
-  /** {@code auth}: the AUTH payload before proofA. */
-  static byte[] transcript(byte[] preamble, byte[] binding, byte[] challenge, byte[] auth) {
-    return Bulk.sha256().digest(concat(lv(preamble), lv(binding), lv(challenge), lv(auth)));
+  /** The transcript hash T; {@code auth} is the AUTH payload before proofA. */
+  static byte[] transcript(byte[] preamble, byte[] channelBinding, byte[] challenge, byte[] auth) {
+    return Bulk.sha256().digest(concat(lv(preamble), lv(channelBinding), lv(challenge), lv(auth)));
   }
 
   static byte[] proofOfAgent(byte[] k, byte[] transcript) {
     return hmac(k, concat(ascii("c2crelay/1 agent"), transcript));
   }
 
-  /** Field 1 of AUTH. */
+  /** The value of field 1 of AUTH. */
   static byte[] digestOfTarget(byte[] k, String target) {
     return hmac(k, ("c2crelay/1 target" + target).getBytes(StandardCharsets.UTF_8));
   }
 
-  /** {@code welcome}: the WELCOME payload after proofR. */
+  /** Proof of the relay; {@code welcome} is the WELCOME payload after proofR. */
   static byte[] proofOfRelay(byte[] k, byte[] transcript, byte[] welcome) {
     return hmac(k, concat(ascii("c2crelay/1 relay"), transcript, lv(welcome)));
   }

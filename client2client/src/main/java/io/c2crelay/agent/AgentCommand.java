@@ -1,0 +1,111 @@
+package io.c2crelay.agent;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.agent.data.Target;
+import io.c2crelay.common.auth.SharedKey;
+import io.c2crelay.common.cli.CliCommand;
+import io.c2crelay.common.cli.CliRunner;
+import io.c2crelay.common.cli.KeySources;
+import io.c2crelay.common.cli.Running;
+import io.c2crelay.common.cli.SharedOptions;
+import io.c2crelay.common.cli.StartupException;
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** The command that runs the agent. */
+@Command(
+    name = "client2client",
+    abbreviateSynopsis = true,
+    description = "Makes a TCP server reachable through a relay. Opens outbound connections only.",
+    footer = {
+      "",
+      "A key is required: as KEY, with --key-file, or as C2C_KEY in the environment.",
+      "Times: 500ms, 15 or 15s, 2m, 1h. Sizes: 64k, 1m, 2g. Arguments after -- are never options.",
+      "Exit codes: 0 after a clean stop, 1 if startup failed, 2 for a command line error."
+    })
+public final class AgentCommand implements CliCommand<AgentConfig> {
+
+  /** Starts an agent; replaced in tests. */
+  interface Starter {
+    Running start(AgentConfig config) throws StartupException;
+  }
+
+  private final Starter starter;
+
+  @Mixin private SharedOptions shared = new SharedOptions();
+
+  @Parameters(
+      index = "0",
+      paramLabel = "TARGET",
+      description = "The server that users reach: a local PORT, HOST:PORT or [IPV6]:PORT.")
+  private String target = "";
+
+  @Parameters(index = "1", paramLabel = "RELAY_HOST", description = "The relay's name or address.")
+  private String relayHost = "";
+
+  @Parameters(index = "2", paramLabel = "RELAY_PORT", description = "The relay's port.")
+  private int relayPort;
+
+  @Parameters(
+      index = "3",
+      arity = "0..1",
+      paramLabel = "KEY",
+      description = "The key shared with the relay. Process lists show arguments: prefer a file.")
+  private @Nullable String key;
+
+  @Option(
+      names = "--label",
+      paramLabel = "NAME",
+      description =
+          "Name in the relay's log (default: the local host name, here \"${DEFAULT-VALUE}\").")
+  private String label = HostName.get();
+
+  @Option(
+      names = "--connect-timeout",
+      paramLabel = "TIME",
+      description = "Connect timeout for each address of the target (default: ${DEFAULT-VALUE}).")
+  private Duration connectTimeout = AgentConfig.DEFAULT_CONNECT_TIMEOUT;
+
+  AgentCommand(Starter starter) {
+    this.starter = requireNonNull(starter, "starter");
+  }
+
+  /** Runs the agent until it is stopped, then exits the process. */
+  public static void main(String[] args) {
+    CliRunner.main(new AgentCommand(config -> Agent.start(config)::drain), args);
+  }
+
+  @Override
+  public SharedOptions shared() {
+    return shared;
+  }
+
+  @Override
+  public AgentConfig config(Map<String, String> env) throws StartupException {
+    SharedKey given = shared.key(key, env);
+    if (given == null) {
+      throw new IllegalArgumentException(
+          "a key is required: as KEY, with --key-file FILE, or in " + KeySources.ENVIRONMENT);
+    }
+    return AgentConfig.builder(given, Target.parse(target), relayHost, relayPort)
+        .label(label)
+        .connectTimeout(connectTimeout)
+        .drain(shared.drain())
+        .sessionMemory(shared.sessionMemory())
+        .transport(shared.transport())
+        .threads(shared.threads())
+        .build();
+  }
+
+  @Override
+  public Running start(AgentConfig config, PrintStream out) throws StartupException {
+    return starter.start(config);
+  }
+}

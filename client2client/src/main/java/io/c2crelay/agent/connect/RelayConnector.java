@@ -1,0 +1,99 @@
+package io.c2crelay.agent.connect;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.common.protocol.FrameDecoder;
+import io.c2crelay.common.protocol.FrameEncoder;
+import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.tls.Identity;
+import io.c2crelay.common.tls.RelayTls;
+import io.c2crelay.common.transport.ReceiveBuffer;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.common.transport.Transport;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
+import io.netty.handler.ssl.SslHandler;
+import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
+import java.security.GeneralSecurityException;
+import java.time.Duration;
+import javax.net.ssl.SSLPeerUnverifiedException;
+
+/**
+ * Opens connections to the relay: TCP, preamble, TLS, frames. Failures after TCP is connected reach
+ * the last handler as exceptions: {@link VersionRefusedException}, {@link MisclassifiedException},
+ * or those of TLS and TCP.
+ */
+public final class RelayConnector {
+  private static final int CONNECT_TIMEOUT_MILLIS = (int) Duration.ofSeconds(3).toMillis();
+
+  private final Transport transport;
+  private final RelayTls tls;
+
+  private RelayConnector(Transport transport, RelayTls tls) {
+    this.transport = requireNonNull(transport, "transport");
+    this.tls = requireNonNull(tls, "tls");
+  }
+
+  public static RelayConnector of(Transport transport, RelayTls tls) {
+    return new RelayConnector(transport, tls);
+  }
+
+  /**
+   * Connects to one address of the relay within 3 s.
+   *
+   * @param loop the event loop of the connection
+   * @param owner the last handler: it receives {@link
+   *     io.netty.handler.ssl.SslHandshakeCompletionEvent}, then frames
+   * @return completes on {@code loop} when TCP is connected or has failed: see {@link
+   *     Sockets#connect}
+   */
+  public Future<Channel> connect(
+      InetSocketAddress relay, Preamble.Kind kind, EventLoop loop, ChannelHandler owner) {
+    boolean control = kind == Preamble.Kind.CONTROL;
+    Bootstrap bootstrap =
+        new Bootstrap()
+            .group(loop)
+            .channel(transport.channel())
+            .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_TIMEOUT_MILLIS)
+            .handler(
+                new ChannelInitializer<Channel>() {
+                  @Override
+                  protected void initChannel(Channel channel) {
+                    Sockets.tune(channel);
+                    channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
+                    if (control) {
+                      Sockets.tuneControl(channel);
+                    }
+                    channel
+                        .pipeline()
+                        .addLast("preamble", new PreambleHandler(Preamble.of(kind)))
+                        .addLast("tls", tls.newHandler(channel))
+                        .addLast(
+                            "decoder", control ? FrameDecoder.ofControl() : FrameDecoder.ofData())
+                        .addLast("encoder", FrameEncoder.INSTANCE)
+                        .addLast("owner", owner);
+                  }
+                });
+    return Sockets.connect(bootstrap, relay, loop);
+  }
+
+  /**
+   * The channel binding of a connection whose TLS handshake is complete: SHA-256 of the peer's
+   * certificate in DER, as tls-server-end-point (RFC 5929).
+   *
+   * @throws GeneralSecurityException if the peer presented no certificate
+   */
+  public static byte[] channelBinding(Channel channel) throws GeneralSecurityException {
+    try {
+      SslHandler handler = channel.pipeline().get(SslHandler.class);
+      return Identity.bindingOf(handler.engine().getSession().getPeerCertificates()[0]);
+    } catch (SSLPeerUnverifiedException e) {
+      throw new GeneralSecurityException("the relay presented no certificate", e);
+    }
+  }
+}

@@ -1,0 +1,422 @@
+package io.c2crelay.agent.control;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.agent.connect.MisclassifiedException;
+import io.c2crelay.agent.connect.NameResolver;
+import io.c2crelay.agent.connect.RelayConnector;
+import io.c2crelay.agent.connect.VersionRefusedException;
+import io.c2crelay.agent.data.DataDialer;
+import io.c2crelay.agent.data.SessionStarter;
+import io.c2crelay.common.auth.MutualAuth;
+import io.c2crelay.common.keepalive.Heartbeat;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.InstanceId;
+import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.Token;
+import io.c2crelay.common.transport.Sockets;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
+import io.netty.util.NetUtil;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Keeps the agent attached to the relay: one attempt at a time, retried without limit. State is
+ * confined to one event loop.
+ */
+public final class ControlConnection implements ControlHandshake.Listener, ControlHandler.Owner {
+  private static final Logger log = LoggerFactory.getLogger(ControlConnection.class);
+
+  private static final long MISCLASSIFIED_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
+
+  /** After more of them in a row the peer is probably not a relay, and attempts back off. */
+  private static final int MAX_MISCLASSIFICATIONS = 5;
+
+  private static final long VERSION_RETRY_NANOS = TimeUnit.MINUTES.toNanos(5);
+  private static final long LOG_REPEAT_NANOS = TimeUnit.SECONDS.toNanos(30);
+  private static final int SLOW_RETRY_MIN_REFUSALS = 3;
+  private static final int SLOW_RETRY_MAX_REFUSALS = 10;
+  private static final long SLOW_RETRY_NANOS = TimeUnit.SECONDS.toNanos(30);
+  private static final long SLOWEST_RETRY_NANOS = TimeUnit.MINUTES.toNanos(5);
+
+  /**
+   * How long warm connections outlive a control connection that the relay drains, since a START may
+   * be in flight.
+   */
+  private static final long GOAWAY_GRACE_SECONDS = 5;
+
+  /** How long the relay may take to close the warm connections of an agent that drains. */
+  private static final long DRAIN_GRACE_SECONDS = 1;
+
+  private enum State {
+    /** Resolving the name, or connecting to its addresses. */
+    CONNECTING,
+    /** TCP is connected; TLS or the handshake is in progress. */
+    AUTHENTICATING,
+    /** Attached. */
+    READY,
+    /** Waiting for the next attempt. */
+    BACKOFF,
+    /** The agent is stopping: no more attempts; sessions continue. */
+    DRAINING
+  }
+
+  private final String relayHost;
+  private final int relayPort;
+  private final String label;
+  private final String target;
+  private final EventLoop loop;
+  private final EventLoopGroup loops;
+  private final NameResolver resolver;
+  private final RelayConnector connector;
+  private final SessionStarter sessions;
+  private final CompletableFuture<MutualAuth> mutualAuth;
+  private final SecureRandom random;
+  private final InstanceId instance;
+  private final Backoff backoff;
+
+  private State state = State.BACKOFF;
+  private long epoch;
+  private int refusals;
+  private int misclassifications;
+  private final Set<String> loggedFailures = new HashSet<>();
+  private long loggedSinceNanos;
+  private long readySinceNanos;
+  private Iterator<InetAddress> addresses = Collections.emptyIterator();
+  private @Nullable InetSocketAddress address;
+  private @Nullable InetSocketAddress lastAttached;
+  private @Nullable Channel channel;
+  private @Nullable DataDialer dialer;
+
+  /**
+   * @param relayHost name or address, resolved for every attempt
+   * @param label the agent's name in the relay's log
+   * @param target the target as text; the relay receives a keyed digest of it
+   */
+  public ControlConnection(
+      String relayHost,
+      int relayPort,
+      String label,
+      String target,
+      EventLoopGroup loops,
+      NameResolver resolver,
+      RelayConnector connector,
+      SessionStarter sessions,
+      CompletableFuture<MutualAuth> mutualAuth,
+      SecureRandom random) {
+    this.relayHost = requireNonNull(relayHost, "relayHost");
+    this.relayPort = relayPort;
+    this.label = requireNonNull(label, "label");
+    this.target = requireNonNull(target, "target");
+    this.loops = requireNonNull(loops, "loops");
+    this.resolver = requireNonNull(resolver, "resolver");
+    this.connector = requireNonNull(connector, "connector");
+    this.sessions = requireNonNull(sessions, "sessions");
+    this.mutualAuth = requireNonNull(mutualAuth, "mutualAuth");
+    this.random = requireNonNull(random, "random");
+    loop = loops.next();
+    instance = InstanceId.random(random);
+    backoff = new Backoff(random::nextDouble);
+  }
+
+  /** Starts to attach. On any thread. */
+  public void start() {
+    loop.execute(this::attempt);
+  }
+
+  // --- CONNECTING ---
+
+  private void attempt() {
+    if (state != State.BACKOFF) {
+      return;
+    }
+    state = State.CONNECTING;
+    epoch++;
+    log.debug("control.connecting relay={}:{} epoch={}", relayHost, relayPort, epoch);
+    resolver
+        .resolve(relayHost, loop)
+        .addListener(
+            (Future<List<InetAddress>> resolved) -> {
+              if (resolved.isSuccess()) {
+                addresses = lastAttachedFirst(resolved.getNow()).iterator();
+                connectNext();
+              } else {
+                addresses = Collections.emptyIterator();
+                address = null;
+                failedAttempt("control.unreachable", resolved.cause());
+              }
+            });
+  }
+
+  private List<InetAddress> lastAttachedFirst(List<InetAddress> resolved) {
+    List<InetAddress> ordered = new ArrayList<>(resolved);
+    if (lastAttached != null && ordered.remove(lastAttached.getAddress())) {
+      ordered.add(0, lastAttached.getAddress());
+    }
+    return ordered;
+  }
+
+  private void connectNext() {
+    if (state != State.CONNECTING) {
+      return;
+    }
+    ControlHandshake handshake =
+        new ControlHandshake(mutualAuth, random, instance, epoch, label, target, this);
+    InetSocketAddress relay = new InetSocketAddress(addresses.next(), relayPort);
+    address = relay;
+    connector
+        .connect(relay, Preamble.Kind.CONTROL, loop, handshake)
+        .addListener(
+            (Future<Channel> connected) -> {
+              if (connected.isSuccess()) {
+                connected(connected.getNow());
+              } else {
+                failedAttempt("control.unreachable", connected.cause());
+              }
+            });
+  }
+
+  private void connected(Channel connected) {
+    if (state == State.CONNECTING) {
+      state = State.AUTHENTICATING;
+      channel = connected;
+    } else {
+      connected.close();
+    }
+  }
+
+  // --- AUTHENTICATING ---
+
+  @Override
+  public void authenticated(ChannelHandlerContext ctx, byte[] channelBinding) {
+    if (state != State.AUTHENTICATING) {
+      ctx.close();
+      return;
+    }
+    state = State.READY;
+    refusals = 0;
+    misclassifications = 0;
+    loggedFailures.clear();
+    readySinceNanos = now();
+    Channel ready = ctx.channel();
+    InetSocketAddress relay = (InetSocketAddress) ready.remoteAddress();
+    lastAttached = relay;
+    dialer =
+        new DataDialer(
+            loop,
+            loops,
+            connector,
+            sessions,
+            relay,
+            channelBinding,
+            (token, reason) -> dialFailed(ready, token, reason));
+    ctx.pipeline()
+        .addLast("heartbeat", new Heartbeat(() -> lost(ReasonCode.AGENT_LOST)))
+        .addLast("control", new ControlHandler(this));
+    log.info("control.ready relay={} epoch={}", Sockets.text(relay), epoch);
+  }
+
+  @Override
+  public void impostor() {
+    log.error(
+        "control.impostor relay={} note=\"peer authentication failed: wrong key\"", relayText());
+    nextAttempt(() -> backoff.nextDelayNanos(now()));
+  }
+
+  @Override
+  public void refused() {
+    refusals++;
+    log.error(
+        "control.refused relay={} times={} note=\"the relay refused the key (or is slowing down guesses)\"",
+        relayText(),
+        refusals);
+    nextAttempt(this::refusedRetryNanos);
+  }
+
+  private long refusedRetryNanos() {
+    if (refusals < SLOW_RETRY_MIN_REFUSALS) {
+      return backoff.nextDelayNanos(now());
+    }
+    return refusals <= SLOW_RETRY_MAX_REFUSALS ? SLOW_RETRY_NANOS : SLOWEST_RETRY_NANOS;
+  }
+
+  @Override
+  public void failed(@Nullable Throwable cause) {
+    if (cause instanceof VersionRefusedException) {
+      log.error(
+          "control.version relay={} {} note=\"no common protocol version: update the older side\"",
+          relayText(),
+          cause.getMessage());
+      nextAttempt(() -> VERSION_RETRY_NANOS);
+    } else if (MisclassifiedException.isCauseOf(cause)
+        && ++misclassifications <= MAX_MISCLASSIFICATIONS) {
+      log.debug("control.misclassified relay={}", relayText());
+      nextAttempt(() -> MISCLASSIFIED_RETRY_NANOS);
+    } else {
+      failedAttempt("control.failed", cause);
+    }
+  }
+
+  /** Logs the same failure at most once in 30 s: an outage may last for days. */
+  private void failedAttempt(String event, @Nullable Throwable cause) {
+    if (!isAttempting()) {
+      return;
+    }
+    if (now() - loggedSinceNanos >= LOG_REPEAT_NANOS) {
+      loggedFailures.clear();
+      loggedSinceNanos = now();
+    }
+    String text = Sockets.describe(cause);
+    boolean isNew = loggedFailures.add(event + ' ' + relayText() + ' ' + text);
+    if (isNew) {
+      log.warn("{} relay={} cause={}", event, relayText(), text);
+    }
+    nextAttempt(() -> backoff.nextDelayNanos(now()), isNew ? this::retryIn : this::retryQuietlyIn);
+  }
+
+  private void nextAttempt(LongSupplier retryNanos) {
+    nextAttempt(retryNanos, this::retryIn);
+  }
+
+  /** Tries the next address at once, or all addresses later if none is left. */
+  private void nextAttempt(LongSupplier retryNanos, LongConsumer retryIn) {
+    if (!isAttempting()) {
+      return;
+    }
+    if (addresses.hasNext()) {
+      state = State.CONNECTING;
+      channel = null;
+      connectNext();
+    } else {
+      retryIn.accept(retryNanos.getAsLong());
+    }
+  }
+
+  /** The configured relay, and the address in use if that is another. */
+  private String relayText() {
+    String relay = relayHost + ':' + relayPort;
+    if (address == null || NetUtil.toAddressString(address.getAddress()).equals(relayHost)) {
+      return relay;
+    }
+    return relay + " address=" + NetUtil.toAddressString(address.getAddress());
+  }
+
+  private boolean isAttempting() {
+    return state == State.CONNECTING || state == State.AUTHENTICATING;
+  }
+
+  // --- READY ---
+
+  @Override
+  public void dial(Frame.Dial dial) {
+    if (dialer != null) {
+      dialer.dial(dial);
+    }
+  }
+
+  /** Disconnects from a relay that does not read answers, so that they do not fill memory. */
+  private void dialFailed(Channel control, Token token, ReasonCode reason) {
+    if (control.isWritable()) {
+      control.writeAndFlush(Frame.DialFailed.of(token, reason));
+    } else if (control == channel && control.isActive()) { // a closed channel is not writable
+      log.warn(
+          "control.stalled relay={}:{} note=\"the relay does not read its control connection\"",
+          relayHost,
+          relayPort);
+      lost(ReasonCode.AGENT_LOST);
+    }
+  }
+
+  @Override
+  public void goAway(ReasonCode reason) {
+    if (state == State.READY && dialer != null) {
+      dialer.drain(GOAWAY_GRACE_SECONDS);
+      dialer = null;
+      lost(reason);
+    }
+  }
+
+  @Override
+  public void lost(ReasonCode reason) {
+    if (state != State.READY) {
+      return;
+    }
+    log.warn("control.lost relay={}:{} reason={}", relayHost, relayPort, reason);
+    backoff.attachedFor(now() - readySinceNanos);
+    detach();
+    retryIn(backoff.nextDelayNanos(now()));
+  }
+
+  private void detach() {
+    if (dialer != null) {
+      dialer.close();
+      dialer = null;
+    }
+    if (channel != null) {
+      Sockets.reset(channel);
+      channel = null;
+    }
+  }
+
+  // --- BACKOFF ---
+
+  private void retryIn(long nanos) {
+    log.info("control.retry in={}ms", TimeUnit.NANOSECONDS.toMillis(nanos));
+    retryQuietlyIn(nanos);
+  }
+
+  private void retryQuietlyIn(long nanos) {
+    state = State.BACKOFF;
+    loop.schedule(this::attempt, nanos, TimeUnit.NANOSECONDS);
+  }
+
+  // --- DRAINING ---
+
+  /**
+   * Sends GOAWAY and stops attaching. On any thread.
+   *
+   * @return completes when no session can start any more
+   */
+  public Future<Void> drain() {
+    Promise<Void> drained = loop.newPromise();
+    loop.execute(
+        () -> {
+          if (state == State.READY && channel != null) {
+            channel.writeAndFlush(Frame.GoAway.of(ReasonCode.DRAINING));
+          } else if (channel != null) {
+            Sockets.reset(channel);
+          }
+          state = State.DRAINING;
+          if (dialer == null) {
+            drained.setSuccess(null);
+          } else {
+            dialer.drain(DRAIN_GRACE_SECONDS).addListener(done -> drained.setSuccess(null));
+          }
+        });
+    return drained;
+  }
+
+  private long now() {
+    return loop.ticker().nanoTime();
+  }
+}

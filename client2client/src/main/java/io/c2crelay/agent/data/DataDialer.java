@@ -1,0 +1,164 @@
+package io.c2crelay.agent.data;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.agent.connect.RelayConnector;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.RelayProtocol;
+import io.netty.channel.Channel;
+import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.net.InetSocketAddress;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Opens the data connections that one control connection requests, and closes those without a
+ * session when it ends. State is confined to the control connection's event loop; data connections
+ * are spread over all loops.
+ */
+public final class DataDialer {
+  private final EventExecutor loop;
+  private final EventLoopGroup loops;
+  private final RelayConnector connector;
+  private final SessionStarter sessions;
+  private final InetSocketAddress relay;
+  private final byte[] channelBinding;
+  private final DialFailureListener listener;
+  private final Deque<Frame.Dial.DialRequest> queued = new ArrayDeque<>();
+  private final ChannelGroup withoutSession;
+  private final HandshakeLimit limit;
+  private int inHandshake;
+  private boolean closed;
+  private @Nullable Promise<Void> drained;
+
+  /**
+   * @param loop the control connection's event loop
+   * @param relay the address that the control connection reached
+   * @param channelBinding the control connection's
+   */
+  public DataDialer(
+      EventLoop loop,
+      EventLoopGroup loops,
+      RelayConnector connector,
+      SessionStarter sessions,
+      InetSocketAddress relay,
+      byte[] channelBinding,
+      DialFailureListener listener) {
+    this.loop = requireNonNull(loop, "loop");
+    this.loops = requireNonNull(loops, "loops");
+    this.connector = requireNonNull(connector, "connector");
+    this.sessions = requireNonNull(sessions, "sessions");
+    this.relay = requireNonNull(relay, "relay");
+    this.channelBinding = channelBinding.clone();
+    this.listener = requireNonNull(listener, "listener");
+    withoutSession = new DefaultChannelGroup(loop, true);
+    limit = new HandshakeLimit(loop.ticker().nanoTime());
+  }
+
+  /** Opens a connection for each dial request. On the control connection's event loop. */
+  public void dial(Frame.Dial dial) {
+    for (Frame.Dial.DialRequest dialRequest : dial.dialRequests()) {
+      if (closed || queued.size() >= RelayProtocol.MAX_TOKENS) {
+        listener.failed(dialRequest.token(), closed ? ReasonCode.DRAINING : ReasonCode.LIMIT);
+      } else {
+        queued.add(dialRequest);
+      }
+    }
+    dialQueued();
+  }
+
+  private void dialQueued() {
+    while (limit.allows(inHandshake) && !queued.isEmpty()) {
+      inHandshake++;
+      new DataDial(this, queued.remove(), loops.next()).start();
+    }
+  }
+
+  /** A dial has succeeded or failed. On any thread. */
+  void dialEnded(DataDial dial, boolean success, ReasonCode reason) {
+    loop.execute(
+        () -> {
+          if (success) {
+            long now = loop.ticker().nanoTime();
+            limit.succeeded(now - dial.startNanos(), inHandshake, now);
+          } else if (!closed) {
+            listener.failed(dial.dialRequest().token(), reason);
+          }
+          inHandshake--;
+          dialQueued();
+        });
+  }
+
+  /**
+   * Rejects dial requests from now on and closes the connections without a session. On the control
+   * connection's event loop.
+   */
+  public void close() {
+    closed = true;
+    queued.clear();
+    withoutSession.close();
+  }
+
+  /**
+   * Like {@link #close}, but first gives the relay {@code seconds} to close the connections without
+   * a session. On the control connection's event loop.
+   *
+   * @return completes when every connection is closed or has a session
+   */
+  public Future<Void> drain(long seconds) {
+    closed = true;
+    queued.clear();
+    drained = loop.newPromise();
+    Future<?> timeout = loop.schedule(() -> withoutSession.close(), seconds, TimeUnit.SECONDS);
+    drained.addListener(done -> timeout.cancel(false));
+    completeDrainIfEmpty();
+    return drained;
+  }
+
+  private void completeDrainIfEmpty() {
+    if (drained != null && withoutSession.isEmpty()) {
+      drained.trySuccess(null);
+    }
+  }
+
+  /** Adds a connection without a session. On any thread. */
+  void opened(Channel data) {
+    withoutSession.add(data);
+    data.closeFuture().addListener(done -> checkDrain());
+  }
+
+  /** Removes a connection that has a session now. On any thread. */
+  void sessionStarted(Channel data) {
+    withoutSession.remove(data);
+    checkDrain();
+  }
+
+  private void checkDrain() {
+    loop.execute(this::completeDrainIfEmpty);
+  }
+
+  RelayConnector connector() {
+    return connector;
+  }
+
+  SessionStarter sessions() {
+    return sessions;
+  }
+
+  InetSocketAddress relay() {
+    return relay;
+  }
+
+  byte[] channelBinding() {
+    return channelBinding.clone();
+  }
+}

@@ -1,0 +1,53 @@
+package io.c2crelay.agent.data;
+
+import java.util.concurrent.TimeUnit;
+
+/**
+ * How many data connections may be in handshake at a time. Handshakes that take longer the more of
+ * them there are keep both ends' event loops busy, and everybody waits; where the time is the
+ * network's, more of them cost nothing. So the limit, when reached, grows while handshakes take
+ * about as long as the shortest of late, and shrinks when they take several times as long, as TCP
+ * Vegas does with its window. On one loop.
+ */
+final class HandshakeLimit {
+  static final int MIN = 4;
+  static final int MAX = 64;
+
+  private static final double SHRINK = 0.95;
+
+  /** A network path may become longer: the shortest handshake counts for at most two of these. */
+  private static final long WINDOW_NANOS = TimeUnit.SECONDS.toNanos(30);
+
+  private double limit = 2 * MIN;
+  private long shortestNanos = Long.MAX_VALUE;
+  private long shortestBeforeNanos = Long.MAX_VALUE;
+  private long windowEndNanos;
+
+  HandshakeLimit(long nowNanos) {
+    windowEndNanos = nowNanos + WINDOW_NANOS;
+  }
+
+  boolean allows(int inHandshake) {
+    return inHandshake < (int) limit;
+  }
+
+  /**
+   * A handshake succeeded.
+   *
+   * @param inHandshake how many there were at its end, itself included
+   */
+  void succeeded(long tookNanos, int inHandshake, long nowNanos) {
+    if (nowNanos - windowEndNanos >= 0) {
+      windowEndNanos = nowNanos + WINDOW_NANOS;
+      shortestBeforeNanos = shortestNanos;
+      shortestNanos = Long.MAX_VALUE;
+    }
+    shortestNanos = Math.min(shortestNanos, tookNanos);
+    long usual = Math.min(shortestNanos, shortestBeforeNanos);
+    if (tookNanos / 2 <= usual) {
+      limit = allows(inHandshake) ? limit : Math.min(MAX, limit + 1 / limit);
+    } else if (tookNanos / 4 > usual) {
+      limit = Math.max(MIN, limit * SHRINK);
+    }
+  }
+}

@@ -1,0 +1,33 @@
+package io.c2crelay.agent.data;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.common.bridge.BridgeSettings;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.transport.Sockets;
+import io.netty.channel.Channel;
+
+/** Starts sessions on data connections. Safe on any thread. */
+public final class SessionStarter {
+  private final TargetDialer targetDialer;
+  private final BridgeSettings settings;
+  private final SessionTracker tracker;
+
+  public SessionStarter(
+      TargetDialer targetDialer, BridgeSettings settings, SessionTracker tracker) {
+    this.targetDialer = requireNonNull(targetDialer, "targetDialer");
+    this.settings = requireNonNull(settings, "settings");
+    this.tracker = requireNonNull(tracker, "tracker");
+  }
+
+  /** Starts a session after START was received. On the data connection's event loop. */
+  void start(Channel data, Frame.Start start) {
+    if (!tracker.tryOpen(data)) {
+      Sockets.reset(data);
+      return;
+    }
+    TargetDial dial = new TargetDial(start, settings, tracker);
+    data.pipeline().addLast("target-dial", dial);
+    dial.connect(targetDialer);
+  }
+}

@@ -1,0 +1,77 @@
+package io.c2crelay.agent.data;
+
+import io.c2crelay.common.cli.Checks;
+import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The TCP server an agent connects to for each session, written as {@code 22}, {@code host:22} or
+ * {@code [::1]:22}.
+ */
+public final class Target {
+  private static final Pattern FORM = Pattern.compile("(?:(.+):)?([0-9]{1,5})", Pattern.DOTALL);
+  private static final String USAGE =
+      "TARGET must be a port, HOST:PORT or [IPV6]:PORT, with a port from 1 to 65535";
+
+  private final @Nullable String host;
+  private final int port;
+
+  private Target(@Nullable String host, int port) {
+    this.host = host;
+    this.port = port;
+  }
+
+  /**
+   * Parses a target.
+   *
+   * @throws IllegalArgumentException if {@code text} is no target; the message does not repeat it
+   */
+  public static Target parse(String text) {
+    Matcher form = FORM.matcher(text);
+    if (!form.matches()) {
+      throw new IllegalArgumentException(USAGE);
+    }
+    int port = Integer.parseInt(form.group(2));
+    String host = form.group(1);
+    boolean bareIpv6 = host != null && host.contains(":") && !host.startsWith("[");
+    if (port < 1 || port > 65535 || bareIpv6) {
+      throw new IllegalArgumentException(USAGE);
+    }
+    return new Target(host == null ? null : Checks.host("the host of TARGET", host), port);
+  }
+
+  /**
+   * The name or address, without brackets; null for the loopback address, IPv4 first, then IPv6.
+   */
+  public @Nullable String host() {
+    return host;
+  }
+
+  /** The port, 1 to 65535. */
+  public int port() {
+    return port;
+  }
+
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof Target
+        && ((Target) other).port == port
+        && Objects.equals(((Target) other).host, host);
+  }
+
+  @Override
+  public int hashCode() {
+    return Objects.hash(host, port);
+  }
+
+  /** The text form, as {@link #parse} reads it. */
+  @Override
+  public String toString() {
+    if (host == null) {
+      return Integer.toString(port);
+    }
+    return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
+  }
+}

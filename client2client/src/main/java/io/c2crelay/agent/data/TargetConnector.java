@@ -1,0 +1,189 @@
+package io.c2crelay.agent.data;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.agent.connect.NameResolver;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.transport.ReceiveBuffer;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.common.transport.Transport;
+import io.c2crelay.common.transport.UnreadBytes;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelDuplexHandler;
+import io.netty.channel.ChannelException;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.ConnectTimeoutException;
+import io.netty.channel.EventLoop;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.util.NetUtil;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.net.ConnectException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.NoRouteToHostException;
+import java.net.SocketAddress;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** Connects to the target: tries each address for the connect timeout, all within 4 s. */
+public final class TargetConnector {
+  /** The relay waits 5 s for the answer to START. */
+  private static final long TOTAL_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(4);
+
+  private static final List<InetAddress> LOOPBACK =
+      Arrays.asList(NetUtil.LOCALHOST4, NetUtil.LOCALHOST6);
+
+  private static final String CONNECT_ERRORS = "connect-errors";
+
+  private final Target target;
+  private final Duration connectTimeout;
+  private final Transport transport;
+  private final NameResolver resolver;
+
+  public TargetConnector(
+      Target target, Duration connectTimeout, Transport transport, NameResolver resolver) {
+    this.target = requireNonNull(target, "target");
+    this.connectTimeout = requireNonNull(connectTimeout, "connectTimeout");
+    this.transport = requireNonNull(transport, "transport");
+    this.resolver = requireNonNull(resolver, "resolver");
+  }
+
+  /**
+   * Opens a connection.
+   *
+   * @return completes on {@code loop} with a channel whose auto-read is off, or with the cause: see
+   *     {@link #reasonOf}. A channel that is not active was reset by the target after the connect:
+   *     {@link UnreadBytes#take} what it sent, before anything else happens on the loop
+   */
+  public Future<SocketChannel> connect(EventLoop loop) {
+    Promise<SocketChannel> result = loop.newPromise();
+    Future<?> timeout =
+        loop.schedule(
+            () -> result.tryFailure(new ConnectTimeoutException("no address answered within 4 s")),
+            TOTAL_TIMEOUT_NANOS,
+            TimeUnit.NANOSECONDS);
+    result.addListener(done -> timeout.cancel(false));
+    long deadline = loop.ticker().nanoTime() + TOTAL_TIMEOUT_NANOS;
+    if (target.host() == null) {
+      tryNext(LOOPBACK.iterator(), null, deadline, loop, result);
+    } else {
+      resolver
+          .resolve(target.host(), loop)
+          .addListener(
+              (Future<List<InetAddress>> resolved) -> {
+                if (resolved.isSuccess()) {
+                  tryNext(resolved.getNow().iterator(), null, deadline, loop, result);
+                } else {
+                  result.tryFailure(resolved.cause());
+                }
+              });
+    }
+    return result;
+  }
+
+  /** Tries the next address; if all fail, reports the first failure. */
+  private void tryNext(
+      Iterator<InetAddress> addresses,
+      @Nullable Throwable first,
+      long deadlineNanos,
+      EventLoop loop,
+      Promise<SocketChannel> result) {
+    long leftMillis = TimeUnit.NANOSECONDS.toMillis(deadlineNanos - loop.ticker().nanoTime());
+    if (result.isDone() || leftMillis <= 0) {
+      return; // timed out or cancelled
+    }
+    Bootstrap bootstrap =
+        new Bootstrap()
+            .group(loop)
+            .channel(transport.channel())
+            .option(
+                ChannelOption.CONNECT_TIMEOUT_MILLIS,
+                (int) Math.min(leftMillis, connectTimeout.toMillis()))
+            .option(ChannelOption.AUTO_READ, false)
+            .option(ChannelOption.ALLOW_HALF_CLOSURE, true)
+            .handler(
+                new ChannelInitializer<SocketChannel>() {
+                  @Override
+                  protected void initChannel(SocketChannel channel) {
+                    Sockets.tune(channel);
+                    Sockets.resetOnClose(channel, true); // also if the process is killed
+                    channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
+                    channel.pipeline().addLast(CONNECT_ERRORS, ConnectErrors.INSTANCE);
+                  }
+                });
+    InetSocketAddress address = new InetSocketAddress(addresses.next(), target.port());
+    Sockets.connect(bootstrap, address, loop)
+        .addListener(
+            (Future<Channel> done) -> {
+              if (done.isSuccess()) {
+                done.getNow().pipeline().remove(CONNECT_ERRORS);
+                if (!result.trySuccess((SocketChannel) done.getNow())) {
+                  done.getNow().close(); // timed out or cancelled
+                }
+              } else if (addresses.hasNext()) {
+                tryNext(
+                    addresses, first == null ? done.cause() : first, deadlineNanos, loop, result);
+              } else {
+                result.tryFailure(first == null ? done.cause() : first);
+              }
+            });
+  }
+
+  /** In the pipeline until connected: the connect future reports the failure. */
+  @ChannelHandler.Sharable
+  private static final class ConnectErrors extends ChannelDuplexHandler {
+    static final ConnectErrors INSTANCE = new ConnectErrors();
+
+    /** Netty reports a failed connect if the target reset the new connection at once. */
+    @Override
+    public void connect(
+        ChannelHandlerContext ctx,
+        SocketAddress remote,
+        SocketAddress local,
+        ChannelPromise promise) {
+      ctx.connect(remote, local)
+          .addListener(
+              (ChannelFuture connected) -> {
+                if (connected.isSuccess()
+                    || UnreadBytes.mayBeLeft(connected.channel(), connected.cause())) {
+                  promise.trySuccess();
+                } else {
+                  promise.tryFailure(connected.cause());
+                }
+              });
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+      // Netty reads from a socket whose connect has failed (ENOTCONN)
+    }
+  }
+
+  /** The reason to report for a failed connection attempt. */
+  static ReasonCode reasonOf(@Nullable Throwable cause) {
+    if (cause instanceof ChannelException) {
+      return ReasonCode.LIMIT; // no socket could be created
+    }
+    if (cause instanceof ConnectTimeoutException) {
+      return ReasonCode.TARGET_TIMEOUT;
+    }
+    if (cause instanceof ConnectException && !(cause instanceof NoRouteToHostException)) {
+      String message = String.valueOf(cause.getMessage());
+      return message.contains("refused")
+          ? ReasonCode.TARGET_REFUSED
+          : ReasonCode.TARGET_UNREACHABLE;
+    }
+    return ReasonCode.TARGET_UNREACHABLE;
+  }
+}

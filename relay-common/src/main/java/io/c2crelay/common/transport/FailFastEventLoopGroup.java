@@ -1,0 +1,112 @@
+package io.c2crelay.common.transport;
+
+import io.c2crelay.common.logging.Logging;
+import io.netty.channel.IoEventLoop;
+import io.netty.channel.IoEventLoopGroup;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.SingleThreadIoEventLoop;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.Future;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An event loop group that halts the process when a loop terminates unexpectedly, such as after an
+ * {@code Error}. Otherwise its connections would hang in a process that appears healthy.
+ */
+final class FailFastEventLoopGroup extends MultiThreadIoEventLoopGroup {
+  private static final Logger log = LoggerFactory.getLogger(FailFastEventLoopGroup.class);
+
+  /** True while all loops must run: from their creation to the shutdown or the first lost loop. */
+  private final AtomicBoolean armed;
+
+  private FailFastEventLoopGroup(
+      int threads, IoHandlerFactory handlers, Runnable onLoopLost, AtomicBoolean armed) {
+    // terminates the created loops if one cannot be created, hence armed only afterwards
+    super(threads, new LoopThreadFactory(onLoopLost, armed), handlers);
+    this.armed = armed;
+    armed.set(true);
+  }
+
+  static FailFastEventLoopGroup of(int threads, IoHandlerFactory handlers) {
+    return of(threads, handlers, FailFastEventLoopGroup::halt);
+  }
+
+  /**
+   * @param onLoopLost run once, on the thread of the first loop that terminates unexpectedly
+   */
+  static FailFastEventLoopGroup of(int threads, IoHandlerFactory handlers, Runnable onLoopLost) {
+    return new FailFastEventLoopGroup(threads, handlers, onLoopLost, new AtomicBoolean());
+  }
+
+  @Override
+  protected IoEventLoop newChild(Executor executor, IoHandlerFactory handlers, Object... args) {
+    return new Loop(this, executor, handlers); // called by the superclass constructor
+  }
+
+  @Override
+  public Future<?> shutdownGracefully(long quietPeriod, long timeout, TimeUnit unit) {
+    armed.set(false);
+    return super.shutdownGracefully(quietPeriod, timeout, unit);
+  }
+
+  private static void halt() {
+    try {
+      log.error("loop.lost note=\"a bug, or the jar was replaced at run time\"");
+      Logging.flush();
+    } finally {
+      Runtime.getRuntime().halt(1); // shutdown hooks would block on the lost loop
+    }
+  }
+
+  /**
+   * Discards tasks that are submitted after its termination. Loops terminate at different times,
+   * and the state that such a task would change is gone.
+   */
+  private static final class Loop extends SingleThreadIoEventLoop {
+    Loop(IoEventLoopGroup parent, Executor executor, IoHandlerFactory handlers) {
+      super(parent, executor, handlers);
+    }
+
+    @Override
+    public void execute(Runnable task) {
+      try {
+        super.execute(task);
+      } catch (RejectedExecutionException e) {
+        if (!isShutdown()) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  private static final class LoopThreadFactory extends DefaultThreadFactory {
+    private final Runnable onLoopLost;
+    private final AtomicBoolean armed;
+
+    LoopThreadFactory(Runnable onLoopLost, AtomicBoolean armed) {
+      super("loop", true);
+      this.onLoopLost = onLoopLost;
+      this.armed = armed;
+    }
+
+    @Override
+    public Thread newThread(Runnable loop) {
+      return super.newThread(
+          () -> {
+            try {
+              loop.run();
+            } finally {
+              if (armed.getAndSet(false)) {
+                onLoopLost.run();
+              }
+            }
+          });
+    }
+  }
+}

@@ -1,0 +1,160 @@
+package io.c2crelay.relay;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.common.auth.SharedKey;
+import io.c2crelay.common.cli.CliCommand;
+import io.c2crelay.common.cli.CliRunner;
+import io.c2crelay.common.cli.DurationOrOff;
+import io.c2crelay.common.cli.KeySources;
+import io.c2crelay.common.cli.Running;
+import io.c2crelay.common.cli.SharedOptions;
+import io.c2crelay.common.cli.StartupException;
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** The {@code server2server} command. */
+@Command(
+    name = "server2server",
+    abbreviateSynopsis = true,
+    description = "Relays TCP connections from one public port to a target behind an agent.",
+    footer = {
+      "",
+      "Without a key, one is generated and printed. C2C_KEY in the environment can hold the key.",
+      "Times: 500ms, 15 or 15s, 2m, 1h. Sizes: 64k, 1m, 2g. Arguments after -- are never options.",
+      "Exit codes: 0 after a clean stop, 1 if startup failed, 2 for a command line error."
+    })
+public final class RelayCommand implements CliCommand<RelayConfig> {
+
+  /** Starts a relay; replaced in tests. */
+  interface Starter {
+    Running start(RelayConfig config) throws StartupException;
+  }
+
+  private final Starter starter;
+  private @Nullable String generatedKey;
+
+  @Mixin private SharedOptions shared = new SharedOptions();
+
+  @Parameters(
+      index = "0",
+      paramLabel = "PORT",
+      description = "The port for users and agents; 0 binds a free port and logs it.")
+  private int port;
+
+  @Parameters(
+      index = "1",
+      arity = "0..1",
+      paramLabel = "KEY",
+      description =
+          "The key shared with the agents. Process lists show arguments: prefer a key file.")
+  private @Nullable String key;
+
+  @Option(
+      names = "--bind",
+      paramLabel = "ADDRESS",
+      description = "Listen on this address only (default: all, IPv4 and IPv6).")
+  private @Nullable String bind;
+
+  @Option(
+      names = "--detect-timeout",
+      paramLabel = "TIME",
+      description =
+          "Time after which a silent connection counts as a user (default: ${DEFAULT-VALUE}).")
+  private Duration detectTimeout = RelayConfig.DEFAULT_DETECT_TIMEOUT;
+
+  @Option(
+      names = "--pool",
+      paramLabel = "N",
+      description =
+          "Warm connections per agent; 0 dials for each session (default: ${DEFAULT-VALUE}).")
+  private int pool = RelayConfig.DEFAULT_POOL;
+
+  @Option(
+      names = "--queue-timeout",
+      paramLabel = "TIME",
+      description = "How long a user waits for an agent (default: ${DEFAULT-VALUE}).")
+  private Duration queueTimeout = RelayConfig.DEFAULT_QUEUE_TIMEOUT;
+
+  @Option(
+      names = "--max-sessions",
+      paramLabel = "N",
+      description =
+          "Maximum number of sessions (default: the lower of 4096 and"
+              + " (file descriptors - 512) / 2, here ${DEFAULT-VALUE}).")
+  private int maxSessions = Descriptors.defaultMaxSessions();
+
+  @Option(
+      names = "--idle-timeout",
+      paramLabel = "TIME",
+      converter = DurationOrOff.class,
+      description = "Abort a session that is idle for this long (default: ${DEFAULT-VALUE}).")
+  private Duration idleTimeout = RelayConfig.DEFAULT_IDLE_TIMEOUT;
+
+  @Option(
+      names = "--half-close-timeout",
+      paramLabel = "TIME",
+      description =
+          "Abort a session that is half closed and idle for this long (default: ${DEFAULT-VALUE}).")
+  private Duration halfCloseTimeout = RelayConfig.DEFAULT_HALF_CLOSE_TIMEOUT;
+
+  RelayCommand(Starter starter) {
+    this.starter = requireNonNull(starter, "starter");
+  }
+
+  /** Runs the relay until a stop signal, then exits the process. */
+  public static void main(String[] args) {
+    CliRunner.main(new RelayCommand(config -> Relay.start(config)::drain), args);
+  }
+
+  @Override
+  public SharedOptions shared() {
+    return shared;
+  }
+
+  @Override
+  public RelayConfig config(Map<String, String> env) throws StartupException {
+    return RelayConfig.builder(keyOrGenerated(env), port)
+        .bind(bind)
+        .detectTimeout(detectTimeout)
+        .pool(pool)
+        .queueTimeout(queueTimeout)
+        .maxSessions(maxSessions)
+        .idleTimeout(idleTimeout)
+        .halfCloseTimeout(halfCloseTimeout)
+        .drain(shared.drain())
+        .sessionMemory(shared.sessionMemory())
+        .transport(shared.transport())
+        .threads(shared.threads())
+        .build();
+  }
+
+  /** Starts the relay, then prints a generated key: it is usable as soon as it is printed. */
+  @Override
+  public Running start(RelayConfig config, PrintStream out) throws StartupException {
+    Running relay = starter.start(config);
+    if (generatedKey != null) {
+      out.print("Generated API Auth Key :\n" + generatedKey + "\n");
+      if (out.checkError()) {
+        throw new StartupException("the generated key cannot be written to standard output");
+      }
+    }
+    return relay;
+  }
+
+  private SharedKey keyOrGenerated(Map<String, String> env) throws StartupException {
+    SharedKey given = shared.key(key, env);
+    if (given != null) {
+      return given;
+    }
+    String generated = KeySources.generate();
+    generatedKey = generated;
+    return SharedKey.of(generated);
+  }
+}

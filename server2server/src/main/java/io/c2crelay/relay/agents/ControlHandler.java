@@ -1,0 +1,197 @@
+package io.c2crelay.relay.agents;
+
+import io.c2crelay.common.keepalive.Heartbeat;
+import io.c2crelay.common.logging.LogText;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.InstanceId;
+import io.c2crelay.common.protocol.ProtocolException;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.session.AgentLink;
+import io.c2crelay.relay.session.ClientNetwork;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.ReferenceCountUtil;
+import java.nio.ByteBuffer;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The relay's handler of an attached control connection. */
+final class ControlHandler extends ChannelInboundHandlerAdapter implements AgentLink {
+  private static final Logger log = LoggerFactory.getLogger(ControlHandler.class);
+
+  private final Channel channel;
+  private final ClientNetwork network;
+  private final String name;
+  private final String label;
+  private final InstanceId instance;
+  private final long epoch;
+  private final @Nullable ByteBuffer targetDigest;
+  private final AgentRegistry registry;
+  private final Heartbeat heartbeat = new Heartbeat(() -> end(ReasonCode.AGENT_LOST, true));
+  private volatile boolean draining;
+  private boolean ended;
+
+  /**
+   * @param name unique in this process, for log lines
+   * @param label the agent's label, escaped for log lines
+   */
+  ControlHandler(
+      Channel channel,
+      ClientNetwork network,
+      String name,
+      String label,
+      Frame.Auth auth,
+      AgentRegistry registry) {
+    this.channel = channel;
+    this.network = network;
+    this.name = name;
+    this.label = label;
+    this.registry = registry;
+    instance = auth.instance();
+    epoch = auth.epoch();
+    byte[] digest = auth.targetDigest();
+    targetDigest = digest == null ? null : ByteBuffer.wrap(digest);
+  }
+
+  /** Adds this handler and its heartbeat behind the frame codecs and registers the agent. */
+  void begin() {
+    channel.pipeline().addLast("heartbeat", heartbeat).addLast("control", this);
+    registry.attach(this);
+  }
+
+  @Override
+  public InstanceId instance() {
+    return instance;
+  }
+
+  /** The agent process's number for this connection attempt, unsigned. */
+  long epoch() {
+    return epoch;
+  }
+
+  /** The digest of the agent's target; null if it sent none. */
+  @Nullable ByteBuffer targetDigest() {
+    return targetDigest;
+  }
+
+  String label() {
+    return label;
+  }
+
+  Channel channel() {
+    return channel;
+  }
+
+  @Override
+  public String name() {
+    return name;
+  }
+
+  @Override
+  public ClientNetwork network() {
+    return network;
+  }
+
+  @Override
+  public long lastHeardNanos() {
+    return heartbeat.lastHeardNanos();
+  }
+
+  @Override
+  public void dial(List<Frame.Dial.DialRequest> dialRequests) {
+    if (channel.isWritable()) {
+      channel.writeAndFlush(Frame.Dial.of(dialRequests));
+    } else if (channel.isActive()) { // a closed channel is not writable either
+      log.warn(
+          "agent.stalled agent={} note=\"the agent does not read its control connection\"", name);
+      Sockets.run(channel, () -> end(ReasonCode.AGENT_LOST, true));
+    }
+  }
+
+  @Override
+  public void goAway(ReasonCode reason) {
+    if (reason == ReasonCode.DRAINING) {
+      draining = true;
+    }
+    channel.writeAndFlush(Frame.GoAway.of(reason));
+  }
+
+  /** Sends GOAWAY and closes the connection. On any thread. */
+  void close(ReasonCode reason) {
+    Sockets.run(
+        channel,
+        () -> {
+          goAway(reason);
+          end(reason, false);
+        });
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    if (ended) {
+      ReferenceCountUtil.release(msg);
+    } else if (msg instanceof Frame.DialFailed) {
+      Frame.DialFailed failed = (Frame.DialFailed) msg;
+      registry.dispatcher().dialFailed(this, failed.token(), failed.reason());
+    } else if (msg instanceof Frame.GoAway) {
+      goAwayReceived(((Frame.GoAway) msg).reason());
+    } else {
+      ReferenceCountUtil.release(msg);
+      abort(String.valueOf(msg));
+    }
+  }
+
+  private void goAwayReceived(ReasonCode reason) {
+    if (!draining) { // bounds the log lines that an agent can cause
+      draining = true;
+      log.info("agent.draining agent={} reason={}", name, reason);
+      registry.dispatcher().draining(this);
+    }
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext ctx) {
+    lost();
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    if (cause instanceof ProtocolException) {
+      abort(cause.getMessage());
+    } else {
+      log.debug("control.failed agent={} cause={}", name, Sockets.describe(cause));
+      lost();
+    }
+  }
+
+  private void lost() {
+    end(draining ? ReasonCode.DRAINING : ReasonCode.AGENT_LOST, true);
+  }
+
+  private void abort(@Nullable String detail) {
+    log.warn(
+        "connection.aborted from={} kind=control agent={} reason={} detail={}",
+        Sockets.text(channel.remoteAddress()),
+        name,
+        ReasonCode.PROTOCOL,
+        LogText.value(detail));
+    end(ReasonCode.PROTOCOL, true);
+  }
+
+  private void end(ReasonCode reason, boolean reset) {
+    if (ended) {
+      return;
+    }
+    ended = true;
+    registry.detach(this, reason);
+    if (reset) {
+      Sockets.reset(channel);
+    } else {
+      channel.close();
+    }
+  }
+}

@@ -1,0 +1,109 @@
+package io.c2crelay.relay.agents;
+
+import io.c2crelay.common.logging.LogThrottle;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.session.ClientNetwork;
+import io.c2crelay.relay.session.ConnectionLimit;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Bounds an unauthenticated connection that sent the magic: 10 s, 16 KiB read, and a limit on the
+ * number of such connections. First in the pipeline until {@link #admitted}.
+ */
+final class HandshakeGuard extends ChannelInboundHandlerAdapter {
+  private static final Logger log = LoggerFactory.getLogger(HandshakeGuard.class);
+  private static final LogThrottle THROTTLE = LogThrottle.of(log, "handshake.dropped", 10);
+
+  private static final long TIMEOUT_SECONDS = 10;
+  private static final int MAX_BYTES = 16 * 1024;
+
+  /** The limit for networks without an attached agent. */
+  static ConnectionLimit<HandshakeGuard> newLimit() {
+    return ConnectionLimit.of(256, 64);
+  }
+
+  /**
+   * The limit for networks with an attached agent. It is separate so that other peers cannot
+   * displace the agent's dials, of which up to 64 are in handshake.
+   */
+  static ConnectionLimit<HandshakeGuard> newAgentNetworkLimit() {
+    return ConnectionLimit.of(1024, 512);
+  }
+
+  private final Channel channel;
+  private final ClientNetwork network;
+  private final ConnectionLimit<HandshakeGuard> limit;
+  private @Nullable Future<?> timer;
+  private int bytes;
+  private boolean ended;
+
+  HandshakeGuard(Channel channel, ClientNetwork network, ConnectionLimit<HandshakeGuard> limit) {
+    this.channel = channel;
+    this.network = network;
+    this.limit = limit;
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    timer = ctx.executor().schedule(() -> drop("TIME"), TIMEOUT_SECONDS, TimeUnit.SECONDS);
+    HandshakeGuard oldest = limit.enter(network, this);
+    if (oldest != null) {
+      Sockets.run(oldest.channel, () -> oldest.drop("LIMIT"));
+    }
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    bytes += ((ByteBuf) msg).readableBytes();
+    if (bytes > MAX_BYTES) {
+      ((ByteBuf) msg).release();
+      drop("BYTES");
+    } else {
+      ctx.fireChannelRead(msg);
+    }
+  }
+
+  /** Removes the bounds: the connection is authenticated. On the channel's loop. */
+  void admitted() {
+    if (!ended) {
+      channel.pipeline().remove(this);
+    }
+  }
+
+  private void drop(String reason) {
+    if (!ended) {
+      if (THROTTLE.allows()) {
+        log.info(
+            "handshake.dropped from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
+      }
+      Sockets.reset(channel);
+    }
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext ctx) {
+    leave();
+    ctx.fireChannelInactive();
+  }
+
+  @Override
+  public void handlerRemoved(ChannelHandlerContext ctx) {
+    leave();
+  }
+
+  private void leave() {
+    ended = true;
+    if (timer != null) {
+      timer.cancel(false);
+    }
+    limit.leave(network, this);
+  }
+}

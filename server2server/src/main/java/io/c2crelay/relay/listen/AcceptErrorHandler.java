@@ -1,0 +1,17 @@
+package io.c2crelay.relay.listen;
+
+import io.c2crelay.common.transport.SocketShortage;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+
+/**
+ * The end of the listening socket's pipeline: says that accepting failed. Netty has paused it for 1
+ * s by then, which is what running out of descriptors needs.
+ */
+public final class AcceptErrorHandler extends ChannelInboundHandlerAdapter {
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    SocketShortage.say("accept.paused", cause);
+  }
+}

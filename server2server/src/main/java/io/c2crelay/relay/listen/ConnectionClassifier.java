@@ -1,0 +1,256 @@
+package io.c2crelay.relay.listen;
+
+import io.c2crelay.common.logging.LogThrottle;
+import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.transport.Sockets;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelDuplexHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells an agent's connection from a user's, by its first bytes or their absence (docs/protocol.md
+ * section 1). First in the pipeline; passes on every byte that it held, in order, and removes
+ * itself once it has seen the first bytes.
+ */
+public final class ConnectionClassifier extends ChannelDuplexHandler {
+  private static final Logger log = LoggerFactory.getLogger(ConnectionClassifier.class);
+  private static final LogThrottle THROTTLE = LogThrottle.of(log, "connection.refused", 10);
+
+  /** How long a prefix of the magic is held before it counts as a user's bytes. */
+  static final long PREFIX_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+  /** How long the rest of a preamble may take. */
+  static final long PREAMBLE_NANOS = TimeUnit.SECONDS.toNanos(2);
+
+  private enum State {
+    /** Nothing received, the detection timeout runs. */
+    NEW,
+    /** A prefix of the magic was received. */
+    PREFIX,
+    /** The magic was received. */
+    PREAMBLE,
+    /** Nothing received within the detection timeout: reported as a user. */
+    SILENT_USER,
+    /** Classified, or closed. */
+    SETTLED
+  }
+
+  private final LongSupplier detectTimeoutNanos;
+  private final ConnectionRouter router;
+
+  private State state = State.NEW;
+  private ByteBuf received = Unpooled.EMPTY_BUFFER;
+
+  /** Something was written to a silent user. */
+  private boolean hasWritten;
+
+  private @Nullable Future<?> timer;
+
+  /**
+   * @param detectTimeoutNanos how long to wait for the first byte
+   */
+  public ConnectionClassifier(LongSupplier detectTimeoutNanos, ConnectionRouter router) {
+    this.detectTimeoutNanos = detectTimeoutNanos;
+    this.router = router;
+  }
+
+  @Override
+  public void channelActive(ChannelHandlerContext ctx) {
+    startTimer(ctx, detectTimeoutNanos.getAsLong());
+    ctx.fireChannelActive();
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    if (state == State.SETTLED) {
+      ctx.fireChannelRead(msg);
+      return;
+    }
+    ByteBuf bytes = (ByteBuf) msg;
+    if (!bytes.isReadable()) {
+      bytes.release();
+      return;
+    }
+    received = received.isReadable() ? Unpooled.wrappedBuffer(received, bytes) : bytes;
+    if (state == State.PREAMBLE) {
+      readPreamble(ctx);
+      return;
+    }
+    Preamble.Match match = Preamble.match(received);
+    if (state == State.SILENT_USER) {
+      firstBytesOfSilentUser(ctx, match);
+      return;
+    }
+    switch (match) {
+      case NONE:
+        settleUser(ctx);
+        break;
+      case PREFIX:
+        if (state == State.NEW) {
+          state = State.PREFIX;
+          startTimer(ctx, PREFIX_NANOS);
+        }
+        break;
+      case COMPLETE:
+        state = State.PREAMBLE;
+        startTimer(ctx, PREAMBLE_NANOS);
+        router.magic();
+        readPreamble(ctx);
+        break;
+    }
+  }
+
+  private void readPreamble(ChannelHandlerContext ctx) {
+    if (received.readableBytes() < Preamble.LENGTH) {
+      return;
+    }
+    Preamble preamble = Preamble.read(received);
+    if (preamble == null) {
+      if (THROTTLE.allows()) {
+        log.info(
+            "connection.refused from={} reason=PREAMBLE",
+            Sockets.text(ctx.channel().remoteAddress()));
+      }
+      close(ctx);
+      return;
+    }
+    settle();
+    router.agent(preamble);
+    passOn(ctx);
+  }
+
+  private void settleUser(ChannelHandlerContext ctx) {
+    settle();
+    router.user(false);
+    passOn(ctx);
+  }
+
+  /** A session may have begun: an agent whose preamble comes now has to dial again. */
+  private void firstBytesOfSilentUser(ChannelHandlerContext ctx, Preamble.Match match) {
+    settle();
+    if (match == Preamble.Match.COMPLETE) {
+      log.debug("connection.misclassified from={}", Sockets.text(ctx.channel().remoteAddress()));
+      router.misclassified();
+      return;
+    }
+    if (!hasWritten) {
+      router.confirmed();
+    }
+    passOn(ctx);
+  }
+
+  private void passOn(ChannelHandlerContext ctx) {
+    ByteBuf bytes = received;
+    received = Unpooled.EMPTY_BUFFER;
+    if (bytes.isReadable()) {
+      ctx.fireChannelRead(bytes);
+      ctx.fireChannelReadComplete();
+    } else {
+      bytes.release();
+    }
+    ctx.pipeline().remove(this);
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+    if (event instanceof ChannelInputShutdownEvent) {
+      if (state == State.NEW || state == State.PREAMBLE) {
+        close(ctx);
+        return;
+      }
+      if (state == State.PREFIX) {
+        settleUser(ctx);
+      }
+    }
+    ctx.fireUserEventTriggered(event);
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    if (state == State.SILENT_USER) {
+      ctx.fireExceptionCaught(cause);
+    } else {
+      close(ctx); // no handler behind this one
+    }
+  }
+
+  @Override
+  public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+    if (state == State.SILENT_USER && !hasWritten) {
+      hasWritten = true;
+      router.confirmed();
+    }
+    ctx.write(msg, promise);
+  }
+
+  private void timeUp(ChannelHandlerContext ctx) {
+    timer = null;
+    switch (state) {
+      case NEW:
+        state = State.SILENT_USER;
+        router.user(true);
+        break;
+      case PREFIX:
+        settleUser(ctx);
+        break;
+      case PREAMBLE:
+        close(ctx);
+        break;
+      case SILENT_USER:
+      case SETTLED:
+        break; // no time limit
+    }
+  }
+
+  private void startTimer(ChannelHandlerContext ctx, long nanos) {
+    stopTimer();
+    timer = ctx.executor().schedule(() -> timeUpAfterRead(ctx), nanos, TimeUnit.NANOSECONDS);
+  }
+
+  /**
+   * A loop that was delayed runs its timers before it reads, so bytes that arrived in time may
+   * still be in the kernel. What a timer schedules runs after the loop has read.
+   */
+  private void timeUpAfterRead(ChannelHandlerContext ctx) {
+    timer = ctx.executor().schedule(() -> timeUp(ctx), 0, TimeUnit.NANOSECONDS);
+  }
+
+  private void stopTimer() {
+    if (timer != null) {
+      timer.cancel(false);
+      timer = null;
+    }
+  }
+
+  private void settle() {
+    state = State.SETTLED;
+    stopTimer();
+  }
+
+  private void close(ChannelHandlerContext ctx) {
+    settle();
+    ctx.close();
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext ctx) {
+    settle();
+    ctx.fireChannelInactive();
+  }
+
+  @Override
+  public void handlerRemoved(ChannelHandlerContext ctx) {
+    settle();
+    received.release();
+    received = Unpooled.EMPTY_BUFFER;
+  }
+}

@@ -1,0 +1,26 @@
+package io.c2crelay.relay.listen;
+
+import io.c2crelay.common.protocol.Preamble;
+
+/** Where one classified connection goes. All methods run on its event loop. */
+public interface ConnectionRouter {
+  /**
+   * A user: add handlers for what it sends, which follows.
+   *
+   * @param silent nothing was received within the detection timeout; {@link #confirmed} or {@link
+   *     #misclassified} follows unless the connection closes first
+   */
+  void user(boolean silent);
+
+  /** A byte of a silent user passed, one way or the other. */
+  void confirmed();
+
+  /** A silent user was an agent's connection: reset it. The agent dials again. */
+  void misclassified();
+
+  /** The magic was received, and the peer is not authenticated yet: bound the connection. */
+  void magic();
+
+  /** An agent: add handlers for what follows the preamble. */
+  void agent(Preamble preamble);
+}

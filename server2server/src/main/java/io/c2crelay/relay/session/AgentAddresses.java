@@ -1,0 +1,80 @@
+package io.c2crelay.relay.session;
+
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where agents come from: what lets the relay wait a little longer for a preamble there, and keeps
+ * it from taking an agent's late dial for user after user. Only authenticated agents add to it.
+ * Safe on any thread.
+ */
+public final class AgentAddresses {
+  private static final long REMEMBERED_NANOS = TimeUnit.HOURS.toNanos(24);
+  private static final int MAX_NETWORKS = 1024;
+
+  private static final class Presence {
+    int attached;
+    int tokens;
+    long lastSeenNanos;
+  }
+
+  /** Least recently asked about first. */
+  private final Map<ClientNetwork, Presence> presences = new LinkedHashMap<>(16, 0.75f, true);
+
+  /** An agent's control connection from there was authenticated. */
+  public synchronized void attached(ClientNetwork network, long nowNanos) {
+    Presence presence = presences.computeIfAbsent(network, s -> new Presence());
+    presence.attached++;
+    presence.lastSeenNanos = nowNanos;
+    if (presences.size() > MAX_NETWORKS) {
+      forgetOne();
+    }
+  }
+
+  private void forgetOne() {
+    Iterator<Presence> all = presences.values().iterator();
+    while (all.hasNext()) {
+      if (all.next().attached == 0) {
+        all.remove();
+        return;
+      }
+    }
+  }
+
+  /** A control connection from there ended. */
+  public synchronized void detached(ClientNetwork network, long nowNanos) {
+    Presence presence = presences.get(network);
+    if (presence != null) {
+      presence.attached--;
+      presence.lastSeenNanos = nowNanos;
+    }
+  }
+
+  /** Tokens were sent there (positive), or used, failed or expired (negative). */
+  public synchronized void tokens(ClientNetwork network, int change) {
+    Presence presence = presences.get(network);
+    if (presence != null) {
+      presence.tokens += change;
+    }
+  }
+
+  /** Whether an agent is attached from there. */
+  public synchronized boolean isAttached(ClientNetwork network) {
+    Presence presence = presences.get(network);
+    return presence != null && presence.attached > 0;
+  }
+
+  /**
+   * Whether a connection from there may well be an agent's: one authenticated from there within a
+   * day and has a dial to make or no control connection now.
+   */
+  public synchronized boolean isExpected(ClientNetwork network, long nowNanos) {
+    @Nullable Presence presence = presences.get(network);
+    return presence != null
+        && (presence.tokens > 0
+            || (presence.attached == 0 && nowNanos - presence.lastSeenNanos < REMEMBERED_NANOS));
+  }
+}

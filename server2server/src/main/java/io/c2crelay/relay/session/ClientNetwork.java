@@ -1,0 +1,39 @@
+package io.c2crelay.relay.session;
+
+import java.net.Inet6Address;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.util.Arrays;
+
+/**
+ * Where connections come from, as limits count them: an IPv4 address, or the /64 network of an IPv6
+ * one, which one subscriber has to itself. Compared by value.
+ */
+public final class ClientNetwork {
+  private static final int IPV6_NETWORK_LENGTH = 8;
+
+  private final byte[] network;
+
+  private ClientNetwork(byte[] network) {
+    this.network = network;
+  }
+
+  /** The network of a connection's remote address, which is resolved. */
+  public static ClientNetwork of(InetSocketAddress remote) {
+    InetAddress address = remote.getAddress();
+    byte[] bytes = address.getAddress();
+    return new ClientNetwork(
+        address instanceof Inet6Address ? Arrays.copyOf(bytes, IPV6_NETWORK_LENGTH) : bytes);
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof ClientNetwork
+        && Arrays.equals(((ClientNetwork) other).network, network);
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.hashCode(network);
+  }
+}

@@ -1,0 +1,86 @@
+package io.c2crelay.relay.session;
+
+import static java.util.Objects.requireNonNull;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How many connections of a kind there may be: in all, and from one network. When full, the oldest
+ * of the network that holds most makes room, so a flood from one place shuts out only itself. Safe
+ * on any thread.
+ *
+ * @param <C> a connection, compared by identity
+ */
+public final class ConnectionLimit<C> {
+  private final int max;
+  private final int maxPerNetwork;
+  private final Map<ClientNetwork, Set<C>> byNetwork = new HashMap<>();
+  private int size;
+
+  private ConnectionLimit(int max, int maxPerNetwork) {
+    this.max = max;
+    this.maxPerNetwork = maxPerNetwork;
+  }
+
+  /** A limit in all and for each network. */
+  public static <C> ConnectionLimit<C> of(int max, int maxPerNetwork) {
+    return new ConnectionLimit<>(max, maxPerNetwork);
+  }
+
+  /**
+   * Counts one in, and out the one that must go to make room.
+   *
+   * @return the one that must go, or null
+   */
+  public synchronized @Nullable C enter(ClientNetwork network, C connection) {
+    Set<C> own = byNetwork.computeIfAbsent(network, s -> new LinkedHashSet<>());
+    own.add(connection);
+    size++;
+    if (own.size() <= maxPerNetwork && size <= max) {
+      return null;
+    }
+    ClientNetwork largest = own.size() > maxPerNetwork ? network : largest();
+    C oldest = requireNonNull(byNetwork.get(largest)).iterator().next();
+    leave(largest, oldest);
+    return oldest;
+  }
+
+  private ClientNetwork largest() {
+    Map.Entry<ClientNetwork, Set<C>> largest = null;
+    for (Map.Entry<ClientNetwork, Set<C>> entry : byNetwork.entrySet()) {
+      if (largest == null || entry.getValue().size() > largest.getValue().size()) {
+        largest = entry;
+      }
+    }
+    return requireNonNull(largest).getKey();
+  }
+
+  /** Counts one out; it may be gone already. */
+  public synchronized void leave(ClientNetwork network, C connection) {
+    Set<C> own = byNetwork.get(network);
+    if (own != null && own.remove(connection)) {
+      size--;
+      if (own.isEmpty()) {
+        byNetwork.remove(network);
+      }
+    }
+  }
+
+  /** How many there are. */
+  public synchronized int size() {
+    return size;
+  }
+
+  /** A copy of all. */
+  public synchronized List<C> all() {
+    List<C> all = new ArrayList<>(size);
+    byNetwork.values().forEach(all::addAll);
+    return all;
+  }
+}

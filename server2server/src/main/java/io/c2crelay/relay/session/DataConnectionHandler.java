@@ -1,0 +1,281 @@
+package io.c2crelay.relay.session;
+
+import io.c2crelay.common.bridge.BridgeSettings;
+import io.c2crelay.common.logging.LogText;
+import io.c2crelay.common.logging.LogThrottle;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ProtocolException;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.Token;
+import io.c2crelay.common.transport.Sockets;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A data connection on the relay from its TLS handshake until it is given to a user; a {@link
+ * Session} takes over then. While warm, it is asked every 15 s whether the agent is still there.
+ */
+public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
+    implements DataConnection {
+  private static final Logger log = LoggerFactory.getLogger(DataConnectionHandler.class);
+  private static final LogThrottle REFUSED = LogThrottle.of(log, "data.refused", 10);
+  private static final LogThrottle ABORTED = LogThrottle.of(log, "connection.aborted", 10);
+
+  private static final long PING_EVERY_SECONDS = 15;
+  private static final long PONG_WITHIN_SECONDS = 5;
+  private static final long DOUBTFUL_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long NO_PING = Long.MIN_VALUE;
+
+  private enum State {
+    /** Nothing received: only CLAIM is expected. */
+    NEW,
+    /** The dispatcher looks at the token; nothing is expected. */
+    REDEEMING,
+    /** Ready for a user; only PONG is expected. */
+    WARM,
+    /** Given to a user, who is on the way to this loop; a PONG may still come. */
+    ASSIGNED,
+    /** Closed, or a session's. */
+    OVER
+  }
+
+  private final Channel channel;
+  private final Dispatcher dispatcher;
+  private final BridgeSettings bridgeSettings;
+  private final Runnable admitted;
+  private State state = State.NEW;
+  private String agentName = "-";
+  private @Nullable Future<?> timer;
+  private volatile long lastHeardNanos;
+  private volatile long pingSentNanos = NO_PING;
+
+  /**
+   * @param channel the connection, whose pipeline turns bytes into frames
+   * @param admitted run on the channel's loop when the token is accepted: limits for strangers end
+   */
+  public DataConnectionHandler(
+      Channel channel, Dispatcher dispatcher, BridgeSettings bridgeSettings, Runnable admitted) {
+    this.channel = channel;
+    this.dispatcher = dispatcher;
+    this.bridgeSettings = bridgeSettings;
+    this.admitted = admitted;
+  }
+
+  // --- from the dispatcher ---
+
+  @Override
+  public void admit(Token ack, String agent) {
+    Sockets.run(
+        channel,
+        () -> {
+          if (state == State.REDEEMING) {
+            state = State.WARM;
+            agentName = agent;
+            lastHeardNanos = now();
+            admitted.run();
+            channel.writeAndFlush(Frame.Ready.of(ack));
+            pingLater();
+          }
+        });
+  }
+
+  @Override
+  public void serve(User user, long sessionId) {
+    Sockets.run(
+        channel,
+        () -> {
+          if (state != State.WARM) {
+            dispatcher.unserved(user);
+            return;
+          }
+          state = State.ASSIGNED;
+          stopTimer();
+          user.moveTo(channel.eventLoop(), () -> begin(user, sessionId));
+        });
+  }
+
+  private void begin(User user, long sessionId) {
+    if (state != State.ASSIGNED) {
+      user.resume();
+      dispatcher.unserved(user);
+    } else if (user.isServable()) {
+      newSession(user, sessionId).begin(bridgeSettings);
+      channel.pipeline().remove(this);
+    } else {
+      user.settle(channel.eventLoop(), () -> beginWithout(user, sessionId));
+    }
+  }
+
+  /**
+   * The user has gone: what it sent before is delivered, or the connection is as warm as before.
+   */
+  private void beginWithout(User user, long sessionId) {
+    ByteBuf bytes = user.takeLastBytes();
+    if (state != State.ASSIGNED) {
+      ReferenceCountUtil.release(bytes);
+      dispatcher.unserved(user);
+    } else if (bytes != null) {
+      newSession(user, sessionId).deliver(bytes, bridgeSettings);
+      channel.pipeline().remove(this);
+    } else {
+      state = State.WARM;
+      if (pingSentNanos == NO_PING) {
+        pingLater();
+      } else {
+        awaitPong();
+      }
+      dispatcher.returned(this, user);
+    }
+  }
+
+  private Session newSession(User user, long sessionId) {
+    state = State.OVER;
+    boolean pongDue = pingSentNanos != NO_PING;
+    return new Session(sessionId, user, agentName, channel, pongDue, dispatcher);
+  }
+
+  @Override
+  public void ping() {
+    Sockets.run(
+        channel,
+        () -> {
+          if (state == State.WARM && pingSentNanos == NO_PING) {
+            stopTimer();
+            sendPing();
+          }
+        });
+  }
+
+  @Override
+  public void close(ReasonCode reason) {
+    Sockets.run(
+        channel,
+        () -> {
+          if (state == State.OVER) {
+            return;
+          }
+          if (reason == ReasonCode.BAD_TOKEN && REFUSED.allows()) {
+            log.info(
+                "data.refused from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
+          }
+          end();
+          channel.close();
+        });
+  }
+
+  @Override
+  public long lastHeardNanos() {
+    return lastHeardNanos;
+  }
+
+  @Override
+  public boolean isPingOverdue(long nowNanos) {
+    long sent = pingSentNanos;
+    return sent != NO_PING && nowNanos - sent > DOUBTFUL_NANOS;
+  }
+
+  // --- from the agent ---
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    if (state == State.OVER) {
+      ReferenceCountUtil.release(msg);
+    } else if (state == State.NEW && msg instanceof Frame.Claim) {
+      state = State.REDEEMING;
+      dispatcher.redeem(((Frame.Claim) msg).secret(), this);
+    } else if ((state == State.WARM || state == State.ASSIGNED)
+        && msg instanceof Frame.Pong
+        && pingSentNanos != NO_PING) {
+      pingSentNanos = NO_PING;
+      lastHeardNanos = now();
+      if (state == State.WARM) {
+        stopTimer();
+        pingLater();
+      }
+    } else {
+      ReferenceCountUtil.release(msg);
+      abort(ReasonCode.PROTOCOL, String.valueOf(msg));
+    }
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext ctx) {
+    end();
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    if (cause instanceof ProtocolException) {
+      abort(ReasonCode.PROTOCOL, cause.getMessage());
+    } else {
+      log.debug(
+          "data.failed from={} cause={}",
+          Sockets.text(channel.remoteAddress()),
+          Sockets.describe(cause));
+      end();
+      ctx.close();
+    }
+  }
+
+  private void abort(ReasonCode reason, @Nullable String detail) {
+    boolean stranger = state == State.NEW || state == State.REDEEMING;
+    if (!stranger || ABORTED.allows()) {
+      log.warn(
+          "connection.aborted from={} kind=data reason={} detail={}",
+          Sockets.text(channel.remoteAddress()),
+          reason,
+          LogText.value(detail));
+    }
+    end();
+    Sockets.reset(channel);
+  }
+
+  private void end() {
+    if (state != State.OVER) {
+      state = State.OVER;
+      stopTimer();
+      dispatcher.closed(this);
+    }
+  }
+
+  // --- pings while warm ---
+
+  private void pingLater() {
+    timer = channel.eventLoop().schedule(this::sendPing, PING_EVERY_SECONDS, TimeUnit.SECONDS);
+  }
+
+  private void sendPing() {
+    pingSentNanos = now();
+    channel.writeAndFlush(Frame.Ping.of(pingSentNanos));
+    awaitPong();
+  }
+
+  private void awaitPong() {
+    timer = channel.eventLoop().schedule(this::unanswered, PONG_WITHIN_SECONDS, TimeUnit.SECONDS);
+  }
+
+  private void unanswered() {
+    log.info("data.lost agent={} reason={}", agentName, ReasonCode.AGENT_LOST);
+    end();
+    Sockets.reset(channel);
+  }
+
+  private void stopTimer() {
+    if (timer != null) {
+      timer.cancel(false);
+      timer = null;
+    }
+  }
+
+  private long now() {
+    return channel.eventLoop().ticker().nanoTime();
+  }
+}

@@ -1,0 +1,544 @@
+package io.c2crelay.relay.session;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.common.bridge.BufferBudget;
+import io.c2crelay.common.logging.LogThrottle;
+import io.c2crelay.common.protocol.InstanceId;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.Token;
+import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.security.SecureRandom;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Pairs users with data connections, and is the only place that does. Its state lives on one event
+ * loop: every public method may be called on any thread and takes effect on that loop, in the order
+ * of the calls of each thread.
+ *
+ * <p>Tokens are counted, not tied to users: any data connection that becomes ready serves the head
+ * of the queue ({@link DialScheduler} sees to it that there are enough).
+ */
+public final class Dispatcher {
+  private static final Logger log = LoggerFactory.getLogger(Dispatcher.class);
+  private static final LogThrottle THROTTLE = LogThrottle.of(log, "dial.failed", 10);
+
+  /** How often a queue that nothing serves is looked at: an agent may have been heard again. */
+  private static final long TICK_MILLIS = 1000;
+
+  private final EventExecutor loop;
+  private final DispatcherSettings settings;
+  private final BufferBudget budget;
+  private final Promise<Void> drained;
+
+  private final Map<AgentLink, AttachedAgent> agents = new HashMap<>();
+  private final Map<InstanceId, AttachedAgent.Load> loads = new HashMap<>();
+  private final Map<DataConnection, AttachedAgent> warm = new HashMap<>();
+  private final UserQueue queue = new UserQueue();
+  private final DialScheduler dials;
+  private final UserLimits users;
+  private long lastSessionId;
+  private boolean draining;
+  private boolean ticking;
+  private boolean unavailable;
+  private long unavailableAt;
+
+  /**
+   * A dispatcher on an event loop.
+   *
+   * @param random makes tokens
+   */
+  public Dispatcher(
+      EventExecutor loop,
+      DispatcherSettings settings,
+      BufferBudget budget,
+      AgentAddresses addresses,
+      SecureRandom random) {
+    this.loop = requireNonNull(loop, "loop");
+    this.settings = requireNonNull(settings, "settings");
+    this.budget = requireNonNull(budget, "budget");
+    drained = loop.newPromise();
+    users = new UserLimits(settings.maxSessions(), settings.maxTentative());
+    dials =
+        new DialScheduler(
+            loop,
+            settings.pool(),
+            requireNonNull(addresses, "addresses"),
+            random,
+            agents.values(),
+            queue);
+  }
+
+  BufferBudget budget() {
+    return budget;
+  }
+
+  /** What there is of everything, for the log. On the dispatcher's loop. */
+  public String counts() {
+    return String.format(
+        Locale.ROOT,
+        "agents=%d warm=%d tokens=%d waiting=%d sessions=%d buffered=%d",
+        agents.size(),
+        warm.size(),
+        dials.size(),
+        queue.size(),
+        users.size() - queue.size(),
+        budget.usedBytes());
+  }
+
+  // --- users ---
+
+  void enter(User user) {
+    loop.execute(() -> entered(user));
+  }
+
+  private void entered(User user) {
+    if (draining || budget.isExhausted()) {
+      refuse(user, draining ? ReasonCode.DRAINING : ReasonCode.LIMIT);
+      return;
+    }
+    UserLimits.Verdict verdict = users.judge(user, !agents.isEmpty());
+    if (!verdict.admitted) {
+      refuse(user, ReasonCode.LIMIT);
+      return;
+    }
+    if (verdict.evicted != null) {
+      verdict.evicted.abort(ReasonCode.LIMIT);
+      leave(verdict.evicted);
+    }
+    await(user);
+  }
+
+  private static void refuse(User user, ReasonCode reason) {
+    user.state = User.State.GONE;
+    user.reset(reason);
+  }
+
+  private void giveUp(User user) {
+    if (user.state == User.State.QUEUED) {
+      user.reset(ReasonCode.NO_AGENT);
+      leave(user);
+    }
+  }
+
+  void confirm(User user) {
+    loop.execute(() -> confirmed(user));
+  }
+
+  private void confirmed(User user) {
+    if (user.confirmed || user.state == User.State.GONE) {
+      return;
+    }
+    boolean waits = user.state == User.State.QUEUED;
+    if (waits) {
+      queue.remove(user);
+    }
+    user.confirmed = true;
+    users.update(user);
+    if (waits) {
+      queue.add(user);
+    }
+    dials.replenish();
+  }
+
+  /** The user's session ended, or the user left without one; any number of times. */
+  void left(User user, ReasonCode reason) {
+    loop.execute(
+        () -> {
+          if (user.state == User.State.GONE) {
+            return;
+          }
+          if (user.agent != null && reason.isOfDiallingTheTarget()) {
+            user.agent.failedASession(now());
+          }
+          leave(user);
+        });
+  }
+
+  /**
+   * A user was reset, or closed, before it had a session: it waits no more. One that was given to a
+   * data connection may have sent bytes, which its session delivers.
+   */
+  void gone(User user) {
+    loop.execute(
+        () -> {
+          user.gone = true;
+          if (user.state != User.State.ASSIGNED) {
+            user.discard();
+          }
+          if (user.state == User.State.QUEUED) {
+            leave(user);
+          }
+        });
+  }
+
+  private void leave(User user) {
+    release(user);
+    user.state = User.State.GONE;
+    users.remove(user);
+    dials.replenish();
+    endDrainIfDone();
+  }
+
+  /** Takes a user out of the queue, or off its agent's books. */
+  private void release(User user) {
+    if (user.state == User.State.QUEUED) {
+      queue.remove(user);
+      stopWaiting(user);
+    } else if (user.state == User.State.ASSIGNED) {
+      AttachedAgent agent = requireNonNull(user.agent);
+      agent.load.sessions--;
+      forgetLoadIfIdle(agent);
+    }
+    user.state = User.State.UNASSIGNED;
+  }
+
+  private static void stopWaiting(User user) {
+    if (user.waitTimer != null) {
+      user.waitTimer.cancel(false);
+      user.waitTimer = null;
+    }
+  }
+
+  /** A silent user's connection from there was an agent's. */
+  void misclassified(ClientNetwork network) {
+    loop.execute(
+        () -> {
+          for (AttachedAgent agent : agents.values()) {
+            if (agent.link.network().equals(network)) {
+              dials.delayRefill(agent);
+            }
+          }
+        });
+  }
+
+  // --- agents ---
+
+  /** An agent attached. On the dispatcher's loop. */
+  public void attached(AgentLink link) {
+    agents.put(
+        link,
+        new AttachedAgent(
+            link, loads.computeIfAbsent(link.instance(), i -> new AttachedAgent.Load())));
+    if (draining) {
+      link.goAway(ReasonCode.DRAINING);
+    }
+    logAvailability();
+    dials.replenish();
+  }
+
+  /**
+   * An agent's control connection ended: its tokens and warm connections go with it, its sessions
+   * stay. On the loop.
+   */
+  public void detached(AgentLink link) {
+    AttachedAgent agent = agents.remove(link);
+    if (agent == null) {
+      return;
+    }
+    retire(agent, ReasonCode.AGENT_LOST);
+    forgetLoadIfIdle(agent);
+  }
+
+  /** Says when the last agent leaves, and when one is back. */
+  private void logAvailability() {
+    boolean available = agents.values().stream().anyMatch(agent -> !agent.draining);
+    if (available != unavailable || draining) {
+      return;
+    }
+    unavailable = !available;
+    if (available) {
+      log.info(
+          "service.available unavailable_ms={}",
+          TimeUnit.NANOSECONDS.toMillis(now() - unavailableAt));
+    } else {
+      unavailableAt = now();
+      log.warn("service.unavailable note=\"no agent is attached: users cannot be served\"");
+    }
+  }
+
+  private void retire(AttachedAgent agent, ReasonCode reason) {
+    agent.draining = true;
+    dials.forget(agent);
+    closeWarm(agent, reason);
+    logAvailability();
+    dials.replenish();
+  }
+
+  private void forgetLoadIfIdle(AttachedAgent agent) {
+    boolean attached = agents.values().stream().anyMatch(other -> other.load == agent.load);
+    if (agent.load.sessions == 0 && !attached) {
+      loads.remove(agent.link.instance(), agent.load);
+    }
+  }
+
+  /** An agent says that it takes no more sessions. */
+  public void draining(AgentLink link) {
+    loop.execute(
+        () -> {
+          AttachedAgent agent = agents.get(link);
+          if (agent != null) {
+            retire(agent, ReasonCode.DRAINING);
+          }
+        });
+  }
+
+  /** An agent says that a dial failed. */
+  public void dialFailed(AgentLink link, Token token, ReasonCode reason) {
+    loop.execute(
+        () -> {
+          if (dials.failed(link, token) && THROTTLE.allows()) {
+            log.info("dial.failed agent={} reason={}", link.name(), reason);
+          }
+        });
+  }
+
+  private void closeWarm(AttachedAgent agent, ReasonCode reason) {
+    for (DataConnection connection : agent.warm) {
+      warm.remove(connection);
+      connection.close(reason);
+    }
+    agent.warm.clear();
+  }
+
+  // --- data connections ---
+
+  /** A data connection shows a token. */
+  void redeem(Token token, DataConnection connection) {
+    loop.execute(
+        () -> {
+          DialScheduler.OutstandingToken used = dials.redeem(token);
+          if (used == null) {
+            connection.close(ReasonCode.BAD_TOKEN);
+            return;
+          }
+          if (draining || used.agent.draining) {
+            connection.close(ReasonCode.DRAINING);
+            return;
+          }
+          connection.admit(used.ack, used.agent.link.name());
+          returnToPool(connection, used.agent);
+        });
+  }
+
+  private void returnToPool(DataConnection connection, AttachedAgent agent) {
+    agent.warm.add(connection);
+    warm.put(connection, agent);
+    match();
+    if (agent.warm.size() > settings.pool() && warm.containsKey(connection)) {
+      forget(connection);
+      connection.close(ReasonCode.LIMIT); // its user has left meanwhile
+    }
+  }
+
+  private @Nullable AttachedAgent forget(DataConnection connection) {
+    AttachedAgent agent = warm.remove(connection);
+    if (agent != null) {
+      agent.warm.remove(connection);
+    }
+    return agent;
+  }
+
+  /** A data connection without a session closed. */
+  void closed(DataConnection connection) {
+    loop.execute(
+        () -> {
+          AttachedAgent agent = forget(connection);
+          if (agent != null) {
+            dials.delayRefill(agent);
+          }
+        });
+  }
+
+  /**
+   * A user left before the data connection it was given to could serve it: the connection is as
+   * warm as before.
+   */
+  void returned(DataConnection connection, User user) {
+    loop.execute(
+        () -> {
+          AttachedAgent agent = user.agent;
+          if (user.state != User.State.GONE) {
+            leave(user);
+          }
+          if (agent != null && !agent.draining && !draining) {
+            returnToPool(connection, agent);
+          } else {
+            connection.close(ReasonCode.AGENT_LOST);
+          }
+        });
+  }
+
+  /** The warm connection a user was given to had closed meanwhile: the user goes first now. */
+  void unserved(User user) {
+    loop.execute(
+        () -> {
+          if (user.state != User.State.ASSIGNED) {
+            return;
+          }
+          release(user);
+          if (user.gone) {
+            user.discard();
+            leave(user);
+          } else if (draining) {
+            user.reset(ReasonCode.DRAINING);
+            leave(user);
+          } else {
+            requeue(user);
+          }
+        });
+  }
+
+  /**
+   * The user's data connection failed before a byte of the user's went into it: another agent may
+   * have the user.
+   */
+  void failed(User user, ReasonCode reason) {
+    loop.execute(
+        () -> {
+          if (user.state != User.State.ASSIGNED) {
+            return;
+          }
+          AttachedAgent excludedAgents = requireNonNull(user.agent);
+          release(user);
+          if (reason == ReasonCode.START_TIMEOUT) {
+            excludedAgents.warm.forEach(DataConnection::ping);
+          }
+          excludedAgents.failedASession(now());
+          user.excludedAgents.add(excludedAgents);
+          if (!user.gone && agents.values().stream().anyMatch(agent -> canTake(agent, user))) {
+            requeue(user);
+          } else {
+            user.reset(reason);
+            leave(user);
+          }
+        });
+  }
+
+  private void requeue(User user) {
+    user.state = User.State.QUEUED;
+    user.goesFirst = true;
+    await(user);
+  }
+
+  private void await(User user) {
+    user.waitTimer =
+        loop.schedule(() -> giveUp(user), settings.queueTimeout().toNanos(), TimeUnit.NANOSECONDS);
+    queue.add(user);
+    users.update(user);
+    match();
+  }
+
+  private boolean canTake(AttachedAgent agent, User user) {
+    return !draining && !user.excludedAgents.contains(agent) && agent.takesSessions(now());
+  }
+
+  // --- pairing ---
+
+  private void match() {
+    for (User user : queue.first()) {
+      assignIfPossible(user);
+    }
+    User head = queue.head();
+    while (head != null && assignIfPossible(head)) {
+      head = queue.head();
+    }
+    dials.replenish();
+    if (!queue.isEmpty()) {
+      tickLater();
+    }
+  }
+
+  private boolean assignIfPossible(User user) {
+    AttachedAgent agent = chooseWarm(user);
+    if (agent != null) {
+      assign(user, agent);
+    }
+    return agent != null;
+  }
+
+  private @Nullable AttachedAgent chooseWarm(User user) {
+    AttachedAgent best = null;
+    for (AttachedAgent agent : agents.values()) {
+      if (canTake(agent, user)
+          && agent.mostRecentlyActive(now()) != null
+          && (best == null || agent.isBetterThan(best, now()))) {
+        best = agent;
+      }
+    }
+    return best;
+  }
+
+  private void assign(User user, AttachedAgent agent) {
+    DataConnection connection = requireNonNull(agent.mostRecentlyActive(now()));
+    forget(connection);
+    queue.served(user);
+    stopWaiting(user);
+    user.state = User.State.ASSIGNED;
+    users.update(user);
+    user.agent = agent;
+    agent.load.sessions++;
+    connection.serve(user, ++lastSessionId);
+  }
+
+  private void tickLater() {
+    if (!ticking) {
+      ticking = true;
+      loop.schedule(
+          () -> {
+            ticking = false;
+            match();
+          },
+          TICK_MILLIS,
+          TimeUnit.MILLISECONDS);
+    }
+  }
+
+  // --- the end ---
+
+  /**
+   * Takes no more users and asks the agents for nothing more; sessions go on.
+   *
+   * @return completes on the dispatcher's loop when no session is left
+   */
+  public Future<Void> drain() {
+    loop.execute(
+        () -> {
+          draining = true;
+          dials.stop();
+          for (User user : queue.all()) {
+            user.reset(ReasonCode.DRAINING);
+            leave(user);
+          }
+          for (AttachedAgent agent : agents.values()) {
+            closeWarm(agent, ReasonCode.DRAINING);
+            agent.link.goAway(ReasonCode.DRAINING);
+          }
+          endDrainIfDone();
+        });
+    return drained;
+  }
+
+  /** Aborts every session. */
+  public void abortAll(ReasonCode reason) {
+    loop.execute(() -> users.all().forEach(user -> user.abort(reason)));
+  }
+
+  private void endDrainIfDone() {
+    if (draining && users.size() == 0) {
+      drained.trySuccess(null);
+    }
+  }
+
+  private long now() {
+    return loop.ticker().nanoTime();
+  }
+}

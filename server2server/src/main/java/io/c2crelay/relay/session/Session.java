@@ -1,0 +1,125 @@
+package io.c2crelay.relay.session;
+
+import io.c2crelay.common.bridge.Bridge;
+import io.c2crelay.common.bridge.BridgeSettings;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A user joined to a data connection: writes START, bridges, and tells the dispatcher and the log
+ * how it ends. On the data connection's loop, where the user's channel is too.
+ */
+final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
+  private static final Logger log = LoggerFactory.getLogger(Session.class);
+
+  private final long id;
+  private final User user;
+  private final String agentName;
+  private final Channel data;
+  private final boolean pongDue;
+  private final Dispatcher dispatcher;
+  private final long beganNanos;
+  private @Nullable Bridge bridge;
+  private boolean userKept;
+
+  /**
+   * @param pongDue a PING on the data connection is not answered yet
+   */
+  Session(
+      long id, User user, String agentName, Channel data, boolean pongDue, Dispatcher dispatcher) {
+    this.id = id;
+    this.user = user;
+    this.agentName = agentName;
+    this.data = data;
+    this.pongDue = pongDue;
+    this.dispatcher = dispatcher;
+    beganNanos = data.eventLoop().ticker().nanoTime();
+  }
+
+  /** Starts the session. */
+  void begin(BridgeSettings settings) {
+    start();
+    Bridge joined = Bridge.join(user.channel(), data, settings, this);
+    bridge = joined;
+    joined.begin();
+    user.begin(joined);
+  }
+
+  /** Starts the session of a user that was reset, for the bytes that it sent before. */
+  void deliver(ByteBuf bytes, BridgeSettings settings) {
+    start();
+    Bridge delivering = Bridge.deliver(bytes, user.channel(), data, settings, this);
+    bridge = delivering;
+    user.delivering(delivering);
+  }
+
+  private void start() {
+    log.info("session.open id={} user={} agent={}", id, user, agentName);
+    data.writeAndFlush(Frame.Start.of(id, user.remoteAddress(), user.localAddress()));
+    data.pipeline().addLast("start-gate", new EarlyDataHandler(this, pongDue));
+  }
+
+  @Override
+  public void started() {
+    log.debug("session.started id={}", id);
+  }
+
+  @Override
+  public void refused(ReasonCode reason, boolean untouched) {
+    boolean busy = reason == ReasonCode.LIMIT || reason == ReasonCode.DRAINING;
+    if (busy && untouched) {
+      tryAnother(reason);
+    } else {
+      abort(reason);
+    }
+  }
+
+  @Override
+  public void failed(ReasonCode reason, boolean untouched) {
+    if (untouched) {
+      tryAnother(reason);
+    } else {
+      abort(reason);
+    }
+  }
+
+  private void abort(ReasonCode reason) {
+    if (bridge != null) {
+      bridge.abort(reason);
+    }
+  }
+
+  /** Nothing of the user's went into the data connection, so the user can have another. */
+  private void tryAnother(ReasonCode reason) {
+    if (bridge == null || bridge.isOver()) {
+      return;
+    }
+    userKept = true;
+    bridge.release(reason);
+    user.await();
+    dispatcher.failed(user, reason);
+  }
+
+  @Override
+  public void ended(Bridge ended, ReasonCode reason) {
+    log.info(
+        "session.{} id={} user={} agent={} reason={} up={} down={} ms={}",
+        userKept ? "retry" : "close",
+        id,
+        user,
+        agentName,
+        reason,
+        ended.rawBytes(),
+        ended.deliveredBytes(),
+        TimeUnit.NANOSECONDS.toMillis(data.eventLoop().ticker().nanoTime() - beganNanos));
+    if (!userKept) {
+      dispatcher.left(user, reason);
+    }
+  }
+}

@@ -1,0 +1,101 @@
+package io.c2crelay.relay.session;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Users that wait for a data connection. Those whose data connection failed them come first; then
+ * the networks take turns, so that no one keeps the others waiting, and of each the users that have
+ * sent something come before silent ones, each by arrival. On the dispatcher's loop.
+ */
+final class UserQueue {
+  /** The users of one network that wait. */
+  private static final class Turn {
+    final Set<User> confirmed = new LinkedHashSet<>();
+    final Set<User> silent = new LinkedHashSet<>();
+
+    Set<User> placeOf(User user) {
+      return user.confirmed ? confirmed : silent;
+    }
+
+    boolean isEmpty() {
+      return confirmed.isEmpty() && silent.isEmpty();
+    }
+
+    User next() {
+      return (confirmed.isEmpty() ? silent : confirmed).iterator().next();
+    }
+  }
+
+  private final Set<User> first = new LinkedHashSet<>();
+
+  /** In the order in which their turns come. */
+  private final Map<ClientNetwork, Turn> turns = new LinkedHashMap<>();
+
+  private int size;
+
+  int size() {
+    return size;
+  }
+
+  boolean isEmpty() {
+    return size == 0;
+  }
+
+  void add(User user) {
+    boolean added =
+        user.goesFirst
+            ? first.add(user)
+            : turns.computeIfAbsent(user.network(), s -> new Turn()).placeOf(user).add(user);
+    size += added ? 1 : 0;
+  }
+
+  void remove(User user) {
+    boolean removed = first.remove(user);
+    Turn turn = turns.get(user.network());
+    if (!removed && turn != null && turn.placeOf(user).remove(user)) {
+      removed = true;
+      if (turn.isEmpty()) {
+        turns.remove(user.network());
+      }
+    }
+    size -= removed ? 1 : 0;
+  }
+
+  /** As {@link #remove}, of a user that is served: the next turn is another network's. */
+  void served(User user) {
+    remove(user);
+    Turn turn = turns.remove(user.network());
+    if (turn != null) {
+      turns.put(user.network(), turn);
+    }
+  }
+
+  /** A copy of the users that go first: each may be excluded from an agent. */
+  List<User> first() {
+    return first.isEmpty() ? Collections.emptyList() : new ArrayList<>(first);
+  }
+
+  /** The user to be served next, after those that go first. */
+  @Nullable User head() {
+    Iterator<Turn> next = turns.values().iterator();
+    return next.hasNext() ? next.next().next() : null;
+  }
+
+  /** A copy of all users. */
+  List<User> all() {
+    List<User> users = new ArrayList<>(first);
+    for (Turn turn : turns.values()) {
+      users.addAll(turn.confirmed);
+      users.addAll(turn.silent);
+    }
+    return users;
+  }
+}

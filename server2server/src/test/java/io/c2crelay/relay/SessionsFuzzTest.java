@@ -1,0 +1,503 @@
+package io.c2crelay.relay;
+
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import io.c2crelay.common.bridge.BridgeSettings;
+import io.c2crelay.common.bridge.BufferBudget;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.FrameDecoder;
+import io.c2crelay.common.protocol.FrameEncoder;
+import io.c2crelay.common.protocol.InstanceId;
+import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.ProtocolException;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.protocol.Token;
+import io.c2crelay.common.testing.MemorySocket;
+import io.c2crelay.common.testing.Script;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.listen.ConnectionClassifier;
+import io.c2crelay.relay.listen.ConnectionRouter;
+import io.c2crelay.relay.session.AgentAddresses;
+import io.c2crelay.relay.session.AgentLink;
+import io.c2crelay.relay.session.ClientNetwork;
+import io.c2crelay.relay.session.DataConnectionHandler;
+import io.c2crelay.relay.session.Dispatcher;
+import io.c2crelay.relay.session.DispatcherSettings;
+import io.c2crelay.relay.session.User;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
+import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.util.concurrent.MockTicker;
+import io.netty.util.concurrent.Ticker;
+import java.io.ByteArrayOutputStream;
+import java.net.InetSocketAddress;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Users and data connections that do anything, together, from classification to the end of the
+ * sessions: every byte stays in its session and in order, an end that looks orderly is one, and
+ * nothing is left when all is over.
+ *
+ * <p>An input is a sequence of steps, one byte each, and what they need.
+ */
+class SessionsFuzzTest {
+  private static final int EACH = 4;
+  private static final int MAX_SENT = 1 << 20;
+
+  /** What four users and four data connections may hold: 64 KiB and a read, each way. */
+  private static final int MAX_HELD = 2 * EACH * (64 + 64) * 1024;
+
+  private static final int[] MILLIS = {1, 25, 999, 1000, 3000, 5000, 15_000, 20_000, 30_000};
+  private static final byte[] PREAMBLE = Preamble.of(Preamble.Kind.DATA).toBytes();
+
+  private enum Step {
+    /** Which user the next steps are about; a closed one is replaced by a new one. */
+    USER,
+    /** Length, bytes. */
+    USER_SENDS,
+    /** How many KiB. */
+    USER_FLOODS,
+    /** How many bytes of a preamble. */
+    USER_BEGINS_A_PREAMBLE,
+    /** FIN, reset, stops reading, reads on. */
+    USER_DOES,
+    /** Which data connection the next steps are about; a closed one is replaced by a new one. */
+    DATA_CONNECTION,
+    /** The next that the agent was told (even), or another. */
+    CLAIM,
+    /** Type, length, that many bytes. */
+    FRAME,
+    /** How many frames of DATA with 1000 bytes. */
+    DATA_FLOODS,
+    /** Length, bytes. */
+    BYTES,
+    /** FIN, reset, stops reading, reads on. */
+    DATA_DOES,
+    /** An index of {@link #MILLIS}. */
+    PASS,
+    /** Is heard, attaches, detaches, leaves, fails a dial. */
+    AGENT_DOES
+  }
+
+  /** A connection to the relay, and what was sent to it. */
+  private abstract static class Peer {
+    final MemorySocket channel;
+    final ByteArrayOutputStream sent = new ByteArrayOutputStream();
+    boolean finished;
+
+    Peer(Relay relay, int port, boolean halfClosure) {
+      channel =
+          new MemorySocket(
+              new InetSocketAddress("198.51.100.7", port), halfClosure, relay.allocator);
+    }
+
+    void begin(Relay relay, ChannelHandler... handlers) {
+      channel.pipeline().addLast(handlers);
+      relay.loops.get(relay.nextLoop++ % 2).eventLoop().register(channel);
+    }
+
+    void send(byte[] bytes) {
+      if (channel.peerMaySend() && sent.size() < MAX_SENT) {
+        sent.writeBytes(bytes);
+        channel.peerSends(bytes);
+      }
+    }
+
+    void does(int what) {
+      switch (what % 4) {
+        case 0 -> {
+          finished |= channel.peerMaySend();
+          channel.peerFinishes();
+        }
+        case 1 -> channel.peerResets();
+        case 2 -> channel.peerStalls();
+        default -> channel.peerGoesOn();
+      }
+    }
+  }
+
+  private static final class UserPeer extends Peer implements ConnectionRouter {
+    private final Relay relay;
+    private final List<DataPeer> servedBy = new ArrayList<>();
+    private final ByteArrayOutputStream got = new ByteArrayOutputStream();
+    private int preambleSent;
+    private boolean agent;
+
+    UserPeer(Relay relay, int port) {
+      super(relay, port, true);
+      this.relay = relay;
+      begin(relay, new ConnectionClassifier(() -> MILLISECONDS.toNanos(25), this));
+    }
+
+    void beginPreamble(int length) {
+      int to = Math.min(PREAMBLE.length, preambleSent + length);
+      send(Arrays.copyOfRange(PREAMBLE, preambleSent, to));
+      preambleSent = to;
+    }
+
+    @Override
+    public void user(boolean silent) {
+      User.enter(channel, relay.dispatcher, silent);
+    }
+
+    @Override
+    public void confirmed() {
+      User.confirm(channel);
+    }
+
+    @Override
+    public void misclassified() {
+      User.misclassified(channel);
+    }
+
+    @Override
+    public void magic() {
+      agent = true;
+    }
+
+    @Override
+    public void agent(Preamble preamble) {
+      Sockets.reset(channel); // what it says then is not the matter here
+    }
+
+    void check() {
+      channel.checkExceptionsHandled();
+      got.writeBytes(channel.peerTakes());
+      if (servedBy.isEmpty()) {
+        assertThat(got.size()).as("bytes from nowhere").isZero();
+        return;
+      }
+      DataPeer data = servedBy.get(servedBy.size() - 1);
+      assertThat(servedBy.subList(0, servedBy.size() - 1))
+          .as("data connections that had this user before")
+          .allMatch(before -> before.toAgent.size() == 0 && !before.eofToAgent);
+      assertPrefix(got.toByteArray(), data.dataSent.toByteArray(), "what the agent sent");
+      boolean leftWithoutAWord = finished && sent.size() == 0;
+      if (channel.peerSawFin() && !agent && !leftWithoutAWord) {
+        assertThat(data.eofSent).as("the end was the agent's").isTrue();
+        assertThat(got.size()).as("bytes before the end").isEqualTo(data.dataSent.size());
+      }
+    }
+  }
+
+  private static final class DataPeer extends Peer {
+    private final Relay relay;
+    private final EmbeddedChannel fromRelay = new EmbeddedChannel(FrameDecoder.ofData());
+    private final EmbeddedChannel fromHere = new EmbeddedChannel(FrameDecoder.ofData());
+    private final ByteArrayOutputStream dataSent = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream toAgent = new ByteArrayOutputStream();
+    private @Nullable UserPeer user;
+    private int starts;
+    private boolean broken;
+    private boolean ready;
+    private boolean startedSent;
+    private boolean eofSent;
+    private boolean eofToAgent;
+
+    DataPeer(Relay relay, int port) {
+      super(relay, port, false);
+      this.relay = relay;
+      begin(
+          relay,
+          FrameDecoder.ofData(),
+          FrameEncoder.INSTANCE,
+          new ChannelOutboundHandlerAdapter() {
+            @Override
+            public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
+              if (msg instanceof Frame.Start) {
+                givenTo((Frame.Start) msg);
+              }
+              ctx.write(msg, promise);
+            }
+          },
+          new DataConnectionHandler(channel, relay.dispatcher, relay.settings, () -> ready = true));
+    }
+
+    /** As START is written: the agent may not have it yet, and answer all the same. */
+    private void givenTo(Frame.Start start) {
+      starts++;
+      user = relay.byPort.get(start.user().getPort());
+      user.servedBy.add(this);
+    }
+
+    @Override
+    void send(byte[] bytes) {
+      if (!channel.peerMaySend() || sent.size() >= MAX_SENT) {
+        return;
+      }
+      super.send(bytes);
+      try {
+        if (!broken) {
+          fromHere.writeInbound(Unpooled.wrappedBuffer(bytes));
+        }
+      } catch (ProtocolException e) {
+        broken = true;
+      }
+      for (Frame frame = fromHere.readInbound(); frame != null; frame = fromHere.readInbound()) {
+        startedSent |= frame instanceof Frame.Started;
+        if (frame instanceof Frame.Data && !eofSent) {
+          append(dataSent, ((Frame.Data) frame).content());
+        }
+        eofSent |= frame instanceof Frame.Eof;
+      }
+    }
+
+    void hear() {
+      byte[] bytes = channel.peerTakes();
+      if (bytes.length > 0) {
+        fromRelay.writeInbound(Unpooled.wrappedBuffer(bytes));
+      }
+      for (Frame frame = fromRelay.readInbound(); frame != null; frame = fromRelay.readInbound()) {
+        heard(frame);
+      }
+    }
+
+    private void heard(Frame frame) {
+      assertThat(ready).as("its token was good before %s", frame).isTrue();
+      assertThat(eofToAgent && !(frame instanceof Frame.Reset)).as("%s after EOF", frame).isFalse();
+      if (frame instanceof Frame.Data) {
+        append(toAgent, ((Frame.Data) frame).content());
+      } else if (frame instanceof Frame.Eof) {
+        eofToAgent = true;
+      }
+    }
+
+    void check() {
+      channel.checkExceptionsHandled();
+      assertThat(starts).as("users").isLessThan(2);
+      if (user == null) {
+        assertThat(toAgent.size()).as("bytes of no user").isZero();
+        return;
+      }
+      assertPrefix(toAgent.toByteArray(), user.sent.toByteArray(), "what the user sent");
+      if (eofToAgent) {
+        assertThat(toAgent.size()).as("bytes before EOF").isEqualTo(user.sent.size());
+      }
+      if (!startedSent) {
+        assertThat(toAgent.size()).as("early").isLessThanOrEqualTo(RelayProtocol.MAX_EARLY_BYTES);
+      }
+    }
+  }
+
+  private static final class Relay implements AgentLink {
+    final MockTicker ticker = Ticker.newMockTicker();
+    final UnpooledByteBufAllocator allocator = new UnpooledByteBufAllocator(false, true);
+    final List<EmbeddedChannel> loops = List.of(loop(), loop(), loop());
+    final SecureRandom random = new SecureRandom();
+    final AgentAddresses addresses = new AgentAddresses();
+    final BufferBudget budget = BufferBudget.ofBytes(64 << 20);
+    final Dispatcher dispatcher =
+        new Dispatcher(
+            loops.get(2).eventLoop(),
+            DispatcherSettings.of(2, Duration.ofSeconds(15), 100),
+            budget,
+            addresses,
+            random);
+    final BridgeSettings settings =
+        BridgeSettings.of(
+            BridgeSettings.Side.RELAY, budget, Duration.ofMinutes(5), Duration.ofMinutes(1));
+    final UserPeer[] users = new UserPeer[EACH];
+    final DataPeer[] data = new DataPeer[EACH];
+    final Map<Integer, UserPeer> byPort = new HashMap<>();
+    final List<Peer> all = new ArrayList<>();
+    final Deque<Frame.Dial.DialRequest> asked = new ArrayDeque<>();
+    final InstanceId instance = InstanceId.random(random);
+    int nextLoop;
+    int nextPort = 1;
+    long heardNanos;
+    boolean attached;
+
+    private EmbeddedChannel loop() {
+      return EmbeddedChannel.builder().ticker(ticker).build();
+    }
+
+    UserPeer user(int index) {
+      if (users[index] == null || !users[index].channel.isOpen()) {
+        int port = nextPort++;
+        users[index] = new UserPeer(this, port);
+        byPort.put(port, users[index]);
+        all.add(users[index]);
+      }
+      return users[index];
+    }
+
+    DataPeer dataConnection(int index) {
+      if (data[index] == null || !data[index].channel.isOpen()) {
+        data[index] = new DataPeer(this, nextPort++);
+        all.add(data[index]);
+      }
+      return data[index];
+    }
+
+    void agentDoes(int what) {
+      switch (what % 5) {
+        case 0 -> heardNanos = ticker.nanoTime();
+        case 1 -> attach();
+        case 2 -> detach();
+        case 3 -> dispatcher.draining(this);
+        default -> {
+          if (!asked.isEmpty()) {
+            dispatcher.dialFailed(this, asked.remove().token(), ReasonCode.AGENT_LOST);
+          }
+        }
+      }
+    }
+
+    void attach() {
+      if (!attached) {
+        attached = true;
+        heardNanos = ticker.nanoTime();
+        addresses.attached(network(), heardNanos);
+        dispatcher.attached(this);
+      }
+    }
+
+    void detach() {
+      if (attached) {
+        attached = false;
+        addresses.detached(network(), ticker.nanoTime());
+        dispatcher.detached(this);
+      }
+    }
+
+    void pass(long millis) {
+      ticker.advance(millis, MILLISECONDS);
+      run();
+    }
+
+    /** Until nothing moves any more. */
+    void run() {
+      boolean moved = true;
+      while (moved || loops.stream().anyMatch(EmbeddedChannel::hasPendingTasks)) {
+        for (EmbeddedChannel loop : loops) {
+          loop.runScheduledPendingTasks();
+          loop.runPendingTasks();
+        }
+        moved = false;
+        for (Peer peer : all) {
+          moved |= peer.channel.pump();
+        }
+      }
+      for (Peer peer : all) {
+        if (peer instanceof DataPeer) {
+          ((DataPeer) peer).hear();
+        }
+      }
+      for (Peer peer : all) {
+        if (peer instanceof DataPeer) {
+          ((DataPeer) peer).check();
+        } else {
+          ((UserPeer) peer).check();
+        }
+      }
+      assertThat(allocator.metric().usedHeapMemory()).as("bytes held").isLessThan(MAX_HELD);
+    }
+
+    void assertNothingLeft() {
+      all.forEach(peer -> peer.does(1));
+      run();
+      detach();
+      pass(60_000);
+      assertThat(dispatcher.counts())
+          .isEqualTo("agents=0 warm=0 tokens=0 waiting=0 sessions=0 buffered=0");
+      assertThat(allocator.metric().usedHeapMemory()).as("bytes leaked").isZero();
+      assertThat(allocator.metric().usedDirectMemory()).as("bytes leaked").isZero();
+    }
+
+    @Override
+    public InstanceId instance() {
+      return instance;
+    }
+
+    @Override
+    public String name() {
+      return "a";
+    }
+
+    @Override
+    public ClientNetwork network() {
+      return ClientNetwork.of(new InetSocketAddress("198.51.100.7", 1));
+    }
+
+    @Override
+    public long lastHeardNanos() {
+      return heardNanos;
+    }
+
+    @Override
+    public void dial(List<Frame.Dial.DialRequest> dialRequests) {
+      asked.addAll(dialRequests);
+    }
+
+    @Override
+    public void goAway(ReasonCode reason) {}
+  }
+
+  @FuzzTest
+  void steps(byte[] input) {
+    Script script = Script.of(input);
+    Relay relay = new Relay();
+    relay.attach();
+    UserPeer user = relay.user(0);
+    DataPeer data = relay.dataConnection(0);
+    relay.run();
+    while (script.hasNext()) {
+      switch (script.oneOf(Step.values())) {
+        case USER -> user = relay.user(script.number() % EACH);
+        case USER_SENDS -> user.send(script.bytes());
+        case USER_FLOODS -> user.send(new byte[1024 * script.number()]);
+        case USER_BEGINS_A_PREAMBLE -> user.beginPreamble(script.number() % 17);
+        case USER_DOES -> user.does(script.number());
+        case DATA_CONNECTION -> data = relay.dataConnection(script.number() % EACH);
+        case CLAIM -> {
+          boolean right = script.usual() && !relay.asked.isEmpty();
+          Token token = right ? relay.asked.remove().token() : Token.random(relay.random);
+          data.send(Script.frame(Frame.Claim.of(token)));
+        }
+        case FRAME -> {
+          int type = script.number();
+          data.send(Script.frame(type, script.bytes()));
+        }
+        case DATA_FLOODS -> {
+          for (int i = script.number(); i > 0; i--) {
+            data.send(Script.frame(0x15, new byte[1000]));
+          }
+        }
+        case BYTES -> data.send(script.bytes());
+        case DATA_DOES -> data.does(script.number());
+        case PASS -> relay.pass(script.oneOf(MILLIS));
+        case AGENT_DOES -> relay.agentDoes(script.number());
+      }
+      relay.run();
+    }
+    relay.assertNothingLeft();
+  }
+
+  private static void append(ByteArrayOutputStream all, ByteBuf bytes) {
+    all.writeBytes(ByteBufUtil.getBytes(bytes));
+    bytes.release();
+  }
+
+  private static void assertPrefix(byte[] part, byte[] whole, String of) {
+    assertThat(part.length).as("bytes of %s", of).isLessThanOrEqualTo(whole.length);
+    assertThat(Arrays.equals(part, 0, part.length, whole, 0, part.length)).as(of).isTrue();
+  }
+}

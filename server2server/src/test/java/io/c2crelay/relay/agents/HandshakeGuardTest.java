@@ -1,0 +1,67 @@
+package io.c2crelay.relay.agents;
+
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.c2crelay.relay.session.ClientNetwork;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.embedded.EmbeddedChannel;
+import java.net.InetSocketAddress;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class HandshakeGuardTest {
+  private final EmbeddedChannel channel = new EmbeddedChannel();
+  private final HandshakeGuard guard =
+      new HandshakeGuard(
+          channel,
+          ClientNetwork.of(new InetSocketAddress("198.51.100.7", 1)),
+          HandshakeGuard.newLimit());
+
+  @BeforeEach
+  void add() {
+    channel.freezeTime();
+    channel.pipeline().addLast(guard);
+  }
+
+  @AfterEach
+  void release() {
+    channel.finishAndReleaseAll();
+  }
+
+  @Test
+  void closesAfterTenSeconds() {
+    advance(9999);
+    assertThat(channel.isOpen()).isTrue();
+    advance(1);
+    assertThat(channel.isOpen()).isFalse();
+  }
+
+  @Test
+  void closesAfter16Kibibytes() {
+    receive(16 * 1024);
+    assertThat(channel.isOpen()).isTrue();
+    receive(1);
+    assertThat(channel.isOpen()).isFalse();
+  }
+
+  @Test
+  void admittedConnectionIsUnbounded() {
+    guard.admitted();
+    receive(16 * 1024 + 1);
+    advance(60_000);
+    assertThat(channel.isOpen()).isTrue();
+    assertThat(channel.pipeline().get(HandshakeGuard.class)).isNull();
+  }
+
+  private void receive(int bytes) {
+    channel.writeInbound(Unpooled.wrappedBuffer(new byte[bytes]));
+  }
+
+  private void advance(long millis) {
+    channel.advanceTimeBy(millis, MILLISECONDS);
+    channel.runScheduledPendingTasks();
+    channel.runPendingTasks();
+  }
+}
