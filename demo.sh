@@ -1,9 +1,11 @@
 #!/bin/sh
-# The main job on one machine; Maven builds, and runs io.c2crelay.it.demo.Demo.
+# Builds and runs io.c2crelay.it.demo.Demo: relay, agent, target and user on one machine.
 cd "$(dirname "$0")" || exit
 cat <<'TEXT'
-Building both jars. The first time, Maven downloads what it needs before that: a minute or two.
-Then come a small HTTP service, a relay, an agent, and one request through the relay. Ctrl-C ends everything.
+Building both jars; on the first run Maven downloads its plugins before, which takes a minute or two.
+Then a small HTTP service, a relay and an agent start, and one request goes through the relay. Ctrl-C ends everything.
 
 TEXT
-exec mvn -B -q -Pdemo -DskipTests verify
+maven=mvn
+command -v mvn > /dev/null || maven=./mvnw
+exec "$maven" -B -q -Pdemo -DskipTests verify

@@ -140,7 +140,7 @@ new_key() { (umask 077 && head -c 24 /dev/urandom | base64 | tr '+/' '-_' > "$1"
 
 prepare
 
-group 'Installed as README.md says'
+group 'Installed as docs/operations.md says'
 mark
 check 'the commands for the relay' readme_run 'install -m 644 server2server'
 check 'the key for the agent' readme_run 'read -rp' < /etc/$relay.key
@@ -295,7 +295,7 @@ echo 'PORT=443' > /etc/$relay.env
 systemctl restart $relay
 check 'it is denied without the drop-in' within 30 logged $relay 'server2server: cannot listen on .*:443: Permission denied'
 readme CAP_NET_BIND_SERVICE | dropin $relay
-check 'the drop-in in the unit equals that in README.md' equal "$(readme CAP_NET_BIND_SERVICE)" \
+check 'the drop-in in the unit equals that in docs/operations.md' equal "$(readme CAP_NET_BIND_SERVICE)" \
   "$(sed -n '/^#   \[Service\]/,/^$/s/^#   //p' "/etc/systemd/system/$relay.service")"
 cp /etc/$agent.env /root/
 sed -i 's/RELAY_PORT=.*/RELAY_PORT=443/' /etc/$agent.env
@@ -339,7 +339,7 @@ check 'the agent reaches the relay by IPv6' within 60 logged $agent 'control.rea
 check 'users reach the target' within 60 serves
 cp /root/$agent.env /etc/
 
-group 'More than the defaults, as README.md says'
+group 'More than the defaults, as docs/operations.md says'
 { readme JAVA_OPTIONS= && echo 'OPTIONS=--max-sessions 9000 --threads 256 --drain 10m'; } > /etc/$relay.env
 { readme LimitNOFILE= && readme TimeoutStopSec=; } | dropin $relay
 mark

@@ -113,12 +113,12 @@ logged() { matches "$2" "$(entries --after-cursor="$cursor" --unit="$1")"; }
 
 not_logged() { not logged "$1" "$2"; }
 
-# ---- README.md
+# ---- docs/operations.md
 
 # readme TEXT: prints the code block with this text in the systemd section; there must be exactly one.
 readme() {
   awk -v text="$1" '
-    /^## / { here = $0 == "## Run it with systemd" }
+    /^## / { here = $0 == "## systemd" }
     here && /^```/ {
       inside = !inside
       if (!inside && index(block, text)) { found++; printf "%s", block }
@@ -127,8 +127,8 @@ readme() {
     }
     inside { block = block $0 "\n" }
     END { exit found != 1 }
-  ' README.md || {
-    echo "README.md does not have exactly one block with: $1" >&2
+  ' docs/operations.md || {
+    echo "docs/operations.md does not have exactly one block with: $1" >&2
     return 1
   }
 }

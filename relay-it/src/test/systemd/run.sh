@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests the two units under systemd: boots a Debian container in which checks.sh installs both programs as in README.md
+# Tests the two units under systemd: boots a Debian container in which checks.sh installs both programs as in docs/operations.md
 # and starts, kills, stops and misconfigures them. Prints a line for each check; exits with 0 only if all passed.
 #
 #   run.sh [DIRECTORY]
@@ -56,7 +56,7 @@ trap 'exit 143' TERM
 
 # A copy: the working tree may change during the run.
 mkdir "$work/src" "$work/out"
-cp --parents -r README.md {server2server,client2client}/src/main/systemd "${jars[@]}" relay-it/src/test/systemd "$work/src"
+cp --parents -r docs/operations.md {server2server,client2client}/src/main/systemd "${jars[@]}" relay-it/src/test/systemd "$work/src"
 touch "$work/out/checks"
 
 options=(

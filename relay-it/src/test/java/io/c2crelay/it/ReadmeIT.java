@@ -99,7 +99,9 @@ class ReadmeIT {
 
   @Test
   void reasonsMatchProtocol() {
-    assertThat(ENGLISH.table("Logs", "reason").stream().flatMap(row -> Readme.code(row.get(0))))
+    assertThat(
+            Readme.operations().table("Reasons", "reason").stream()
+                .flatMap(row -> Readme.code(row.get(0))))
         .containsExactlyInAnyOrderElementsOf(
             Arrays.stream(ReasonCode.values()).map(Enum::name).collect(Collectors.toList()));
   }

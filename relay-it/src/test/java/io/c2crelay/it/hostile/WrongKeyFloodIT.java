@@ -29,7 +29,7 @@ import org.junit.jupiter.api.parallel.Isolated;
 
 /**
  * A flood of wrong keys from an address that agents share. A known agent reconnects at once. A new
- * agent logs the refusal as the README describes, and attaches soon after the flood ends.
+ * agent logs the refusal, and attaches soon after the flood ends.
  */
 @Tag("full")
 @Isolated("measures memory")

@@ -13,14 +13,14 @@ public record LogLine(long nanos, boolean stdout, String text) {
 
   private static final Pattern LOGGED = Pattern.compile("^\\d{4}-\\d\\d-\\d\\dT");
 
-  /** The README's log format, for lines at info and above. */
+  /** The log format of docs/operations.md, for lines at info and above. */
   private static final Pattern WELL_FORMED =
       Pattern.compile(
           "^\\S+ (?:(?:INFO |WARN |ERROR) [a-z][a-z_]*(?:\\.[a-z_]+)*"
               + "(?: [a-z_]+=(?:[^\\s\"=\\\\]+|\"(?:[^\"\\\\]|\\\\.)*\"))*|(?:WARN |ERROR) io\\.netty\\.\\S+ .*"
               + "|(?:DEBUG|TRACE) .*)$");
 
-  /** Whether a log line has the format that the README documents; other output is not checked. */
+  /** Whether a log line has the documented format; other output is not checked. */
   boolean isWellFormed() {
     return stdout || !LOGGED.matcher(text).find() || WELL_FORMED.matcher(text).matches();
   }

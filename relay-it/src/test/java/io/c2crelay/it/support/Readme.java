@@ -95,6 +95,11 @@ public final class Readme {
     return read("README_kr.md");
   }
 
+  /** The operators' manual, in the same Markdown. */
+  public static Readme operations() {
+    return read("docs/operations.md");
+  }
+
   private static Readme read(String name) {
     try {
       return new Readme(name, parse(Files.readAllLines(ROOT.resolve(name))));
