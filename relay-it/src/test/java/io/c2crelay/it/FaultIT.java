@@ -72,7 +72,7 @@ class FaultIT {
     AgentProcess agent = harness.agent(Harness.newKey(), echo().port(), relay.port());
     relay.awaitLog("auth\\.refused .*network=", Duration.ofSeconds(20));
     agent.awaitLog(
-        "control\\.refused .*times=1 note=\"the relay refused the key (or is slowing down guesses)\"",
+        "control\\.refused .*times=1 note=\"the relay refused the key \\(or is slowing down guesses\\)\"",
         Duration.ofSeconds(20));
     assertThat(agent.wasReady()).isFalse();
     assertThat(agent.isAlive()).isTrue();
