@@ -1,48 +1,82 @@
 package io.c2crelay.common.bridge;
 
 import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.FrameType;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
-import io.c2crelay.common.transport.ConnectionError;
+import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.transport.Sockets;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 
-/**
- * The end of a data connection's pipeline while it carries a session: passes its events to the
- * {@link Bridge}.
- */
-final class FramedLeg extends ChannelInboundHandlerAdapter {
-  private final Bridge bridge;
+/** The data connection: DATA, EOF, RESET and PING (docs/protocol.md section 4). */
+final class FramedLeg extends Leg {
+  /** After both EOFs the relay closes first; an agent closes by itself only after this. */
+  private static final long CLOSE_AFTER_HOURS = 1;
 
-  FramedLeg(Bridge bridge) {
-    this.bridge = bridge;
+  private final BridgeSettings.Side side;
+
+  FramedLeg(Bridge bridge, Channel framed, BridgeSettings.Side side) {
+    super(bridge, framed);
+    this.side = side;
+  }
+
+  void attach() {
+    channel.pipeline().addLast("framed-leg", this);
+  }
+
+  @Override
+  ReasonCode lostReason() {
+    return ReasonCode.AGENT_LOST;
   }
 
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
-    bridge.framedRead((Frame) msg);
-  }
-
-  @Override
-  public void channelReadComplete(ChannelHandlerContext ctx) {
-    bridge.framedReadComplete();
-  }
-
-  @Override
-  public void channelWritabilityChanged(ChannelHandlerContext ctx) {
-    bridge.updateFlow();
-  }
-
-  @Override
-  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
-    if (event instanceof ConnectionError) {
-      bridge.framedError();
+    Frame frame = (Frame) msg;
+    if (bridge.isOver()) {
+      drop(frame);
+      return;
+    }
+    boolean ended = bridge.hasInputEnded(this);
+    switch (frame.type()) {
+      case DATA:
+        if (ended) {
+          ReferenceCountUtil.release(frame);
+          bridge.abort(ReasonCode.PROTOCOL);
+        } else {
+          bridge.read(this, ((Frame.Data) frame).content());
+        }
+        break;
+      case EOF:
+        if (ended) {
+          bridge.abort(ReasonCode.PROTOCOL);
+        } else {
+          bridge.inputEnded(this);
+        }
+        break;
+      case RESET:
+        bridge.lost(this, ((Frame.Reset) frame).reason());
+        break;
+      case PING: // no answer is due
+        if (ended) {
+          bridge.abort(ReasonCode.PROTOCOL);
+        }
+        break;
+      default:
+        bridge.abort(ReasonCode.PROTOCOL);
     }
   }
 
-  @Override
-  public void channelInactive(ChannelHandlerContext ctx) {
-    bridge.framedClosed();
+  /** What the peer sends after our RESET, until it closes. */
+  private void drop(Frame frame) {
+    ReferenceCountUtil.release(frame);
+    if (frame.type() == FrameType.RESET) {
+      Sockets.reset(channel); // the peer has aborted too and reads nothing more
+    }
   }
 
   @Override
@@ -50,8 +84,74 @@ final class FramedLeg extends ChannelInboundHandlerAdapter {
     if (cause instanceof ProtocolException) {
       bridge.abort(ReasonCode.PROTOCOL);
     } else {
-      LegFaults.log(cause);
-      bridge.framedFailed();
+      super.exceptionCaught(ctx, cause);
     }
+  }
+
+  @Override
+  void write(ByteBuf bytes) {
+    while (bytes.readableBytes() > RelayProtocol.MAX_DATA_PAYLOAD) {
+      writeFrame(Frame.Data.of(bytes.readRetainedSlice(RelayProtocol.MAX_DATA_PAYLOAD)));
+    }
+    writeFrame(Frame.Data.of(bytes));
+  }
+
+  private void writeFrame(Frame frame) {
+    bridge.timer().framedWrite();
+    channel.write(frame).addListener(bridge.flowTo(this));
+  }
+
+  /**
+   * Sends a sign of life, where TCP's keep-alive may not get through; not behind a stalled stream,
+   * where PINGs would accumulate.
+   */
+  void ping() {
+    if (!bridge.hasOutputEnded(this) && channel.isWritable()) {
+      writeFrame(Frame.Ping.of(0));
+      channel.flush();
+    }
+  }
+
+  @Override
+  void shutdownOutput() {
+    channel
+        .writeAndFlush(Frame.Eof.INSTANCE)
+        .addListener(
+            write -> {
+              if (write.isSuccess()) {
+                bridge.outputEnded(this);
+              }
+            });
+  }
+
+  @Override
+  void writeFailed(Throwable cause) {
+    bridge.lost(this, lostReason());
+  }
+
+  @Override
+  void resetBehindData(ReasonCode reason) {
+    channel.writeAndFlush(Frame.Reset.of(reason)).addListener(bridge.flowTo(this));
+    channel.config().setAutoRead(true); // input is dropped until the peer closes
+  }
+
+  @Override
+  void close() {
+    if (side == BridgeSettings.Side.RELAY) {
+      channel.close();
+      return;
+    }
+    channel.config().setAutoRead(true);
+    Future<?> timeout =
+        channel.eventLoop().schedule(() -> channel.close(), CLOSE_AFTER_HOURS, TimeUnit.HOURS);
+    channel.closeFuture().addListener(closed -> timeout.cancel(false));
+  }
+
+  @Override
+  void abort(ReasonCode reason) {
+    if (channel.isActive() && channel.isWritable()) {
+      channel.writeAndFlush(Frame.Reset.of(reason));
+    }
+    Sockets.reset(channel);
   }
 }

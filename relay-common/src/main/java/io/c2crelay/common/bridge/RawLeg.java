@@ -1,51 +1,189 @@
 package io.c2crelay.common.bridge;
 
-import io.c2crelay.common.transport.ConnectionError;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.transport.NioProbe;
+import io.c2crelay.common.transport.Sockets;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.DuplexChannel;
+import org.jspecify.annotations.Nullable;
 
-/** The end of a user's or target's pipeline: passes its events to the {@link Bridge}. */
-final class RawLeg extends ChannelInboundHandlerAdapter {
-  private final Bridge bridge;
+/** The user's or the target's connection: bytes, FIN and RST. */
+final class RawLeg extends Leg {
+  /** Payloads below this, in bytes, are copied out of the buffer they were received in. */
+  private static final int SMALL = 512;
 
-  RawLeg(Bridge bridge) {
-    this.bridge = bridge;
+  private final DuplexChannel raw;
+  private final ReasonCode lostReason;
+  private long bytesDelivered;
+  private boolean outputShut;
+
+  /** A write failed, so the connection was reset; what its peer sent before is still read. */
+  private boolean outputLost;
+
+  /** False after a reset that may show as an end of input. */
+  private boolean finIsCertain = true;
+
+  private @Nullable DelayedReset delayedReset;
+
+  RawLeg(Bridge bridge, DuplexChannel raw, ReasonCode lostReason) {
+    super(bridge, raw);
+    this.raw = raw;
+    this.lostReason = lostReason;
+  }
+
+  /** Takes the connection over, whose pipeline must pass on all that it holds. */
+  void attach() {
+    Sockets.resetOnClose(raw, true); // until the session is done, however this process ends
+    raw.config().setAutoClose(false); // a failed write must not end the reading
+    raw.pipeline().addLast("raw-leg", this);
+  }
+
+  /** Undoes {@link #attach}. */
+  void detach() {
+    raw.pipeline().remove(this);
+    raw.config().setAutoClose(true);
+    raw.config().setAutoRead(true);
+  }
+
+  /** Bytes delivered so far: as far as is known, the peer has them. */
+  long bytesDelivered() {
+    return bytesDelivered;
+  }
+
+  @Override
+  ReasonCode lostReason() {
+    return lostReason;
   }
 
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
-    bridge.rawRead((ByteBuf) msg);
-  }
-
-  @Override
-  public void channelReadComplete(ChannelHandlerContext ctx) {
-    bridge.rawReadComplete();
+    bridge.read(this, (ByteBuf) msg);
   }
 
   @Override
   public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
     if (event instanceof ChannelInputShutdownEvent) {
-      bridge.rawInputEnded();
-    } else if (event instanceof ConnectionError) {
-      bridge.rawError();
+      if (finIsCertain) {
+        bridge.inputEnded(this);
+      }
+      if (outputLost) {
+        bridge.lost(this, lostReason);
+      }
+    } else {
+      super.userEventTriggered(ctx, event);
     }
   }
 
   @Override
-  public void channelWritabilityChanged(ChannelHandlerContext ctx) {
-    bridge.updateFlow();
+  void write(ByteBuf bytes) {
+    if (outputLost) {
+      bytes.release();
+      return;
+    }
+    int length = bytes.readableBytes();
+    raw.write(compact(bytes))
+        .addListener(
+            (ChannelFutureListener)
+                write -> {
+                  if (write.isSuccess()) {
+                    bytesDelivered += length;
+                  }
+                  bridge.flowTo(this).operationComplete(write);
+                });
+  }
+
+  /** A few bytes must not retain the large buffer they were received in. */
+  private ByteBuf compact(ByteBuf bytes) {
+    if (bytes.readableBytes() >= SMALL) {
+      return bytes;
+    }
+    ByteBuf copy = raw.alloc().directBuffer(bytes.readableBytes()).writeBytes(bytes);
+    bytes.release();
+    return copy;
   }
 
   @Override
-  public void channelInactive(ChannelHandlerContext ctx) {
-    bridge.rawClosed();
+  void shutdownOutput() {
+    if (outputLost) {
+      return;
+    }
+    // shutdownOutput fails what is still queued, so it follows the last byte
+    raw.writeAndFlush(Unpooled.EMPTY_BUFFER)
+        .addListener(
+            (ChannelFuture write) -> {
+              if (bridge.isOver()) {
+                return;
+              }
+              if (!write.isSuccess()) {
+                writeFailed(write.cause());
+                return;
+              }
+              bridge.flowTo(this).sinkDone(); // a channel without output has no figures
+              raw.shutdownOutput().addListener(shut -> outputShut(shut.cause()));
+            });
+  }
+
+  private void outputShut(@Nullable Throwable failure) {
+    if (failure == null) {
+      outputShut = true;
+      bridge.outputEnded(this);
+    } else {
+      writeFailed(failure);
+    }
   }
 
   @Override
-  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    LegFaults.log(cause);
-    bridge.rawClosed();
+  void writeFailed(Throwable cause) {
+    if (bridge.isOver() || outputLost) {
+      return;
+    }
+    outputLost = true;
+    finIsCertain = Sockets.isBrokenPipe(cause);
+    bridge.flowTo(this).sinkDone();
+    bridge.error(this);
+    flowUpdated();
+  }
+
+  /** NIO keeps selecting a failed connection for writing, which costs a core if it is not read. */
+  @Override
+  void flowUpdated() {
+    boolean unread = outputLost && !raw.config().isAutoRead() && !bridge.isOver();
+    if (unread && NioProbe.isNio(raw)) {
+      bridge.abort(lostReason);
+    }
+  }
+
+  @Override
+  boolean isUnwatched() {
+    return bridge.hasInputEnded(this) ? !outputShut : super.isUnwatched();
+  }
+
+  @Override
+  void resetBehindData(ReasonCode reason) {
+    raw.config().setAutoRead(false);
+    delayedReset = DelayedReset.of(raw, lost -> bytesDelivered -= lost);
+  }
+
+  @Override
+  void settle() {
+    if (delayedReset != null) {
+      delayedReset.now();
+    }
+  }
+
+  @Override
+  void close() {
+    Sockets.resetOnClose(raw, false);
+    raw.close();
+  }
+
+  @Override
+  void abort(ReasonCode reason) {
+    Sockets.reset(raw);
   }
 }

@@ -1,0 +1,20 @@
+package io.c2crelay.common.bridge;
+
+/** One direction of a session: its backpressure, and how far its end has come. */
+final class Direction {
+  final Leg source;
+  final Leg sink;
+  final Backpressure flow;
+
+  /** The end of input was read from the source: FIN or EOF. */
+  boolean inputEnded;
+
+  /** The end was written to the sink: FIN sent, or EOF handed to the kernel. */
+  boolean outputEnded;
+
+  Direction(Leg source, Leg sink, BufferBudget budget) {
+    this.source = source;
+    this.sink = sink;
+    flow = new Backpressure(source.channel, sink.channel, budget, sink::writeFailed);
+  }
+}
