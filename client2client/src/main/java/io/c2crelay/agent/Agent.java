@@ -6,10 +6,10 @@ import io.c2crelay.agent.control.ControlConnection;
 import io.c2crelay.agent.data.SessionStarter;
 import io.c2crelay.agent.data.SessionTracker;
 import io.c2crelay.agent.data.TargetConnector;
+import io.c2crelay.agent.events.AgentEvents;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.cli.StartupException;
-import io.c2crelay.common.logging.StatsLogger;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.tls.RelayTls;
 import io.c2crelay.common.transport.EventLoops;
@@ -22,13 +22,9 @@ import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** An agent: wires its components, attaches to the relay and drains on shutdown. */
 public final class Agent {
-  private static final Logger log = LoggerFactory.getLogger(Agent.class);
-
   /**
    * How long the target may take to read its last bytes after the relay has closed. The relay
    * enforces all other session timeouts.
@@ -36,6 +32,7 @@ public final class Agent {
   private static final Duration DELIVERY_TIMEOUT = Duration.ofHours(1);
 
   private final AgentConfig config;
+  private final AgentEvents events = new AgentEvents();
   private final EventLoopGroup loops;
   private final SessionTracker sessions = new SessionTracker();
   private final ControlConnection control;
@@ -65,21 +62,18 @@ public final class Agent {
             loops,
             NameResolver.create(), // separate: target lookups must not delay relay lookups
             RelayConnector.of(config.transport(), tls),
-            new SessionStarter(target::connect, settings, sessions),
+            new SessionStarter(target::connect, settings, sessions, events),
             config.key().deriveKey(),
-            new SecureRandom());
-    log.info(
-        "agent.started target={} relay={}:{} transport={} tls={}",
-        config.target(),
+            new SecureRandom(),
+            events);
+    events.agentStarted(
+        config.target().toString(),
         config.relayHost(),
         config.relayPort(),
         config.transport(),
         tls.providerName());
-    StatsLogger.start(
-        log,
-        "agent.counts",
-        loops.next(),
-        () -> "sessions=" + sessions.size() + " buffered=" + budget.usedBytes());
+    events.agentCounts(
+        loops.next(), () -> "sessions=" + sessions.size() + " buffered=" + budget.usedBytes());
   }
 
   /**
@@ -99,7 +93,7 @@ public final class Agent {
    * @return completes when everything is closed
    */
   public Future<Void> drain() {
-    log.info("agent.draining limit={}ms", config.drain().toMillis());
+    events.agentDraining(config.drain());
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
     loops.schedule(
         () -> sessions.abortAll(ReasonCode.DRAINING),
@@ -113,7 +107,7 @@ public final class Agent {
     EventLoops.end(loops)
         .addListener(
             ended -> {
-              log.info("agent.stopped");
+              events.agentStopped();
               done.setSuccess(null);
             });
   }

@@ -65,7 +65,10 @@ class ArchitectureIT {
         .check(classes);
   }
 
-  /** listen -> agents | session -> common; the root depends on all, none depends on the root. */
+  /**
+   * listen -> agents | session -> events -> common; the root depends on all, none depends on the
+   * root.
+   */
   @Test
   void relayLayers() {
     layeredArchitecture()
@@ -79,6 +82,8 @@ class ArchitectureIT {
         .definedBy("io.c2crelay.relay.agents..")
         .layer("session")
         .definedBy("io.c2crelay.relay.session..")
+        .layer("events")
+        .definedBy("io.c2crelay.relay.events..")
         .whereLayer("root")
         .mayNotBeAccessedByAnyLayer()
         .whereLayer("listen")
@@ -90,7 +95,10 @@ class ArchitectureIT {
         .check(classes);
   }
 
-  /** control -> data -> connect -> common; the root depends on all, none depends on the root. */
+  /**
+   * control -> data -> connect | events -> common; the root depends on all, none depends on the
+   * root.
+   */
   @Test
   void agentLayers() {
     layeredArchitecture()
@@ -104,6 +112,8 @@ class ArchitectureIT {
         .definedBy("io.c2crelay.agent.data..")
         .layer("connect")
         .definedBy("io.c2crelay.agent.connect..")
+        .layer("events")
+        .definedBy("io.c2crelay.agent.events..")
         .whereLayer("root")
         .mayNotBeAccessedByAnyLayer()
         .whereLayer("control")
@@ -112,6 +122,19 @@ class ArchitectureIT {
         .mayOnlyBeAccessedByLayers("root", "control")
         .whereLayer("connect")
         .mayOnlyBeAccessedByLayers("root", "control", "data")
+        .check(classes);
+  }
+
+  @Test
+  void onlyEventsLog() {
+    noClasses()
+        .that()
+        .resideInAnyPackage(RELAY, AGENT)
+        .and()
+        .resideOutsideOfPackage("io.c2crelay.*.events")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("org.slf4j..")
         .check(classes);
   }
 

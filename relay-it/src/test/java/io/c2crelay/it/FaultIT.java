@@ -70,7 +70,7 @@ class FaultIT {
   void wrongKeyIsLogged() {
     RelayProcess relay = harness.relay(key);
     AgentProcess agent = harness.agent(Harness.newKey(), echo().port(), relay.port());
-    relay.awaitLog("auth\\.refused .*network=", Duration.ofSeconds(20));
+    relay.awaitLog("auth\\.refused .*from=", Duration.ofSeconds(20));
     agent.awaitLog(
         "control\\.refused .*times=1 note=\"the relay refused the key \\(or is slowing down guesses\\)\"",
         Duration.ofSeconds(20));

@@ -5,14 +5,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.it.support.Readme;
 import io.c2crelay.it.support.Readme.Block;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.assertj.core.api.SoftAssertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -104,6 +108,35 @@ class ReadmeIT {
                 .flatMap(row -> Readme.code(row.get(0))))
         .containsExactlyInAnyOrderElementsOf(
             Arrays.stream(ReasonCode.values()).map(Enum::name).collect(Collectors.toList()));
+  }
+
+  /** The tables of events are complete: relay-common logs {@code shortage} and three more. */
+  @ParameterizedTest
+  @CsvSource({
+    "relay, server2server, RelayEvents, accept.paused",
+    "agent, client2client, AgentEvents, sockets.exhausted"
+  })
+  void eventsMatchCode(String side, String module, String type, String shortage)
+      throws IOException {
+    String source = module + "/src/main/java/io/c2crelay/" + side + "/events/" + type + ".java";
+    Set<String> logged =
+        Pattern.compile("\\blog\\.(?:info|warn|error)\\(\\s*\"([a-z_.]+)")
+            .matcher(Files.readString(Readme.ROOT.resolve(source)))
+            .results()
+            .map(found -> found.group(1))
+            .collect(Collectors.toSet());
+    logged.addAll(List.of(shortage, "key.file_readable", "loop.lost", "log.lost"));
+    assertThat(
+            Readme.operations().table("Events of the " + side, "event").stream()
+                .flatMap(row -> Readme.code(row.get(0))))
+        .containsExactlyInAnyOrderElementsOf(logged);
+  }
+
+  /** Errors of relay-common that are bugs, which the tables of events do not list. */
+  @Test
+  void bugsAreNamed() {
+    List<String> bugs = List.of("unexpected", "drain.failed", "leg.failed");
+    assertThat(Readme.operations().blocks()).anyMatch(block -> block.code().containsAll(bugs));
   }
 
   private static String where(Block english, Block korean) {

@@ -118,7 +118,7 @@ class SecurityIT {
     RawControl control = openControl(attacker);
     control.sendAuth(attacker.claim());
     assertRefused(control);
-    relay.awaitLog("auth\\.refused .*network=127\\.0\\.0\\.1", SOON);
+    relay.awaitLog("auth\\.refused .*from=127\\.0\\.0\\.1", SOON);
     assertThat(relay.lines("agent\\.attached ")).isEmpty();
   }
 

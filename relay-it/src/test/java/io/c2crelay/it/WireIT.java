@@ -367,24 +367,16 @@ class WireIT {
       }
     }
 
-    /**
-     * The relay classifies a connection with a late preamble as a silent user and ends its session
-     * once the preamble arrives.
-     */
+    /** The session of the silent user is aborted; the agent dials again. */
     @Test
-    void latePreambleIsReclassified() throws Exception {
+    void latePreambleIsReset() {
       RawConnection data = warm();
-      byte[] preamble = Wire.preamble(Wire.KIND_CONTROL);
-      try (Socket socket = new Socket()) {
-        socket.connect(relay.address(), 5_000);
-        data.expect(Wire.START);
-        data.send(Wire.STARTED);
-        socket.getOutputStream().write(preamble);
-        try (RawConnection late = RawConnection.handshake(socket, preamble)) {
-          assertThat(late.expect(Wire.CHALLENGE).payload()).hasSize(33);
-        }
-        assertThat(data.awaitEnd(SOON).frames()).allMatch(frame -> frame.type() == Wire.RESET);
-      }
+      TcpEnd late = user();
+      data.expect(Wire.START);
+      data.send(Wire.STARTED);
+      late.send(Wire.preamble(Wire.KIND_CONTROL));
+      assertThat(late.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+      assertThat(data.awaitEnd(SOON).frames()).allMatch(frame -> frame.type() == Wire.RESET);
     }
 
     @Test

@@ -4,8 +4,6 @@ import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.cli.DescriptorLimit;
 import io.c2crelay.common.cli.StartupException;
-import io.c2crelay.common.logging.LogThrottle;
-import io.c2crelay.common.logging.StatsLogger;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.tls.Identity;
@@ -14,6 +12,8 @@ import io.c2crelay.common.transport.EventLoops;
 import io.c2crelay.common.transport.ReceiveBuffer;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.agents.AgentConnections;
+import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.events.RelayEvents.ConnectionRefusal;
 import io.c2crelay.relay.listen.AcceptErrorHandler;
 import io.c2crelay.relay.listen.ConnectionClassifier;
 import io.c2crelay.relay.listen.ConnectionRouter;
@@ -31,7 +31,6 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.socket.SocketChannel;
-import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import io.netty.util.concurrent.Promise;
@@ -41,17 +40,12 @@ import java.net.UnknownHostException;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.util.concurrent.TimeUnit;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The relay server: creates its components, listens on the port, adds a classifier to each accepted
  * connection, and drains.
  */
 public final class Relay {
-  private static final Logger log = LoggerFactory.getLogger(Relay.class);
-  private static final LogThrottle THROTTLE = LogThrottle.of(log, "connection.refused", 10);
-
   /** The shortest detection timeout for a network where an agent is expected. */
   private static final long EXPECTED_AGENT_DETECT_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
 
@@ -59,6 +53,7 @@ public final class Relay {
   private static final int MIN_UNIDENTIFIED = 64;
 
   private final RelayConfig config;
+  private final RelayEvents events = new RelayEvents();
   private final EventLoopGroup loops;
   private final Dispatcher dispatcher;
   private final AgentAddresses addresses = new AgentAddresses();
@@ -85,7 +80,8 @@ public final class Relay {
               DispatcherSettings.of(config.pool(), config.queueTimeout(), config.maxSessions()),
               budget,
               addresses,
-              random);
+              random,
+              events);
       agents =
           new AgentConnections(
               tls,
@@ -99,29 +95,21 @@ public final class Relay {
                   config.idleTimeout(),
                   config.halfCloseTimeout()),
               addresses,
-              random);
+              random,
+              events);
       listener = listen();
-      log.info(
-          "relay.listening address={} port={} transport={} tls={} max_sessions={}",
-          NetUtil.toAddressString(localAddress().getAddress()),
-          port(),
-          config.transport(),
-          tls.providerName(),
-          config.maxSessions());
-      StatsLogger.start(log, "relay.counts", dispatcherLoop, this::counts);
+      events.relayListening(
+          localAddress(), config.transport(), tls.providerName(), config.maxSessions());
+      events.relayCounts(dispatcherLoop, this::counts);
     } catch (GeneralSecurityException | ChannelException e) {
       throw new StartupException(String.valueOf(e.getMessage()), e);
     }
     long descriptors = DescriptorLimit.get();
     if (!Descriptors.suffice(descriptors, config.maxSessions())) {
-      log.warn(
-          "descriptors.few limit={} max_sessions={} note=\"a session needs two descriptors:"
-              + " raise LimitNOFILE (ulimit -n) or lower --max-sessions\"",
-          descriptors,
-          config.maxSessions());
+      events.descriptorsFew(descriptors, config.maxSessions());
     }
     if (!config.key().isLong()) {
-      log.warn("key.short note=\"a key of fewer than 20 characters is weak: generate one\"");
+      events.keyShort();
     }
   }
 
@@ -191,7 +179,8 @@ public final class Relay {
     ClientNetwork network = ClientNetwork.of(channel.remoteAddress());
     SocketChannel oldest = unidentified.enter(network, channel);
     if (oldest != null) {
-      drop(oldest);
+      events.connectionRefused(oldest.remoteAddress(), ConnectionRefusal.LIMIT);
+      Sockets.reset(oldest);
     }
     channel.closeFuture().addListener(closed -> unidentified.leave(network, channel));
     channel
@@ -199,17 +188,7 @@ public final class Relay {
         .addLast(
             "classifier",
             new ConnectionClassifier(
-                () -> detectTimeoutNanos(channel, network), new Router(channel, network)));
-  }
-
-  private static void drop(SocketChannel channel) {
-    if (THROTTLE.allows()) {
-      log.info(
-          "connection.refused from={} reason={}",
-          Sockets.text(channel.remoteAddress()),
-          ReasonCode.LIMIT);
-    }
-    Sockets.reset(channel);
+                () -> detectTimeoutNanos(channel, network), new Router(channel, network), events));
   }
 
   private long detectTimeoutNanos(SocketChannel channel, ClientNetwork network) {
@@ -236,7 +215,7 @@ public final class Relay {
    * @return completes when all connections are closed and the event loops have ended
    */
   public Future<Void> drain() {
-    log.info("relay.draining limit={}ms", config.drain().toMillis());
+    events.relayDraining(config.drain());
     draining = true;
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
     listener
@@ -258,7 +237,7 @@ public final class Relay {
     EventLoops.end(loops)
         .addListener(
             loopsEnded -> {
-              log.info("relay.stopped");
+              events.relayStopped();
               done.setSuccess(null);
             });
   }
@@ -279,7 +258,7 @@ public final class Relay {
       if (draining) {
         Sockets.reset(channel);
       } else {
-        User.enter(channel, dispatcher, silent);
+        User.enter(channel, dispatcher, events, silent);
       }
     }
 

@@ -18,6 +18,7 @@ import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.testing.MemorySocket;
 import io.c2crelay.common.testing.Script;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.listen.ConnectionClassifier;
 import io.c2crelay.relay.listen.ConnectionRouter;
 import io.c2crelay.relay.session.AgentAddresses;
@@ -59,6 +60,7 @@ import org.jspecify.annotations.Nullable;
  * <p>An input is a sequence of steps, one byte each, and what they need.
  */
 class SessionsFuzzTest {
+  private static final RelayEvents EVENTS = new RelayEvents();
   private static final int EACH = 4;
   private static final int MAX_SENT = 1 << 20;
 
@@ -144,7 +146,7 @@ class SessionsFuzzTest {
     UserPeer(Relay relay, int port) {
       super(relay, port, true);
       this.relay = relay;
-      begin(relay, new ConnectionClassifier(() -> MILLISECONDS.toNanos(25), this));
+      begin(relay, new ConnectionClassifier(() -> MILLISECONDS.toNanos(25), this, EVENTS));
     }
 
     void beginPreamble(int length) {
@@ -155,7 +157,7 @@ class SessionsFuzzTest {
 
     @Override
     public void user(boolean silent) {
-      User.enter(channel, relay.dispatcher, silent);
+      User.enter(channel, relay.dispatcher, EVENTS, silent);
     }
 
     @Override
@@ -228,7 +230,8 @@ class SessionsFuzzTest {
               ctx.write(msg, promise);
             }
           },
-          new DataConnectionHandler(channel, relay.dispatcher, relay.settings, () -> ready = true));
+          new DataConnectionHandler(
+              channel, relay.dispatcher, relay.settings, EVENTS, () -> ready = true));
     }
 
     /** As START is written: the agent may not have it yet, and answer all the same. */
@@ -310,7 +313,8 @@ class SessionsFuzzTest {
             DispatcherSettings.of(2, Duration.ofSeconds(15), 100),
             budget,
             addresses,
-            random);
+            random,
+            EVENTS);
     final BridgeSettings settings =
         BridgeSettings.of(
             BridgeSettings.Side.RELAY, budget, Duration.ofMinutes(5), Duration.ofMinutes(1));

@@ -8,6 +8,7 @@ import io.c2crelay.agent.connect.RelayConnector;
 import io.c2crelay.agent.connect.VersionRefusedException;
 import io.c2crelay.agent.data.DataDialer;
 import io.c2crelay.agent.data.SessionStarter;
+import io.c2crelay.agent.events.AgentEvents;
 import io.c2crelay.common.auth.MutualAuth;
 import io.c2crelay.common.keepalive.Heartbeat;
 import io.c2crelay.common.protocol.Frame;
@@ -20,7 +21,6 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
-import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.net.InetAddress;
@@ -28,32 +28,25 @@ import java.net.InetSocketAddress;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Keeps the agent attached to the relay: one attempt at a time, retried without limit. State is
  * confined to one event loop.
  */
 public final class ControlConnection implements ControlHandshake.Listener, ControlHandler.Owner {
-  private static final Logger log = LoggerFactory.getLogger(ControlConnection.class);
-
   private static final long MISCLASSIFIED_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
   /** After more of them in a row the peer is probably not a relay, and attempts back off. */
   private static final int MAX_MISCLASSIFICATIONS = 5;
 
   private static final long VERSION_RETRY_NANOS = TimeUnit.MINUTES.toNanos(5);
-  private static final long LOG_REPEAT_NANOS = TimeUnit.SECONDS.toNanos(30);
   private static final int SLOW_RETRY_MIN_REFUSALS = 3;
   private static final int SLOW_RETRY_MAX_REFUSALS = 10;
   private static final long SLOW_RETRY_NANOS = TimeUnit.SECONDS.toNanos(30);
@@ -94,13 +87,12 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
   private final SecureRandom random;
   private final InstanceId instance;
   private final Backoff backoff;
+  private final AgentEvents events;
 
   private State state = State.BACKOFF;
   private long epoch;
   private int refusals;
   private int misclassifications;
-  private final Set<String> loggedFailures = new HashSet<>();
-  private long loggedSinceNanos;
   private long readySinceNanos;
   private Iterator<InetAddress> addresses = Collections.emptyIterator();
   private @Nullable InetSocketAddress address;
@@ -123,7 +115,8 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
       RelayConnector connector,
       SessionStarter sessions,
       CompletableFuture<MutualAuth> mutualAuth,
-      SecureRandom random) {
+      SecureRandom random,
+      AgentEvents events) {
     this.relayHost = requireNonNull(relayHost, "relayHost");
     this.relayPort = relayPort;
     this.label = requireNonNull(label, "label");
@@ -134,6 +127,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     this.sessions = requireNonNull(sessions, "sessions");
     this.mutualAuth = requireNonNull(mutualAuth, "mutualAuth");
     this.random = requireNonNull(random, "random");
+    this.events = requireNonNull(events, "events");
     loop = loops.next();
     instance = InstanceId.random(random);
     backoff = new Backoff(random::nextDouble);
@@ -152,7 +146,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     }
     state = State.CONNECTING;
     epoch++;
-    log.debug("control.connecting relay={}:{} epoch={}", relayHost, relayPort, epoch);
+    events.controlConnecting(relayHost, relayPort, epoch);
     resolver
         .resolve(relayHost, loop)
         .addListener(
@@ -163,7 +157,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
               } else {
                 addresses = Collections.emptyIterator();
                 address = null;
-                failedAttempt("control.unreachable", resolved.cause());
+                unreachable(resolved.cause());
               }
             });
   }
@@ -191,9 +185,15 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
               if (connected.isSuccess()) {
                 connected(connected.getNow());
               } else {
-                failedAttempt("control.unreachable", connected.cause());
+                unreachable(connected.cause());
               }
             });
+  }
+
+  private void unreachable(Throwable cause) {
+    if (isAttempting()) {
+      retryLater(events.controlUnreachable(relayHost, relayPort, address, cause, now()));
+    }
   }
 
   private void connected(Channel connected) {
@@ -216,7 +216,6 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     state = State.READY;
     refusals = 0;
     misclassifications = 0;
-    loggedFailures.clear();
     readySinceNanos = now();
     Channel ready = ctx.channel();
     InetSocketAddress relay = (InetSocketAddress) ready.remoteAddress();
@@ -229,27 +228,24 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
             sessions,
             relay,
             channelBinding,
+            events,
             (token, reason) -> dialFailed(ready, token, reason));
     ctx.pipeline()
         .addLast("heartbeat", new Heartbeat(() -> lost(ReasonCode.AGENT_LOST)))
-        .addLast("control", new ControlHandler(this));
-    log.info("control.ready relay={} epoch={}", Sockets.text(relay), epoch);
+        .addLast("control", new ControlHandler(this, events));
+    events.controlReady(relay, epoch);
   }
 
   @Override
   public void impostor() {
-    log.error(
-        "control.impostor relay={} note=\"peer authentication failed: wrong key\"", relayText());
+    events.controlImpostor(relayHost, relayPort, address);
     nextAttempt(() -> backoff.nextDelayNanos(now()));
   }
 
   @Override
   public void refused() {
     refusals++;
-    log.error(
-        "control.refused relay={} times={} note=\"the relay refused the key (or is slowing down guesses)\"",
-        relayText(),
-        refusals);
+    events.controlRefused(relayHost, relayPort, address, refusals);
     nextAttempt(this::refusedRetryNanos);
   }
 
@@ -263,35 +259,20 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
   @Override
   public void failed(@Nullable Throwable cause) {
     if (cause instanceof VersionRefusedException) {
-      log.error(
-          "control.version relay={} {} note=\"no common protocol version: update the older side\"",
-          relayText(),
-          cause.getMessage());
+      events.controlVersion(relayHost, relayPort, address, cause);
       nextAttempt(() -> VERSION_RETRY_NANOS);
     } else if (MisclassifiedException.isCauseOf(cause)
         && ++misclassifications <= MAX_MISCLASSIFICATIONS) {
-      log.debug("control.misclassified relay={}", relayText());
+      events.controlMisclassified(relayHost, relayPort, address);
       nextAttempt(() -> MISCLASSIFIED_RETRY_NANOS);
-    } else {
-      failedAttempt("control.failed", cause);
+    } else if (isAttempting()) {
+      retryLater(events.controlFailed(relayHost, relayPort, address, cause, now()));
     }
   }
 
-  /** Logs the same failure at most once in 30 s: an outage may last for days. */
-  private void failedAttempt(String event, @Nullable Throwable cause) {
-    if (!isAttempting()) {
-      return;
-    }
-    if (now() - loggedSinceNanos >= LOG_REPEAT_NANOS) {
-      loggedFailures.clear();
-      loggedSinceNanos = now();
-    }
-    String text = Sockets.describe(cause);
-    boolean isNew = loggedFailures.add(event + ' ' + relayText() + ' ' + text);
-    if (isNew) {
-      log.warn("{} relay={} cause={}", event, relayText(), text);
-    }
-    nextAttempt(() -> backoff.nextDelayNanos(now()), isNew ? this::retryIn : this::retryQuietlyIn);
+  /** Logs the retry only if the failure was logged. */
+  private void retryLater(boolean logged) {
+    nextAttempt(() -> backoff.nextDelayNanos(now()), logged ? this::retryIn : this::retryQuietlyIn);
   }
 
   private void nextAttempt(LongSupplier retryNanos) {
@@ -312,15 +293,6 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     }
   }
 
-  /** The configured relay, and the address in use if that is another. */
-  private String relayText() {
-    String relay = relayHost + ':' + relayPort;
-    if (address == null || NetUtil.toAddressString(address.getAddress()).equals(relayHost)) {
-      return relay;
-    }
-    return relay + " address=" + NetUtil.toAddressString(address.getAddress());
-  }
-
   private boolean isAttempting() {
     return state == State.CONNECTING || state == State.AUTHENTICATING;
   }
@@ -339,10 +311,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     if (control.isWritable()) {
       control.writeAndFlush(Frame.DialFailed.of(token, reason));
     } else if (control == channel && control.isActive()) { // a closed channel is not writable
-      log.warn(
-          "control.stalled relay={}:{} note=\"the relay does not read its control connection\"",
-          relayHost,
-          relayPort);
+      events.controlStalled(relayHost, relayPort);
       lost(ReasonCode.AGENT_LOST);
     }
   }
@@ -361,7 +330,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     if (state != State.READY) {
       return;
     }
-    log.warn("control.lost relay={}:{} reason={}", relayHost, relayPort, reason);
+    events.controlLost(relayHost, relayPort, reason);
     backoff.attachedFor(now() - readySinceNanos);
     detach();
     retryIn(backoff.nextDelayNanos(now()));
@@ -381,7 +350,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
   // --- BACKOFF ---
 
   private void retryIn(long nanos) {
-    log.info("control.retry in={}ms", TimeUnit.NANOSECONDS.toMillis(nanos));
+    events.controlRetry(nanos);
     retryQuietlyIn(nanos);
   }
 

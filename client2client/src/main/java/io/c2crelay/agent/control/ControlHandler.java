@@ -1,20 +1,15 @@
 package io.c2crelay.agent.control;
 
-import io.c2crelay.common.logging.LogText;
+import io.c2crelay.agent.events.AgentEvents;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
-import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Passes the frames of an authenticated control connection to its owner. */
 final class ControlHandler extends ChannelInboundHandlerAdapter {
-  private static final Logger log = LoggerFactory.getLogger(ControlHandler.class);
-
   /** Handles the relay's requests, on the connection's event loop. */
   interface Owner {
     void dial(Frame.Dial dial);
@@ -26,9 +21,11 @@ final class ControlHandler extends ChannelInboundHandlerAdapter {
   }
 
   private final Owner owner;
+  private final AgentEvents events;
 
-  ControlHandler(Owner owner) {
+  ControlHandler(Owner owner, AgentEvents events) {
     this.owner = owner;
+    this.events = events;
   }
 
   @Override
@@ -39,7 +36,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter {
       owner.goAway(((Frame.GoAway) msg).reason());
     } else {
       ReferenceCountUtil.release(msg);
-      log.warn("control.aborted reason=PROTOCOL detail={}", LogText.value(msg));
+      events.controlAborted(String.valueOf(msg));
       owner.lost(ReasonCode.PROTOCOL);
     }
   }
@@ -52,10 +49,10 @@ final class ControlHandler extends ChannelInboundHandlerAdapter {
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
     if (cause instanceof ProtocolException) {
-      log.warn("control.aborted reason=PROTOCOL detail={}", LogText.value(cause.getMessage()));
+      events.controlAborted(cause.getMessage());
       owner.lost(ReasonCode.PROTOCOL);
     } else {
-      log.debug("control.failed cause={}", Sockets.describe(cause));
+      events.controlBroken(cause);
       owner.lost(ReasonCode.AGENT_LOST);
     }
   }

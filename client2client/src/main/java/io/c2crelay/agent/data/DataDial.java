@@ -1,7 +1,6 @@
 package io.c2crelay.agent.data;
 
 import io.c2crelay.agent.connect.MisclassifiedException;
-import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ProtocolException;
@@ -14,18 +13,12 @@ import io.netty.util.concurrent.Future;
 import java.security.GeneralSecurityException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Opens one data connection within 10 s: up to three attempts with the same token, since the relay
  * may misclassify a connection whose preamble is late. On one event loop.
  */
 final class DataDial {
-  private static final Logger log = LoggerFactory.getLogger(DataDial.class);
-
-  private static final LogThrottle THROTTLE = LogThrottle.of(log, "data.dial.failed", 10);
-
   private static final int MAX_ATTEMPTS = 3;
   private static final long RETRY_MILLIS = 200;
   private static final long TIMEOUT_SECONDS = 10;
@@ -77,7 +70,7 @@ final class DataDial {
         .addListener(
             (Future<Channel> connected) -> {
               if (!connected.isSuccess()) {
-                log.debug("data.unreachable cause={}", Sockets.describe(connected.cause()));
+                dialer.events().dataUnreachable(connected.cause());
                 boolean noSocket = connected.cause() instanceof ChannelException;
                 giveUp(noSocket ? ReasonCode.LIMIT : ReasonCode.AGENT_LOST);
               } else if (ended) {
@@ -99,7 +92,7 @@ final class DataDial {
     if (ended) {
       return;
     }
-    log.debug("data.failed attempt={} cause={}", attempts, Sockets.describe(cause));
+    dialer.events().dataFailed(attempts, cause);
     boolean misclassified = MisclassifiedException.isCauseOf(cause);
     if (misclassified && attempts < MAX_ATTEMPTS) {
       loop.schedule(this::attempt, RETRY_MILLIS, TimeUnit.MILLISECONDS);
@@ -117,9 +110,7 @@ final class DataDial {
     if (ended) {
       return;
     }
-    if (THROTTLE.allows()) {
-      log.info("data.dial.failed reason={} attempts={}", reason, attempts);
-    }
+    dialer.events().dataDialFailed(reason, attempts);
     end(false, reason);
     if (channel != null) {
       Sockets.reset(channel);

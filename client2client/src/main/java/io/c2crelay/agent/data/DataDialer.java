@@ -3,6 +3,7 @@ package io.c2crelay.agent.data;
 import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.agent.connect.RelayConnector;
+import io.c2crelay.agent.events.AgentEvents;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
@@ -32,6 +33,7 @@ public final class DataDialer {
   private final SessionStarter sessions;
   private final InetSocketAddress relay;
   private final byte[] channelBinding;
+  private final AgentEvents events;
   private final DialFailureListener listener;
   private final Deque<Frame.Dial.DialRequest> queued = new ArrayDeque<>();
   private final ChannelGroup withoutSession;
@@ -52,6 +54,7 @@ public final class DataDialer {
       SessionStarter sessions,
       InetSocketAddress relay,
       byte[] channelBinding,
+      AgentEvents events,
       DialFailureListener listener) {
     this.loop = requireNonNull(loop, "loop");
     this.loops = requireNonNull(loops, "loops");
@@ -59,6 +62,7 @@ public final class DataDialer {
     this.sessions = requireNonNull(sessions, "sessions");
     this.relay = requireNonNull(relay, "relay");
     this.channelBinding = channelBinding.clone();
+    this.events = requireNonNull(events, "events");
     this.listener = requireNonNull(listener, "listener");
     withoutSession = new DefaultChannelGroup(loop, true);
     limit = new HandshakeLimit(loop.ticker().nanoTime());
@@ -160,5 +164,9 @@ public final class DataDialer {
 
   byte[] channelBinding() {
     return channelBinding.clone();
+  }
+
+  AgentEvents events() {
+    return events;
   }
 }

@@ -1,7 +1,6 @@
 package io.c2crelay.agent.data;
 
 import io.c2crelay.agent.connect.RelayConnector;
-import io.c2crelay.common.logging.LogText;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.transport.Sockets;
@@ -13,16 +12,12 @@ import java.nio.channels.ClosedChannelException;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The agent's side of a data connection until READY: verifies that the certificate is the control
  * connection's, sends CLAIM, verifies the ack, then replaces itself with a {@link WarmConnection}.
  */
 final class DataHandshake extends ChannelInboundHandlerAdapter {
-  private static final Logger log = LoggerFactory.getLogger(DataHandshake.class);
-
   private final DataDial dial;
   private final DataDialer dialer;
   private boolean claimSent;
@@ -44,9 +39,7 @@ final class DataHandshake extends ChannelInboundHandlerAdapter {
         claimSent = true;
         ctx.writeAndFlush(Frame.Claim.of(dial.dialRequest().token()));
       } else {
-        log.warn(
-            "data.impostor relay={} note=\"certificate differs from the control connection's\"",
-            Sockets.text(ctx.channel().remoteAddress()));
+        dialer.events().dataImpostor(ctx.channel().remoteAddress());
         fail(ctx, new GeneralSecurityException("channel binding mismatch"));
       }
     }
@@ -88,10 +81,7 @@ final class DataHandshake extends ChannelInboundHandlerAdapter {
 
   private void abort(ChannelHandlerContext ctx, @Nullable String detail, Throwable cause) {
     if (!ended) {
-      log.warn(
-          "data.aborted relay={} reason=PROTOCOL detail={}",
-          Sockets.text(ctx.channel().remoteAddress()),
-          LogText.value(detail));
+      dialer.events().dataAborted(ctx.channel().remoteAddress(), detail);
       fail(ctx, cause);
     }
   }

@@ -2,6 +2,7 @@ package io.c2crelay.agent.data;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.agent.events.AgentEvents;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.transport.Sockets;
@@ -12,12 +13,17 @@ public final class SessionStarter {
   private final TargetDialer targetDialer;
   private final BridgeSettings settings;
   private final SessionTracker tracker;
+  private final AgentEvents events;
 
   public SessionStarter(
-      TargetDialer targetDialer, BridgeSettings settings, SessionTracker tracker) {
+      TargetDialer targetDialer,
+      BridgeSettings settings,
+      SessionTracker tracker,
+      AgentEvents events) {
     this.targetDialer = requireNonNull(targetDialer, "targetDialer");
     this.settings = requireNonNull(settings, "settings");
     this.tracker = requireNonNull(tracker, "tracker");
+    this.events = requireNonNull(events, "events");
   }
 
   /** Starts a session after START was received. On the data connection's event loop. */
@@ -26,7 +32,7 @@ public final class SessionStarter {
       Sockets.reset(data);
       return;
     }
-    TargetDial dial = new TargetDial(start, settings, tracker);
+    TargetDial dial = new TargetDial(start, settings, tracker, events);
     data.pipeline().addLast("target-dial", dial);
     dial.connect(targetDialer);
   }

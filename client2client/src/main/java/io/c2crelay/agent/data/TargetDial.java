@@ -2,6 +2,7 @@ package io.c2crelay.agent.data;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.agent.events.AgentEvents;
 import io.c2crelay.common.bridge.Bridge;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.protocol.Frame;
@@ -21,16 +22,12 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A data connection between START and its answer: connects to the target and holds early data, at
  * most 64 KiB. Then it bridges the connection with the target, or answers FAILED.
  */
 final class TargetDial extends ChannelInboundHandlerAdapter implements Bridge.Listener {
-  private static final Logger log = LoggerFactory.getLogger(TargetDial.class);
-
   private static final long CLOSE_DELAY_SECONDS = 1;
 
   /** Bounds the memory of early frames, which may be empty. */
@@ -39,16 +36,19 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Bridge.Li
   private final Frame.Start start;
   private final BridgeSettings settings;
   private final SessionTracker tracker;
+  private final AgentEvents events;
   private final Deque<Frame> held = new ArrayDeque<>(1);
   private int heldBytes;
   private @Nullable ChannelHandlerContext context;
   private @Nullable Future<? extends DuplexChannel> connecting;
   private boolean finished;
 
-  TargetDial(Frame.Start start, BridgeSettings settings, SessionTracker tracker) {
+  TargetDial(
+      Frame.Start start, BridgeSettings settings, SessionTracker tracker, AgentEvents events) {
     this.start = start;
     this.settings = settings;
     this.tracker = tracker;
+    this.events = events;
   }
 
   @Override
@@ -57,7 +57,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Bridge.Li
   }
 
   void connect(TargetDialer targetDialer) {
-    log.info("session.open id={} user={}", start.sessionId(), Sockets.text(start.user()));
+    events.sessionOpened(start.sessionId(), start.user());
     ChannelHandlerContext ctx = requireNonNull(context);
     Future<? extends DuplexChannel> dialled = targetDialer.dial(ctx.channel().eventLoop());
     connecting = dialled;
@@ -81,11 +81,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Bridge.Li
       return;
     }
     ReasonCode reason = TargetConnector.reasonOf(done.cause());
-    log.warn(
-        "session.failed id={} reason={} cause={}",
-        start.sessionId(),
-        reason,
-        Sockets.describe(done.cause()));
+    events.sessionFailed(start.sessionId(), reason, done.cause());
     ctx.writeAndFlush(Frame.Failed.of(reason));
     // the relay resets at FAILED; closing now, with early data unread, could discard FAILED
     ctx.executor().schedule(() -> ctx.channel().close(), CLOSE_DELAY_SECONDS, TimeUnit.SECONDS);
@@ -149,7 +145,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Bridge.Li
     if (cause instanceof ProtocolException) {
       giveUp(ctx, ReasonCode.PROTOCOL);
     } else {
-      log.debug("data.lost cause={}", Sockets.describe(cause));
+      events.dataLost(cause);
       giveUp(ctx, ReasonCode.AGENT_LOST);
     }
   }
@@ -157,7 +153,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Bridge.Li
   private void giveUp(ChannelHandlerContext ctx, ReasonCode reason) {
     if (!finished) {
       finished = true;
-      log.info("session.close id={} reason={} up=0 down=0", start.sessionId(), reason);
+      events.sessionClosed(start.sessionId(), reason, 0, 0);
       if (connecting != null) {
         connecting.cancel(false);
       }
@@ -177,12 +173,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Bridge.Li
   /** Logs the end of the bridge: {@code up} counts bytes delivered to the target. */
   @Override
   public void ended(Bridge bridge, ReasonCode reason) {
-    log.info(
-        "session.close id={} reason={} up={} down={}",
-        start.sessionId(),
-        reason,
-        bridge.deliveredBytes(),
-        bridge.rawBytes());
+    events.sessionClosed(start.sessionId(), reason, bridge.deliveredBytes(), bridge.rawBytes());
     tracker.removeIfEnded(requireNonNull(context).channel());
   }
 }

@@ -1,6 +1,5 @@
 package io.c2crelay.agent.data;
 
-import io.c2crelay.common.logging.LogText;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.transport.Sockets;
@@ -8,13 +7,9 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** A data connection without a session: answers PING, and starts a session at START. */
 final class WarmConnection extends ChannelInboundHandlerAdapter {
-  private static final Logger log = LoggerFactory.getLogger(WarmConnection.class);
-
   private final DataDialer dialer;
 
   WarmConnection(DataDialer dialer) {
@@ -37,11 +32,8 @@ final class WarmConnection extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private static void abort(ChannelHandlerContext ctx, @Nullable String detail) {
-    log.warn(
-        "data.aborted relay={} reason=PROTOCOL detail={}",
-        Sockets.text(ctx.channel().remoteAddress()),
-        LogText.value(detail));
+  private void abort(ChannelHandlerContext ctx, @Nullable String detail) {
+    dialer.events().dataAborted(ctx.channel().remoteAddress(), detail);
     Sockets.reset(ctx.channel());
   }
 
@@ -50,7 +42,7 @@ final class WarmConnection extends ChannelInboundHandlerAdapter {
     if (cause instanceof ProtocolException) {
       abort(ctx, cause.getMessage());
     } else {
-      log.debug("data.lost cause={}", Sockets.describe(cause));
+      dialer.events().dataLost(cause);
       Sockets.reset(ctx.channel());
     }
   }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.c2crelay.agent.FinishedTls;
+import io.c2crelay.agent.events.AgentEvents;
 import io.c2crelay.common.auth.MutualAuth;
 import io.c2crelay.common.auth.MutualAuth.Transcript;
 import io.c2crelay.common.auth.SharedKey;
@@ -48,6 +49,7 @@ class ControlHandshakeFuzzTest {
   private static final int MAX_HELD = 16 * 1024;
 
   private static final int[] MILLIS = {1, 500, 3000, 9999, 10_000, 15_000, 25_000};
+  private static final AgentEvents EVENTS = new AgentEvents();
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final MutualAuth KEY = SharedKey.of("the key").deriveKey().join();
   private static final SSLEngine TLS;
@@ -126,7 +128,8 @@ class ControlHandshakeFuzzTest {
       outcomes.add("authenticated");
       channelBinding = binding; // checked later: the agent would catch an error thrown here
       ctx.pipeline()
-          .addLast(new Heartbeat(() -> lost(ReasonCode.AGENT_LOST)), new ControlHandler(this));
+          .addLast(
+              new Heartbeat(() -> lost(ReasonCode.AGENT_LOST)), new ControlHandler(this, EVENTS));
     }
 
     @Override

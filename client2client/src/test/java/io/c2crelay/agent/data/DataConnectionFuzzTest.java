@@ -8,6 +8,7 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.c2crelay.agent.FinishedTls;
 import io.c2crelay.agent.RelayEnd;
 import io.c2crelay.agent.connect.RelayConnector;
+import io.c2crelay.agent.events.AgentEvents;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.protocol.Frame;
@@ -59,6 +60,7 @@ class DataConnectionFuzzTest {
   private static final int MAX_HELD = (64 + 64) * 1024 * 3;
 
   private static final int[] MILLIS = {1, 999, 1000, 4000, 10_000, 30_000};
+  private static final AgentEvents EVENTS = new AgentEvents();
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final SSLEngine TLS;
   private static final byte[] BINDING;
@@ -155,9 +157,10 @@ class DataConnectionFuzzTest {
               controlLoop.eventLoop(),
               controlLoop.eventLoop(),
               UNUSED_CONNECTOR,
-              new SessionStarter(this::dialTarget, settings, tracker),
+              new SessionStarter(this::dialTarget, settings, tracker, EVENTS),
               new InetSocketAddress("192.0.2.1", 4000),
               rightCertificate ? BINDING : new byte[32],
+              EVENTS,
               (token, reason) -> failures.add(reason));
       DataDial dial = new DataDial(dialer, dialRequest, controlLoop.eventLoop());
       data.pipeline()

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.c2crelay.agent.RelayEnd;
 import io.c2crelay.agent.connect.NameResolver;
 import io.c2crelay.agent.connect.RelayConnector;
+import io.c2crelay.agent.events.AgentEvents;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.protocol.Frame;
@@ -47,6 +48,7 @@ class DataHandshakeTest {
     control.freezeTime();
     identity = Identity.create(RANDOM);
     RelayTls tls = RelayEnd.agentTls();
+    AgentEvents events = new AgentEvents();
     // connecting always fails: an embedded event loop takes no NIO channel
     TargetConnector target =
         new TargetConnector(
@@ -59,9 +61,10 @@ class DataHandshakeTest {
             control.eventLoop(),
             control.eventLoop(),
             RelayConnector.of(Transport.NIO, tls),
-            new SessionStarter(target::connect, settings, tracker),
+            new SessionStarter(target::connect, settings, tracker, events),
             new InetSocketAddress("127.0.0.1", 1),
             identity.binding(),
+            events,
             (token, reason) -> {
               assertThat(token).isEqualTo(dialRequest.token());
               failures.add(reason);

@@ -4,14 +4,14 @@ import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.auth.MutualAuth;
 import io.c2crelay.common.bridge.BridgeSettings;
-import io.c2crelay.common.logging.LogText;
-import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.FrameDecoder;
 import io.c2crelay.common.protocol.FrameEncoder;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.tls.RelayTls;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.events.RelayEvents.ConnectionRefusal;
 import io.c2crelay.relay.session.AgentAddresses;
 import io.c2crelay.relay.session.ClientNetwork;
 import io.c2crelay.relay.session.ConnectionLimit;
@@ -23,8 +23,6 @@ import io.netty.util.concurrent.EventExecutor;
 import java.security.SecureRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicLong;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Builds the pipelines of agents' connections.
@@ -40,9 +38,6 @@ import org.slf4j.LoggerFactory;
  * </pre>
  */
 public final class AgentConnections {
-  private static final Logger log = LoggerFactory.getLogger(AgentConnections.class);
-  private static final LogThrottle THROTTLE = LogThrottle.of(log, "connection.refused", 10);
-
   private final RelayTls tls;
   private final byte[] binding;
   private final CompletableFuture<MutualAuth> mutualAuth;
@@ -50,6 +45,7 @@ public final class AgentConnections {
   private final BridgeSettings bridgeSettings;
   private final AgentAddresses addresses;
   private final SecureRandom random;
+  private final RelayEvents events;
   private final AgentRegistry registry;
   private final AuthThrottle throttle = new AuthThrottle();
   private final ConnectionLimit<HandshakeGuard> handshakes = HandshakeGuard.newLimit();
@@ -70,7 +66,8 @@ public final class AgentConnections {
       EventExecutor dispatcherLoop,
       BridgeSettings bridgeSettings,
       AgentAddresses addresses,
-      SecureRandom random) {
+      SecureRandom random,
+      RelayEvents events) {
     this.tls = requireNonNull(tls, "tls");
     this.binding = binding.clone();
     this.mutualAuth = requireNonNull(mutualAuth, "mutualAuth");
@@ -78,7 +75,8 @@ public final class AgentConnections {
     this.bridgeSettings = requireNonNull(bridgeSettings, "bridgeSettings");
     this.addresses = requireNonNull(addresses, "addresses");
     this.random = requireNonNull(random, "random");
-    registry = new AgentRegistry(dispatcherLoop, dispatcher, addresses);
+    this.events = requireNonNull(events, "events");
+    registry = new AgentRegistry(dispatcherLoop, dispatcher, addresses, events);
   }
 
   /** The number of handshakes in progress, as {@code key=value} for the log. On any thread. */
@@ -96,38 +94,43 @@ public final class AgentConnections {
             new HandshakeGuard(
                 channel,
                 network,
-                addresses.isAttached(network) ? agentNetworkHandshakes : handshakes));
+                addresses.isAttached(network) ? agentNetworkHandshakes : handshakes,
+                events));
   }
 
   /** Adds the handlers for the connection kind of the preamble. On the channel's loop. */
   public void accept(SocketChannel channel, Preamble preamble) {
     ChannelPipeline pipeline = channel.pipeline();
     if (!preamble.hasCommonVersion()) {
-      pipeline.addLast("refuser", new VersionRefuser(channel, preamble));
+      pipeline.addLast("refuser", new VersionRefuser(channel, preamble, events));
       return;
     }
     if (preamble.kind() == Preamble.Kind.PLAIN_DATA) {
-      if (THROTTLE.allows()) {
-        log.info(
-            "connection.refused from={} reason=PLAIN_DATA", Sockets.text(channel.remoteAddress()));
-      }
+      events.connectionRefused(channel.remoteAddress(), ConnectionRefusal.PLAIN_DATA);
       channel.close();
       return;
     }
     channel.config().setAllowHalfClosure(false);
-    ClientNetwork network = ClientNetwork.of(channel.remoteAddress());
     HandshakeGuard guard = pipeline.get(HandshakeGuard.class);
+    guard.onFirstBytes(() -> addHandlers(channel, preamble, guard));
+  }
+
+  /** Not before the peer sends something: a preamble alone must cost no TLS engine. */
+  private void addHandlers(SocketChannel channel, Preamble preamble, HandshakeGuard guard) {
     boolean control = preamble.kind() == Preamble.Kind.CONTROL;
+    ChannelPipeline pipeline = channel.pipeline();
     pipeline
         .addLast("tls", tls.newHandler(channel))
         .addLast("decoder", control ? FrameDecoder.ofControl() : FrameDecoder.ofData())
         .addLast("encoder", FrameEncoder.INSTANCE);
     if (control) {
       Sockets.tuneControl(channel);
+      ClientNetwork network = ClientNetwork.of(channel.remoteAddress());
       pipeline.addLast("handshake", newHandshake(channel, preamble, network, guard));
     } else {
       pipeline.addLast(
-          "data", new DataConnectionHandler(channel, dispatcher, bridgeSettings, guard::admitted));
+          "data",
+          new DataConnectionHandler(channel, dispatcher, bridgeSettings, events, guard::admitted));
     }
   }
 
@@ -140,6 +143,7 @@ public final class AgentConnections {
         throttle,
         network,
         random,
+        events,
         auth -> {
           guard.admitted();
           begin(channel, network, auth);
@@ -148,7 +152,6 @@ public final class AgentConnections {
 
   private void begin(SocketChannel channel, ClientNetwork network, Frame.Auth auth) {
     String name = "a" + lastAgentNumber.incrementAndGet();
-    String label = LogText.value(auth.label());
-    new ControlHandler(channel, network, name, label, auth, registry).begin();
+    new ControlHandler(channel, network, name, auth, registry, events).begin();
   }
 }

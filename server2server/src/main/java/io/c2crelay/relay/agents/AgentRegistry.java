@@ -2,7 +2,7 @@ package io.c2crelay.relay.agents;
 
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
-import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.session.AgentAddresses;
 import io.c2crelay.relay.session.Dispatcher;
 import io.netty.util.concurrent.EventExecutor;
@@ -11,29 +11,28 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The attached agents: one control connection per agent process, the one with the highest epoch.
  * State is confined to the dispatcher's loop; methods may be called on any thread.
  */
 final class AgentRegistry {
-  private static final Logger log = LoggerFactory.getLogger(AgentRegistry.class);
-
   /** Bounds the log lines that agents with random digests can cause. */
   private static final int MAX_WARNINGS = 64;
 
   private final EventExecutor loop;
   private final Dispatcher dispatcher;
   private final AgentAddresses addresses;
+  private final RelayEvents events;
   private final Map<InstanceId, ControlHandler> attached = new HashMap<>();
   private final Set<ByteBuffer> warnedDigests = new HashSet<>();
 
-  AgentRegistry(EventExecutor loop, Dispatcher dispatcher, AgentAddresses addresses) {
+  AgentRegistry(
+      EventExecutor loop, Dispatcher dispatcher, AgentAddresses addresses, RelayEvents events) {
     this.loop = loop;
     this.dispatcher = dispatcher;
     this.addresses = addresses;
+    this.events = events;
   }
 
   Dispatcher dispatcher() {
@@ -45,20 +44,13 @@ final class AgentRegistry {
         () -> {
           ControlHandler older = attached.get(agent.instance());
           if (older != null && Long.compareUnsigned(agent.epoch(), older.epoch()) <= 0) {
-            log.info(
-                "agent.stale agent={} address={}",
-                agent.name(),
-                Sockets.text(agent.channel().remoteAddress()));
+            events.agentStale(agent.name(), agent.channel().remoteAddress());
             agent.close(ReasonCode.STALE_EPOCH);
             return;
           }
           attached.put(agent.instance(), agent);
           addresses.attached(agent.network(), now());
-          log.info(
-              "agent.attached agent={} label={} address={}",
-              agent.name(),
-              agent.label(),
-              Sockets.text(agent.channel().remoteAddress()));
+          events.agentAttached(agent.name(), agent.label(), agent.channel().remoteAddress());
           warnIfTargetsDiffer(agent);
           dispatcher.attached(agent);
           if (older != null) { // after the newer one is attached: users always have an agent
@@ -75,10 +67,7 @@ final class AgentRegistry {
       ByteBuffer otherDigest = other.targetDigest();
       boolean differ = digest != null && otherDigest != null && !digest.equals(otherDigest);
       if (differ && warnedDigests.size() < MAX_WARNINGS && warnedDigests.add(digest)) {
-        log.warn(
-            "agent.target_differs agent={} other={} note=\"users may reach either target\"",
-            agent.name(),
-            other.name());
+        events.agentTargetDiffers(agent.name(), other.name());
         return;
       }
     }
@@ -96,7 +85,7 @@ final class AgentRegistry {
 
   private void detached(ControlHandler agent, ReasonCode reason) {
     addresses.detached(agent.network(), now());
-    log.info("agent.detached agent={} reason={}", agent.name(), reason);
+    events.agentDetached(agent.name(), reason);
     dispatcher.detached(agent);
   }
 

@@ -1,12 +1,12 @@
 package io.c2crelay.relay.agents;
 
 import io.c2crelay.common.keepalive.Heartbeat;
-import io.c2crelay.common.logging.LogText;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.session.AgentLink;
 import io.c2crelay.relay.session.ClientNetwork;
 import io.netty.channel.Channel;
@@ -16,13 +16,9 @@ import io.netty.util.ReferenceCountUtil;
 import java.nio.ByteBuffer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** The relay's handler of an attached control connection. */
 final class ControlHandler extends ChannelInboundHandlerAdapter implements AgentLink {
-  private static final Logger log = LoggerFactory.getLogger(ControlHandler.class);
-
   private final Channel channel;
   private final ClientNetwork network;
   private final String name;
@@ -31,26 +27,27 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
   private final long epoch;
   private final @Nullable ByteBuffer targetDigest;
   private final AgentRegistry registry;
+  private final RelayEvents events;
   private final Heartbeat heartbeat = new Heartbeat(() -> end(ReasonCode.AGENT_LOST, true));
   private volatile boolean draining;
   private boolean ended;
 
   /**
    * @param name unique in this process, for log lines
-   * @param label the agent's label, escaped for log lines
    */
   ControlHandler(
       Channel channel,
       ClientNetwork network,
       String name,
-      String label,
       Frame.Auth auth,
-      AgentRegistry registry) {
+      AgentRegistry registry,
+      RelayEvents events) {
     this.channel = channel;
     this.network = network;
     this.name = name;
-    this.label = label;
     this.registry = registry;
+    this.events = events;
+    label = auth.label();
     instance = auth.instance();
     epoch = auth.epoch();
     byte[] digest = auth.targetDigest();
@@ -78,6 +75,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
     return targetDigest;
   }
 
+  /** The agent's label: untrusted text. */
   String label() {
     return label;
   }
@@ -106,8 +104,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
     if (channel.isWritable()) {
       channel.writeAndFlush(Frame.Dial.of(dialRequests));
     } else if (channel.isActive()) { // a closed channel is not writable either
-      log.warn(
-          "agent.stalled agent={} note=\"the agent does not read its control connection\"", name);
+      events.agentStalled(name);
       Sockets.run(channel, () -> end(ReasonCode.AGENT_LOST, true));
     }
   }
@@ -148,7 +145,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
   private void goAwayReceived(ReasonCode reason) {
     if (!draining) { // bounds the log lines that an agent can cause
       draining = true;
-      log.info("agent.draining agent={} reason={}", name, reason);
+      events.agentDraining(name, reason);
       registry.dispatcher().draining(this);
     }
   }
@@ -163,7 +160,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
     if (cause instanceof ProtocolException) {
       abort(cause.getMessage());
     } else {
-      log.debug("control.failed agent={} cause={}", name, Sockets.describe(cause));
+      events.controlFailed(name, cause);
       lost();
     }
   }
@@ -173,12 +170,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
   }
 
   private void abort(@Nullable String detail) {
-    log.warn(
-        "connection.aborted from={} kind=control agent={} reason={} detail={}",
-        Sockets.text(channel.remoteAddress()),
-        name,
-        ReasonCode.PROTOCOL,
-        LogText.value(detail));
+    events.controlAborted(channel.remoteAddress(), name, detail);
     end(ReasonCode.PROTOCOL, true);
   }
 

@@ -1,11 +1,12 @@
 package io.c2crelay.relay.agents;
 
 import io.c2crelay.common.auth.MutualAuth;
-import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.events.RelayEvents.AuthRefusal;
 import io.c2crelay.relay.session.ClientNetwork;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -15,8 +16,6 @@ import java.security.SecureRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The relay's side of the authentication on a control connection: CHALLENGE, AUTH, WELCOME
@@ -24,9 +23,6 @@ import org.slf4j.LoggerFactory;
  * after 1 s. Removes itself once the agent is authenticated.
  */
 final class ControlHandshake extends ChannelInboundHandlerAdapter {
-  private static final Logger log = LoggerFactory.getLogger(ControlHandshake.class);
-  private static final LogThrottle THROTTLE = LogThrottle.of(log, "auth.refused", 10);
-
   private static final long REFUSAL_DELAY_SECONDS = 1;
 
   interface Success {
@@ -53,6 +49,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
   private final AuthThrottle throttle;
   private final ClientNetwork network;
   private final Frame.Challenge challenge;
+  private final RelayEvents events;
   private final Success success;
   private State state = State.TLS;
 
@@ -63,12 +60,14 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
       AuthThrottle throttle,
       ClientNetwork network,
       SecureRandom random,
+      RelayEvents events,
       Success success) {
     this.preamble = preamble;
     this.binding = binding;
     this.mutualAuth = mutualAuth;
     this.throttle = throttle;
     this.network = network;
+    this.events = events;
     this.success = success;
     byte[] nonce = new byte[Frame.Challenge.NONCE_LENGTH];
     random.nextBytes(nonce);
@@ -102,7 +101,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
     }
     ReferenceCountUtil.release(msg);
     if (state != State.REFUSED) {
-      refuse(ctx, "PROTOCOL");
+      refuse(ctx, AuthRefusal.PROTOCOL);
     }
   }
 
@@ -112,9 +111,9 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
     }
     long now = ctx.executor().ticker().nanoTime();
     if (proofs == null) {
-      refuse(ctx, "INTERNAL");
+      refuse(ctx, AuthRefusal.INTERNAL);
     } else if (!throttle.allows(network, auth.instance(), now)) {
-      refuse(ctx, "THROTTLED");
+      refuse(ctx, AuthRefusal.THROTTLED);
     } else {
       MutualAuth.Transcript transcript =
           MutualAuth.Transcript.of(preamble, binding, challenge, auth);
@@ -126,17 +125,14 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
         ctx.pipeline().remove(this);
       } else {
         throttle.recordFailure(network, now);
-        refuse(ctx, "WRONG_KEY");
+        refuse(ctx, AuthRefusal.WRONG_KEY);
       }
     }
   }
 
-  private void refuse(ChannelHandlerContext ctx, String reason) {
+  private void refuse(ChannelHandlerContext ctx, AuthRefusal reason) {
     state = State.REFUSED;
-    if (THROTTLE.allows()) {
-      log.warn(
-          "auth.refused network={} reason={}", Sockets.text(ctx.channel().remoteAddress()), reason);
-    }
+    events.authRefused(ctx.channel().remoteAddress(), reason);
     ctx.channel().config().setAutoRead(false);
     ctx.executor()
         .schedule(() -> Sockets.reset(ctx.channel()), REFUSAL_DELAY_SECONDS, TimeUnit.SECONDS);
@@ -145,10 +141,10 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
     if (state == State.CHALLENGED || state == State.CHECKING) {
-      log.debug("handshake.failed cause={}", Sockets.describe(cause));
-      refuse(ctx, "PROTOCOL");
+      events.handshakeFailed(cause);
+      refuse(ctx, AuthRefusal.PROTOCOL);
     } else if (state != State.REFUSED) {
-      log.debug("handshake.failed cause={}", Sockets.describe(cause));
+      events.handshakeFailed(cause);
       state = State.OVER;
       ctx.close();
     }

@@ -1,7 +1,8 @@
 package io.c2crelay.relay.agents;
 
-import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.events.RelayEvents.HandshakeLimit;
 import io.c2crelay.relay.session.ClientNetwork;
 import io.c2crelay.relay.session.ConnectionLimit;
 import io.netty.buffer.ByteBuf;
@@ -11,17 +12,12 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Bounds an unauthenticated connection that sent the magic: 10 s, 16 KiB read, and a limit on the
  * number of such connections. First in the pipeline until {@link #admitted}.
  */
 final class HandshakeGuard extends ChannelInboundHandlerAdapter {
-  private static final Logger log = LoggerFactory.getLogger(HandshakeGuard.class);
-  private static final LogThrottle THROTTLE = LogThrottle.of(log, "handshake.dropped", 10);
-
   private static final long TIMEOUT_SECONDS = 10;
   private static final int MAX_BYTES = 16 * 1024;
 
@@ -41,22 +37,30 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   private final Channel channel;
   private final ClientNetwork network;
   private final ConnectionLimit<HandshakeGuard> limit;
+  private final RelayEvents events;
   private @Nullable Future<?> timer;
   private int bytes;
+  private @Nullable Runnable onFirstBytes;
   private boolean ended;
 
-  HandshakeGuard(Channel channel, ClientNetwork network, ConnectionLimit<HandshakeGuard> limit) {
+  HandshakeGuard(
+      Channel channel,
+      ClientNetwork network,
+      ConnectionLimit<HandshakeGuard> limit,
+      RelayEvents events) {
     this.channel = channel;
     this.network = network;
     this.limit = limit;
+    this.events = events;
   }
 
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
-    timer = ctx.executor().schedule(() -> drop("TIME"), TIMEOUT_SECONDS, TimeUnit.SECONDS);
+    timer =
+        ctx.executor().schedule(() -> drop(HandshakeLimit.TIME), TIMEOUT_SECONDS, TimeUnit.SECONDS);
     HandshakeGuard oldest = limit.enter(network, this);
     if (oldest != null) {
-      Sockets.run(oldest.channel, () -> oldest.drop("LIMIT"));
+      Sockets.run(oldest.channel, () -> oldest.drop(HandshakeLimit.LIMIT));
     }
   }
 
@@ -65,10 +69,29 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
     bytes += ((ByteBuf) msg).readableBytes();
     if (bytes > MAX_BYTES) {
       ((ByteBuf) msg).release();
-      drop("BYTES");
-    } else {
-      ctx.fireChannelRead(msg);
+      drop(HandshakeLimit.BYTES);
+      return;
     }
+    Runnable first = onFirstBytes;
+    if (first != null) {
+      onFirstBytes = null;
+      first.run();
+    }
+    ctx.fireChannelRead(msg);
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    if (onFirstBytes == null) {
+      ctx.fireExceptionCaught(cause);
+    } else {
+      ctx.close(); // no handler behind this one yet
+    }
+  }
+
+  /** Runs when something follows the preamble: adds the handlers that it is passed to. */
+  void onFirstBytes(Runnable action) {
+    onFirstBytes = action;
   }
 
   /** Removes the bounds: the connection is authenticated. On the channel's loop. */
@@ -78,12 +101,9 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private void drop(String reason) {
+  private void drop(HandshakeLimit reason) {
     if (!ended) {
-      if (THROTTLE.allows()) {
-        log.info(
-            "handshake.dropped from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
-      }
+      events.handshakeDropped(channel.remoteAddress(), reason);
       Sockets.reset(channel);
     }
   }

@@ -1,8 +1,8 @@
 package io.c2crelay.relay.listen;
 
-import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Preamble;
-import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.events.RelayEvents.ConnectionRefusal;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelDuplexHandler;
@@ -13,8 +13,6 @@ import io.netty.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Tells an agent's connection from a user's, by its first bytes or their absence (docs/protocol.md
@@ -22,9 +20,6 @@ import org.slf4j.LoggerFactory;
  * itself once it has seen the first bytes.
  */
 public final class ConnectionClassifier extends ChannelDuplexHandler {
-  private static final Logger log = LoggerFactory.getLogger(ConnectionClassifier.class);
-  private static final LogThrottle THROTTLE = LogThrottle.of(log, "connection.refused", 10);
-
   /** How long a prefix of the magic is held before it counts as a user's bytes. */
   static final long PREFIX_NANOS = TimeUnit.SECONDS.toNanos(1);
 
@@ -40,12 +35,15 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     PREAMBLE,
     /** Nothing received within the detection timeout: reported as a user. */
     SILENT_USER,
+    /** An agent's connection reported as a user: about to be reset, input is dropped. */
+    MISCLASSIFIED,
     /** Classified, or closed. */
     SETTLED
   }
 
   private final LongSupplier detectTimeoutNanos;
   private final ConnectionRouter router;
+  private final RelayEvents events;
 
   private State state = State.NEW;
   private ByteBuf received = Unpooled.EMPTY_BUFFER;
@@ -58,9 +56,11 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
   /**
    * @param detectTimeoutNanos how long to wait for the first byte
    */
-  public ConnectionClassifier(LongSupplier detectTimeoutNanos, ConnectionRouter router) {
+  public ConnectionClassifier(
+      LongSupplier detectTimeoutNanos, ConnectionRouter router, RelayEvents events) {
     this.detectTimeoutNanos = detectTimeoutNanos;
     this.router = router;
+    this.events = events;
   }
 
   @Override
@@ -76,7 +76,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
       return;
     }
     ByteBuf bytes = (ByteBuf) msg;
-    if (!bytes.isReadable()) {
+    if (!bytes.isReadable() || state == State.MISCLASSIFIED) {
       bytes.release();
       return;
     }
@@ -115,11 +115,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     }
     Preamble preamble = Preamble.read(received);
     if (preamble == null) {
-      if (THROTTLE.allows()) {
-        log.info(
-            "connection.refused from={} reason=PREAMBLE",
-            Sockets.text(ctx.channel().remoteAddress()));
-      }
+      events.connectionRefused(ctx.channel().remoteAddress(), ConnectionRefusal.PREAMBLE);
       close(ctx);
       return;
     }
@@ -136,12 +132,13 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
 
   /** A session may have begun: an agent whose preamble comes now has to dial again. */
   private void firstBytesOfSilentUser(ChannelHandlerContext ctx, Preamble.Match match) {
-    settle();
     if (match == Preamble.Match.COMPLETE) {
-      log.debug("connection.misclassified from={}", Sockets.text(ctx.channel().remoteAddress()));
+      state = State.MISCLASSIFIED;
+      events.connectionMisclassified(ctx.channel().remoteAddress());
       router.misclassified();
       return;
     }
+    settle();
     if (!hasWritten) {
       router.confirmed();
     }
@@ -205,8 +202,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
       case PREAMBLE:
         close(ctx);
         break;
-      case SILENT_USER:
-      case SETTLED:
+      default:
         break; // no time limit
     }
   }

@@ -1,13 +1,12 @@
 package io.c2crelay.relay.session;
 
 import io.c2crelay.common.bridge.BridgeSettings;
-import io.c2crelay.common.logging.LogText;
-import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -16,8 +15,6 @@ import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A data connection on the relay from its TLS handshake until it is given to a user; a {@link
@@ -25,10 +22,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     implements DataConnection {
-  private static final Logger log = LoggerFactory.getLogger(DataConnectionHandler.class);
-  private static final LogThrottle REFUSED = LogThrottle.of(log, "data.refused", 10);
-  private static final LogThrottle ABORTED = LogThrottle.of(log, "connection.aborted", 10);
-
   private static final long PING_EVERY_SECONDS = 15;
   private static final long PONG_WITHIN_SECONDS = 5;
   private static final long DOUBTFUL_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -50,6 +43,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   private final Channel channel;
   private final Dispatcher dispatcher;
   private final BridgeSettings bridgeSettings;
+  private final RelayEvents events;
   private final Runnable admitted;
   private State state = State.NEW;
   private String agentName = "-";
@@ -62,10 +56,15 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
    * @param admitted run on the channel's loop when the token is accepted: limits for strangers end
    */
   public DataConnectionHandler(
-      Channel channel, Dispatcher dispatcher, BridgeSettings bridgeSettings, Runnable admitted) {
+      Channel channel,
+      Dispatcher dispatcher,
+      BridgeSettings bridgeSettings,
+      RelayEvents events,
+      Runnable admitted) {
     this.channel = channel;
     this.dispatcher = dispatcher;
     this.bridgeSettings = bridgeSettings;
+    this.events = events;
     this.admitted = admitted;
   }
 
@@ -139,7 +138,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   private Session newSession(User user, long sessionId) {
     state = State.OVER;
     boolean pongDue = pingSentNanos != NO_PING;
-    return new Session(sessionId, user, agentName, channel, pongDue, dispatcher);
+    return new Session(sessionId, user, agentName, channel, pongDue, dispatcher, events);
   }
 
   @Override
@@ -162,9 +161,8 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
           if (state == State.OVER) {
             return;
           }
-          if (reason == ReasonCode.BAD_TOKEN && REFUSED.allows()) {
-            log.info(
-                "data.refused from={} reason={}", Sockets.text(channel.remoteAddress()), reason);
+          if (reason == ReasonCode.BAD_TOKEN) {
+            events.dataRefused(channel.remoteAddress());
           }
           end();
           channel.close();
@@ -202,7 +200,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
       }
     } else {
       ReferenceCountUtil.release(msg);
-      abort(ReasonCode.PROTOCOL, String.valueOf(msg));
+      abort(String.valueOf(msg));
     }
   }
 
@@ -214,26 +212,17 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
     if (cause instanceof ProtocolException) {
-      abort(ReasonCode.PROTOCOL, cause.getMessage());
+      abort(cause.getMessage());
     } else {
-      log.debug(
-          "data.failed from={} cause={}",
-          Sockets.text(channel.remoteAddress()),
-          Sockets.describe(cause));
+      events.dataFailed(channel.remoteAddress(), cause);
       end();
       ctx.close();
     }
   }
 
-  private void abort(ReasonCode reason, @Nullable String detail) {
-    boolean stranger = state == State.NEW || state == State.REDEEMING;
-    if (!stranger || ABORTED.allows()) {
-      log.warn(
-          "connection.aborted from={} kind=data reason={} detail={}",
-          Sockets.text(channel.remoteAddress()),
-          reason,
-          LogText.value(detail));
-    }
+  private void abort(@Nullable String detail) {
+    boolean authenticated = state != State.NEW && state != State.REDEEMING;
+    events.dataAborted(channel.remoteAddress(), authenticated, detail);
     end();
     Sockets.reset(channel);
   }
@@ -263,7 +252,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   }
 
   private void unanswered() {
-    log.info("data.lost agent={} reason={}", agentName, ReasonCode.AGENT_LOST);
+    events.dataLost(agentName);
     end();
     Sockets.reset(channel);
   }

@@ -3,10 +3,10 @@ package io.c2crelay.relay.session;
 import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.bridge.BufferBudget;
-import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.Token;
+import io.c2crelay.relay.events.RelayEvents;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
@@ -16,8 +16,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Pairs users with data connections, and is the only place that does. Its state lives on one event
@@ -28,15 +26,13 @@ import org.slf4j.LoggerFactory;
  * of the queue ({@link DialScheduler} sees to it that there are enough).
  */
 public final class Dispatcher {
-  private static final Logger log = LoggerFactory.getLogger(Dispatcher.class);
-  private static final LogThrottle THROTTLE = LogThrottle.of(log, "dial.failed", 10);
-
   /** How often a queue that nothing serves is looked at: an agent may have been heard again. */
   private static final long TICK_MILLIS = 1000;
 
   private final EventExecutor loop;
   private final DispatcherSettings settings;
   private final BufferBudget budget;
+  private final RelayEvents events;
   private final Promise<Void> drained;
 
   private final Map<AgentLink, AttachedAgent> agents = new HashMap<>();
@@ -61,10 +57,12 @@ public final class Dispatcher {
       DispatcherSettings settings,
       BufferBudget budget,
       AgentAddresses addresses,
-      SecureRandom random) {
+      SecureRandom random,
+      RelayEvents events) {
     this.loop = requireNonNull(loop, "loop");
     this.settings = requireNonNull(settings, "settings");
     this.budget = requireNonNull(budget, "budget");
+    this.events = requireNonNull(events, "events");
     drained = loop.newPromise();
     users = new UserLimits(settings.maxSessions(), settings.maxTentative());
     dials =
@@ -256,12 +254,10 @@ public final class Dispatcher {
     }
     unavailable = !available;
     if (available) {
-      log.info(
-          "service.available unavailable_ms={}",
-          TimeUnit.NANOSECONDS.toMillis(now() - unavailableAt));
+      events.serviceAvailable(now() - unavailableAt);
     } else {
       unavailableAt = now();
-      log.warn("service.unavailable note=\"no agent is attached: users cannot be served\"");
+      events.serviceUnavailable();
     }
   }
 
@@ -295,8 +291,8 @@ public final class Dispatcher {
   public void dialFailed(AgentLink link, Token token, ReasonCode reason) {
     loop.execute(
         () -> {
-          if (dials.failed(link, token) && THROTTLE.allows()) {
-            log.info("dial.failed agent={} reason={}", link.name(), reason);
+          if (dials.failed(link, token)) {
+            events.dialFailed(link.name(), reason);
           }
         });
   }

@@ -4,26 +4,24 @@ import io.c2crelay.common.bridge.Bridge;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
-import java.util.concurrent.TimeUnit;
+import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A user joined to a data connection: writes START, bridges, and tells the dispatcher and the log
  * how it ends. On the data connection's loop, where the user's channel is too.
  */
 final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
-  private static final Logger log = LoggerFactory.getLogger(Session.class);
-
   private final long id;
   private final User user;
   private final String agentName;
   private final Channel data;
   private final boolean pongDue;
   private final Dispatcher dispatcher;
+  private final RelayEvents events;
   private final long beganNanos;
   private @Nullable Bridge bridge;
   private boolean userKept;
@@ -32,13 +30,20 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
    * @param pongDue a PING on the data connection is not answered yet
    */
   Session(
-      long id, User user, String agentName, Channel data, boolean pongDue, Dispatcher dispatcher) {
+      long id,
+      User user,
+      String agentName,
+      Channel data,
+      boolean pongDue,
+      Dispatcher dispatcher,
+      RelayEvents events) {
     this.id = id;
     this.user = user;
     this.agentName = agentName;
     this.data = data;
     this.pongDue = pongDue;
     this.dispatcher = dispatcher;
+    this.events = events;
     beganNanos = data.eventLoop().ticker().nanoTime();
   }
 
@@ -60,14 +65,14 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
   }
 
   private void start() {
-    log.info("session.open id={} user={} agent={}", id, user, agentName);
+    events.sessionOpened(id, user.remoteAddress(), agentName);
     data.writeAndFlush(Frame.Start.of(id, user.remoteAddress(), user.localAddress()));
     data.pipeline().addLast("start-gate", new EarlyDataHandler(this, pongDue));
   }
 
   @Override
   public void started() {
-    log.debug("session.started id={}", id);
+    events.sessionStarted(id);
   }
 
   @Override
@@ -108,17 +113,14 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
 
   @Override
   public void ended(Bridge ended, ReasonCode reason) {
-    log.info(
-        "session.{} id={} user={} agent={} reason={} up={} down={} ms={}",
-        userKept ? "retry" : "close",
-        id,
-        user,
-        agentName,
-        reason,
-        ended.rawBytes(),
-        ended.deliveredBytes(),
-        TimeUnit.NANOSECONDS.toMillis(data.eventLoop().ticker().nanoTime() - beganNanos));
-    if (!userKept) {
+    InetSocketAddress from = user.remoteAddress();
+    long up = ended.rawBytes();
+    long down = ended.deliveredBytes();
+    long nanos = data.eventLoop().ticker().nanoTime() - beganNanos;
+    if (userKept) {
+      events.sessionRetried(id, from, agentName, reason, up, down, nanos);
+    } else {
+      events.sessionClosed(id, from, agentName, reason, up, down, nanos);
       dispatcher.left(user, reason);
     }
   }

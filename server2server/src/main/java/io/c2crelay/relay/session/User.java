@@ -1,9 +1,9 @@
 package io.c2crelay.relay.session;
 
 import io.c2crelay.common.bridge.Bridge;
-import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.EventLoop;
 import io.netty.channel.socket.DuplexChannel;
@@ -14,16 +14,12 @@ import java.net.InetSocketAddress;
 import java.util.HashSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A user's connection from its classification to its end. Its first part belongs to the dispatcher
  * and its loop, its second to the channel and the loop that this is on at the time.
  */
 public final class User {
-  private static final Logger log = LoggerFactory.getLogger(User.class);
-  private static final LogThrottle THROTTLE = LogThrottle.of(log, "user.reset", 100);
   private static final AttributeKey<User> KEY = AttributeKey.valueOf(User.class, "user");
 
   // --- on the dispatcher's loop ---
@@ -65,15 +61,17 @@ public final class User {
   private final ClientNetwork network;
   private final InetSocketAddress localAddress;
   private final Dispatcher dispatcher;
+  private final RelayEvents events;
   private @Nullable PendingUserHandler waiting;
   private volatile @Nullable Bridge bridge;
 
   /** What it sent before it was reset without a session. */
   private @Nullable ByteBuf lastBytes;
 
-  private User(DuplexChannel channel, Dispatcher dispatcher) {
+  private User(DuplexChannel channel, Dispatcher dispatcher, RelayEvents events) {
     this.channel = channel;
     this.dispatcher = dispatcher;
+    this.events = events;
     network = ClientNetwork.of(remoteAddress());
     localAddress = (InetSocketAddress) channel.localAddress(); // not to be had once it is closed
   }
@@ -84,8 +82,9 @@ public final class User {
    *
    * @param silent nothing was received yet, so that it may still prove to be an agent's connection
    */
-  public static void enter(DuplexChannel channel, Dispatcher dispatcher, boolean silent) {
-    User user = new User(channel, dispatcher);
+  public static void enter(
+      DuplexChannel channel, Dispatcher dispatcher, RelayEvents events, boolean silent) {
+    User user = new User(channel, dispatcher, events);
     user.confirmed = !silent;
     channel.attr(KEY).set(user);
     Sockets.resetOnClose(channel, true); // what it sent is lost if this process ends now
@@ -215,9 +214,7 @@ public final class User {
         channel,
         () -> {
           if (bridge == null && channel.isOpen()) {
-            if (THROTTLE.allows()) {
-              log.info("user.reset user={} reason={}", this, reason);
-            }
+            events.userReset(channel.remoteAddress(), reason);
             Sockets.reset(channel);
           }
         });
@@ -251,11 +248,5 @@ public final class User {
 
   InetSocketAddress localAddress() {
     return localAddress;
-  }
-
-  /** The user's address and port. */
-  @Override
-  public String toString() {
-    return Sockets.text(channel.remoteAddress());
   }
 }

@@ -15,6 +15,7 @@ import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.testing.Script;
+import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.session.AgentAddresses;
 import io.c2crelay.relay.session.ClientNetwork;
 import io.c2crelay.relay.session.ConnectionLimit;
@@ -50,6 +51,7 @@ import javax.net.ssl.SSLException;
  */
 class ControlHandshakeFuzzTest {
   private static final MutualAuth KEY = SharedKey.of("the key").deriveKey().join();
+  private static final RelayEvents EVENTS = new RelayEvents();
   private static final byte[] BINDING = new byte[32];
   private static final Preamble PREAMBLE = Preamble.of(Preamble.Kind.CONTROL);
   private static final ClientNetwork NETWORK =
@@ -97,9 +99,10 @@ class ControlHandshakeFuzzTest {
             DispatcherSettings.of(2, Duration.ofSeconds(15), 100),
             BufferBudget.ofBytes(1 << 20),
             addresses,
-            random);
+            random,
+            EVENTS);
     final AgentRegistry registry =
-        new AgentRegistry(dispatcherLoop.eventLoop(), dispatcher, addresses);
+        new AgentRegistry(dispatcherLoop.eventLoop(), dispatcher, addresses, EVENTS);
     final AuthThrottle throttle = new AuthThrottle();
     final ConnectionLimit<HandshakeGuard> limits = HandshakeGuard.newLimit();
     final CompletableFuture<MutualAuth> key = new CompletableFuture<>();
@@ -184,7 +187,7 @@ class ControlHandshakeFuzzTest {
       openedAtNanos = relay.ticker.nanoTime();
       channel = EmbeddedChannel.builder().ticker(relay.ticker).build();
       channel.config().setAllocator(relay.allocator);
-      HandshakeGuard guard = new HandshakeGuard(channel, NETWORK, relay.limits);
+      HandshakeGuard guard = new HandshakeGuard(channel, NETWORK, relay.limits, EVENTS);
       channel
           .pipeline()
           .addLast(guard, FrameDecoder.ofControl(), FrameEncoder.INSTANCE)
@@ -196,9 +199,10 @@ class ControlHandshakeFuzzTest {
                   relay.throttle,
                   NETWORK,
                   relay.random,
+                  EVENTS,
                   auth -> {
                     guard.admitted();
-                    new ControlHandler(channel, NETWORK, "a", "fuzz", auth, relay.registry).begin();
+                    new ControlHandler(channel, NETWORK, "a", auth, relay.registry, EVENTS).begin();
                   }));
     }
 

@@ -3,6 +3,7 @@ package io.c2crelay.relay.agents;
 import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.session.ClientNetwork;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
@@ -17,7 +18,8 @@ class HandshakeGuardTest {
       new HandshakeGuard(
           channel,
           ClientNetwork.of(new InetSocketAddress("198.51.100.7", 1)),
-          HandshakeGuard.newLimit());
+          HandshakeGuard.newLimit(),
+          new RelayEvents());
 
   @BeforeEach
   void add() {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.testing.Script;
+import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.ChannelFuture;
@@ -28,6 +29,7 @@ import java.util.List;
  * <p>An input is a sequence of steps, one byte each, and what they need.
  */
 class ConnectionClassifierFuzzTest {
+  private static final RelayEvents EVENTS = new RelayEvents();
   private static final byte[] PREAMBLE = Preamble.of(Preamble.Kind.CONTROL).toBytes();
 
   /** Each time limit, just missed and just reached. */
@@ -66,7 +68,7 @@ class ConnectionClassifierFuzzTest {
           .pipeline()
           .addLast(
               new ConnectionClassifier(
-                  () -> MILLISECONDS.toNanos(ClassifierModel.DETECT_MILLIS), this));
+                  () -> MILLISECONDS.toNanos(ClassifierModel.DETECT_MILLIS), this, EVENTS));
       loops.get(0).eventLoop().register(channel);
     }
 

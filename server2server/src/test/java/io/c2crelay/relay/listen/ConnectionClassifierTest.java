@@ -5,6 +5,7 @@ import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -47,7 +48,9 @@ class ConnectionClassifierTest {
         .pipeline()
         .addLast(
             new ConnectionClassifier(
-                () -> MILLISECONDS.toNanos(DETECT_MILLIS), new RecordingRouter()));
+                () -> MILLISECONDS.toNanos(DETECT_MILLIS),
+                new RecordingRouter(),
+                new RelayEvents()));
     channel.pipeline().fireChannelActive();
   }
 

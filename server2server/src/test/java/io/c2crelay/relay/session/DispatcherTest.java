@@ -9,6 +9,7 @@ import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.testing.MemorySocket;
+import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.embedded.EmbeddedChannel;
@@ -37,6 +38,7 @@ class DispatcherTest {
   private final AgentAddresses addresses = new AgentAddresses();
   private final List<FakeUser> users = new ArrayList<>();
   private final BufferBudget budget = BufferBudget.ofBytes(1 << 20);
+  private final RelayEvents events = new RelayEvents();
   private Dispatcher dispatcher;
 
   @BeforeEach
@@ -58,7 +60,8 @@ class DispatcherTest {
         DispatcherSettings.of(pool, Duration.ofSeconds(15), maxSessions),
         budget,
         addresses,
-        new SecureRandom());
+        new SecureRandom(),
+        events);
   }
 
   // --- tokens and the warm pool ---
@@ -840,7 +843,7 @@ class DispatcherTest {
           new MemorySocket(
               new InetSocketAddress(address, 50_000), true, UnpooledByteBufAllocator.DEFAULT);
       clock.eventLoop().register(socket);
-      User.enter(socket, dispatcher, silent);
+      User.enter(socket, dispatcher, events, silent);
       user = User.of(socket);
     }
 

@@ -1,0 +1,285 @@
+package io.c2crelay.relay.events;
+
+import io.c2crelay.common.logging.LogText;
+import io.c2crelay.common.logging.LogThrottle;
+import io.c2crelay.common.logging.StatsLogger;
+import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.common.transport.Transport;
+import io.netty.util.NetUtil;
+import io.netty.util.concurrent.EventExecutor;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The relay's log: one method per event, which owns its name, level, format and rate limit
+ * (docs/operations.md, "Events of the relay"). One instance per process; thread-safe.
+ *
+ * <p>{@code agent} is an agent's name in the log, {@code from} a peer that may be unauthenticated.
+ */
+public final class RelayEvents {
+  private static final Logger log = LoggerFactory.getLogger(RelayEvents.class);
+
+  private static final String SESSION_END = " id={} user={} agent={} reason={} up={} down={} ms={}";
+
+  /** Why a connection was refused. */
+  public enum ConnectionRefusal {
+    PREAMBLE,
+    PLAIN_DATA,
+    LIMIT
+  }
+
+  /** The limit that an unauthenticated connection exceeded. */
+  public enum HandshakeLimit {
+    TIME,
+    BYTES,
+    LIMIT
+  }
+
+  /** Why authentication failed. */
+  public enum AuthRefusal {
+    WRONG_KEY,
+    THROTTLED,
+    PROTOCOL,
+    INTERNAL
+  }
+
+  private final LogThrottle connectionRefused = LogThrottle.of(log, "connection.refused", 10);
+  private final LogThrottle connectionAborted = LogThrottle.of(log, "connection.aborted", 10);
+  private final LogThrottle handshakeDropped = LogThrottle.of(log, "handshake.dropped", 10);
+  private final LogThrottle agentRefused = LogThrottle.of(log, "agent.refused", 10);
+  private final LogThrottle authRefused = LogThrottle.of(log, "auth.refused", 10);
+  private final LogThrottle dataRefused = LogThrottle.of(log, "data.refused", 10);
+  private final LogThrottle dialFailed = LogThrottle.of(log, "dial.failed", 10);
+  private final LogThrottle userReset = LogThrottle.of(log, "user.reset", 100);
+
+  // --- the process ---
+
+  public void relayListening(
+      InetSocketAddress address, Transport transport, String tlsProvider, int maxSessions) {
+    log.info(
+        "relay.listening address={} port={} transport={} tls={} max_sessions={}",
+        NetUtil.toAddressString(address.getAddress()),
+        address.getPort(),
+        transport,
+        tlsProvider,
+        maxSessions);
+  }
+
+  /** Logs counts at debug level from now on: see {@link StatsLogger#start}. */
+  public void relayCounts(EventExecutor loop, Supplier<String> counts) {
+    StatsLogger.start(log, "relay.counts", loop, counts);
+  }
+
+  public void descriptorsFew(long limit, int maxSessions) {
+    log.warn(
+        "descriptors.few limit={} max_sessions={} note=\"a session needs two descriptors:"
+            + " raise LimitNOFILE (ulimit -n) or lower --max-sessions\"",
+        limit,
+        maxSessions);
+  }
+
+  public void keyShort() {
+    log.warn("key.short note=\"a key of fewer than 20 characters is weak: generate one\"");
+  }
+
+  public void relayDraining(Duration limit) {
+    log.info("relay.draining limit={}ms", limit.toMillis());
+  }
+
+  public void relayStopped() {
+    log.info("relay.stopped");
+  }
+
+  // --- connections ---
+
+  public void connectionRefused(SocketAddress from, ConnectionRefusal reason) {
+    if (connectionRefused.allows()) {
+      log.info("connection.refused from={} reason={}", Sockets.text(from), reason);
+    }
+  }
+
+  public void connectionMisclassified(SocketAddress from) {
+    log.debug("connection.misclassified from={}", Sockets.text(from));
+  }
+
+  public void handshakeDropped(SocketAddress from, HandshakeLimit reason) {
+    if (handshakeDropped.allows()) {
+      log.info("handshake.dropped from={} reason={}", Sockets.text(from), reason);
+    }
+  }
+
+  public void handshakeFailed(Throwable cause) {
+    log.debug("handshake.failed cause={}", Sockets.describe(cause));
+  }
+
+  public void authRefused(SocketAddress from, AuthRefusal reason) {
+    if (authRefused.allows()) {
+      log.warn("auth.refused from={} reason={}", Sockets.text(from), reason);
+    }
+  }
+
+  // --- agents ---
+
+  public void agentRefused(SocketAddress from, Preamble preamble) {
+    if (agentRefused.allows()) {
+      log.warn(
+          "agent.refused from={} reason=VERSION agent_versions={}-{} relay_versions={}-{}",
+          Sockets.text(from),
+          preamble.lowestVersion(),
+          preamble.highestVersion(),
+          RelayProtocol.LOWEST_VERSION,
+          RelayProtocol.HIGHEST_VERSION);
+    }
+  }
+
+  public void agentStale(String agent, SocketAddress address) {
+    log.info("agent.stale agent={} address={}", agent, Sockets.text(address));
+  }
+
+  public void agentAttached(String agent, String label, SocketAddress address) {
+    log.info(
+        "agent.attached agent={} label={} address={}",
+        agent,
+        LogText.value(label),
+        Sockets.text(address));
+  }
+
+  public void agentTargetDiffers(String agent, String other) {
+    log.warn(
+        "agent.target_differs agent={} other={} note=\"users may reach either target\"",
+        agent,
+        other);
+  }
+
+  public void agentStalled(String agent) {
+    log.warn(
+        "agent.stalled agent={} note=\"the agent does not read its control connection\"", agent);
+  }
+
+  public void agentDraining(String agent, ReasonCode reason) {
+    log.info("agent.draining agent={} reason={}", agent, reason);
+  }
+
+  public void agentDetached(String agent, ReasonCode reason) {
+    log.info("agent.detached agent={} reason={}", agent, reason);
+  }
+
+  public void controlFailed(String agent, Throwable cause) {
+    log.debug("control.failed agent={} cause={}", agent, Sockets.describe(cause));
+  }
+
+  /** {@code connection.aborted} of an agent's control connection. */
+  public void controlAborted(SocketAddress from, String agent, @Nullable String detail) {
+    log.warn(
+        "connection.aborted from={} kind=control agent={} reason={} detail={}",
+        Sockets.text(from),
+        agent,
+        ReasonCode.PROTOCOL,
+        LogText.value(detail));
+  }
+
+  public void serviceUnavailable() {
+    log.warn("service.unavailable note=\"no agent is attached: users cannot be served\"");
+  }
+
+  public void serviceAvailable(long unavailableNanos) {
+    log.info(
+        "service.available unavailable_ms={}", TimeUnit.NANOSECONDS.toMillis(unavailableNanos));
+  }
+
+  // --- data connections ---
+
+  public void dialFailed(String agent, ReasonCode reason) {
+    if (dialFailed.allows()) {
+      log.info("dial.failed agent={} reason={}", agent, reason);
+    }
+  }
+
+  public void dataRefused(SocketAddress from) {
+    if (dataRefused.allows()) {
+      log.info("data.refused from={} reason={}", Sockets.text(from), ReasonCode.BAD_TOKEN);
+    }
+  }
+
+  public void dataFailed(SocketAddress from, Throwable cause) {
+    log.debug("data.failed from={} cause={}", Sockets.text(from), Sockets.describe(cause));
+  }
+
+  /** {@code connection.aborted} of a data connection; limited if it is not authenticated. */
+  public void dataAborted(SocketAddress from, boolean authenticated, @Nullable String detail) {
+    if (authenticated || connectionAborted.allows()) {
+      log.warn(
+          "connection.aborted from={} kind=data reason={} detail={}",
+          Sockets.text(from),
+          ReasonCode.PROTOCOL,
+          LogText.value(detail));
+    }
+  }
+
+  public void dataLost(String agent) {
+    log.info("data.lost agent={} reason={}", agent, ReasonCode.AGENT_LOST);
+  }
+
+  // --- users and sessions ---
+
+  public void userReset(SocketAddress user, ReasonCode reason) {
+    if (userReset.allows()) {
+      log.info("user.reset user={} reason={}", Sockets.text(user), reason);
+    }
+  }
+
+  public void sessionOpened(long id, SocketAddress user, String agent) {
+    log.info("session.open id={} user={} agent={}", id, Sockets.text(user), agent);
+  }
+
+  public void sessionStarted(long id) {
+    log.debug("session.started id={}", id);
+  }
+
+  public void sessionRetried(
+      long id,
+      SocketAddress user,
+      String agent,
+      ReasonCode reason,
+      long upBytes,
+      long downBytes,
+      long nanos) {
+    log.info(
+        "session.retry" + SESSION_END,
+        id,
+        Sockets.text(user),
+        agent,
+        reason,
+        upBytes,
+        downBytes,
+        TimeUnit.NANOSECONDS.toMillis(nanos));
+  }
+
+  public void sessionClosed(
+      long id,
+      SocketAddress user,
+      String agent,
+      ReasonCode reason,
+      long upBytes,
+      long downBytes,
+      long nanos) {
+    log.info(
+        "session.close" + SESSION_END,
+        id,
+        Sockets.text(user),
+        agent,
+        reason,
+        upBytes,
+        downBytes,
+        TimeUnit.NANOSECONDS.toMillis(nanos));
+  }
+}
