@@ -12,9 +12,8 @@ import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.tls.RelayTls;
-import io.c2crelay.common.transport.EventLoops;
+import io.c2crelay.common.transport.FailFastEventLoopGroup;
 import io.netty.channel.ChannelException;
-import io.netty.channel.EventLoopGroup;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import io.netty.util.concurrent.Promise;
@@ -33,7 +32,7 @@ public final class Agent {
 
   private final AgentConfig config;
   private final AgentEvents events = new AgentEvents();
-  private final EventLoopGroup loops;
+  private final FailFastEventLoopGroup loops;
   private final SessionTracker sessions = new SessionTracker();
   private final ControlConnection control;
 
@@ -104,7 +103,8 @@ public final class Agent {
   }
 
   private void endLoops(Promise<Void> done) {
-    EventLoops.end(loops)
+    loops
+        .terminate()
         .addListener(
             ended -> {
               events.agentStopped();

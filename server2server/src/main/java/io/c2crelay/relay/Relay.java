@@ -8,7 +8,7 @@ import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.tls.Identity;
 import io.c2crelay.common.tls.RelayTls;
-import io.c2crelay.common.transport.EventLoops;
+import io.c2crelay.common.transport.FailFastEventLoopGroup;
 import io.c2crelay.common.transport.ReceiveBuffer;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.agents.AgentConnections;
@@ -29,7 +29,6 @@ import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoop;
-import io.netty.channel.EventLoopGroup;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
@@ -54,7 +53,7 @@ public final class Relay {
 
   private final RelayConfig config;
   private final RelayEvents events = new RelayEvents();
-  private final EventLoopGroup loops;
+  private final FailFastEventLoopGroup loops;
   private final Dispatcher dispatcher;
   private final AgentAddresses addresses = new AgentAddresses();
   private final AgentConnections agents;
@@ -105,7 +104,7 @@ public final class Relay {
       throw new StartupException(String.valueOf(e.getMessage()), e);
     }
     long descriptors = DescriptorLimit.get();
-    if (!Descriptors.suffice(descriptors, config.maxSessions())) {
+    if (!DescriptorLimit.suffices(descriptors, config.maxSessions())) {
       events.descriptorsFew(descriptors, config.maxSessions());
     }
     if (!config.key().isLong()) {
@@ -234,7 +233,8 @@ public final class Relay {
   }
 
   private void endLoops(Promise<Void> done) {
-    EventLoops.end(loops)
+    loops
+        .terminate()
         .addListener(
             loopsEnded -> {
               events.relayStopped();

@@ -5,6 +5,7 @@ import static java.util.Objects.requireNonNull;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.cli.CliCommand;
 import io.c2crelay.common.cli.CliRunner;
+import io.c2crelay.common.cli.DescriptorLimit;
 import io.c2crelay.common.cli.DurationOrOff;
 import io.c2crelay.common.cli.KeySources;
 import io.c2crelay.common.cli.Running;
@@ -88,7 +89,7 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
       description =
           "Maximum number of sessions (default: the lower of 4096 and"
               + " (file descriptors - 512) / 2, here ${DEFAULT-VALUE}).")
-  private int maxSessions = Descriptors.defaultMaxSessions();
+  private int maxSessions = DescriptorLimit.sessionsWithin(DescriptorLimit.get());
 
   @Option(
       names = "--idle-timeout",

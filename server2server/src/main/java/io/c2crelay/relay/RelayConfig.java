@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.cli.Checks;
+import io.c2crelay.common.cli.DescriptorLimit;
 import io.c2crelay.common.transport.Transport;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
@@ -134,7 +135,7 @@ public final class RelayConfig {
     private Duration detectTimeout = DEFAULT_DETECT_TIMEOUT;
     private int pool = DEFAULT_POOL;
     private Duration queueTimeout = DEFAULT_QUEUE_TIMEOUT;
-    private int maxSessions = Descriptors.defaultMaxSessions();
+    private int maxSessions = DescriptorLimit.sessionsWithin(DescriptorLimit.get());
     private Duration idleTimeout = DEFAULT_IDLE_TIMEOUT;
     private Duration halfCloseTimeout = DEFAULT_HALF_CLOSE_TIMEOUT;
     private Duration drain = Checks.DEFAULT_DRAIN;

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.c2crelay.common.cli.CliRunner;
+import io.c2crelay.common.cli.DescriptorLimit;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.transport.Transport;
 import io.netty.util.concurrent.GlobalEventExecutor;
@@ -127,7 +128,8 @@ class RelayCommandTest {
     assertThat(config.detectTimeout()).isEqualTo(Duration.ofMillis(25));
     assertThat(config.pool()).isEqualTo(4);
     assertThat(config.queueTimeout()).isEqualTo(Duration.ofSeconds(15));
-    assertThat(config.maxSessions()).isEqualTo(Descriptors.defaultMaxSessions());
+    assertThat(config.maxSessions())
+        .isEqualTo(DescriptorLimit.sessionsWithin(DescriptorLimit.get()));
     assertThat(config.idleTimeout()).isZero();
     assertThat(config.halfCloseTimeout()).isEqualTo(Duration.ofHours(1));
     assertThat(config.drain()).isEqualTo(Duration.ofSeconds(30));
@@ -207,7 +209,10 @@ class RelayCommandTest {
         .containsPattern("--detect-timeout=TIME [^-]*\\(default: 25ms\\)")
         .containsPattern("--pool=N [^-]*\\(default: 4\\)")
         .containsPattern("--queue-timeout=TIME [^-]*\\(default: 15s\\)")
-        .containsPattern("--max-sessions=N .* here " + Descriptors.defaultMaxSessions() + "\\)")
+        .containsPattern(
+            "--max-sessions=N .* here "
+                + DescriptorLimit.sessionsWithin(DescriptorLimit.get())
+                + "\\)")
         .containsPattern("--idle-timeout=TIME [^-]*\\(default: off\\)")
         .containsPattern("--half-close-timeout=TIME [^-]*\\(default: 1h\\)")
         .containsPattern("--drain=TIME [^-]*\\(default: 30s\\)")
@@ -231,7 +236,7 @@ class RelayCommandTest {
     "9223372036854775807, 4096"
   })
   void maxSessionsDefaultsToDescriptorLimit(long descriptors, int sessions) {
-    assertThat(Descriptors.sessionsWithin(descriptors)).isEqualTo(sessions);
+    assertThat(DescriptorLimit.sessionsWithin(descriptors)).isEqualTo(sessions);
   }
 
   @ParameterizedTest
@@ -245,6 +250,6 @@ class RelayCommandTest {
     "9223372036854775807, 1000000, true"
   })
   void sessionNeedsTwoDescriptors(long descriptors, int sessions, boolean suffice) {
-    assertThat(Descriptors.suffice(descriptors, sessions)).isEqualTo(suffice);
+    assertThat(DescriptorLimit.suffices(descriptors, sessions)).isEqualTo(suffice);
   }
 }

@@ -1,12 +1,12 @@
 package io.c2crelay.common.cli;
 
-import io.c2crelay.common.logging.LogLevel;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.function.Function;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.event.Level;
 import picocli.CommandLine;
 import picocli.CommandLine.Help;
 import picocli.CommandLine.ITypeConverter;
@@ -53,7 +53,7 @@ final class Arguments {
     register(line, int.class, Arguments::wholeNumber);
     register(line, long.class, Sizes::parse);
     register(line, Duration.class, Durations::parse);
-    register(line, LogLevel.class, text -> choice(LogLevel.class, text));
+    register(line, Level.class, text -> choice(Level.class, text));
     register(line, TransportChoice.class, text -> choice(TransportChoice.class, text));
     line.setDefaultValueProvider(Arguments::defaultValue);
     return line;

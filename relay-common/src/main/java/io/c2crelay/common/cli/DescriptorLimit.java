@@ -8,6 +8,10 @@ public final class DescriptorLimit {
   /** The JVM and the event loops use about 20, each session two. */
   private static final long MINIMUM = 64;
 
+  private static final int MAX_SESSIONS = 4096;
+  private static final int RESERVED = 512; // for everything but sessions
+  private static final int PER_SESSION = 2;
+
   private DescriptorLimit() {}
 
   /** Returns the limit; {@link Long#MAX_VALUE} if it is unknown. */
@@ -36,5 +40,15 @@ public final class DescriptorLimit {
               + MINIMUM
               + " are needed (ulimit -n, LimitNOFILE)");
     }
+  }
+
+  /** Returns the number of sessions within a limit of {@code descriptors}, from 1 to 4096. */
+  public static int sessionsWithin(long descriptors) {
+    return (int) Math.max(1, Math.min(MAX_SESSIONS, (descriptors - RESERVED) / PER_SESSION));
+  }
+
+  /** Returns whether a limit of {@code descriptors} allows {@code sessions}. */
+  public static boolean suffices(long descriptors, int sessions) {
+    return (descriptors - RESERVED) / PER_SESSION >= sessions;
   }
 }

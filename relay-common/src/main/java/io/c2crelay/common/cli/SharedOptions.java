@@ -1,11 +1,11 @@
 package io.c2crelay.common.cli;
 
 import io.c2crelay.common.auth.SharedKey;
-import io.c2crelay.common.logging.LogLevel;
 import io.c2crelay.common.transport.Transport;
 import java.time.Duration;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.event.Level;
 import picocli.CommandLine.Option;
 
 /** The options that both commands have. */
@@ -46,7 +46,7 @@ public final class SharedOptions {
       names = "--log-level",
       paramLabel = "LEVEL",
       description = "error, warn, info, debug or trace (default: ${DEFAULT-VALUE}).")
-  private LogLevel logLevel = LogLevel.INFO;
+  private Level logLevel = Level.INFO;
 
   /** Returns the key of {@link KeySources#key}. */
   public @Nullable SharedKey key(@Nullable String argument, Map<String, String> env)
@@ -74,7 +74,7 @@ public final class SharedOptions {
     return threads;
   }
 
-  public LogLevel logLevel() {
+  public Level logLevel() {
     return logLevel;
   }
 }

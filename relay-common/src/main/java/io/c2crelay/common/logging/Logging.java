@@ -1,6 +1,5 @@
 package io.c2crelay.common.logging;
 
-import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.PatternLayout;
@@ -17,6 +16,7 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import org.slf4j.ILoggerFactory;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * Configures logback: one appender, which writes to standard error. Logback loads this class as a
@@ -53,7 +53,7 @@ public final class Logging extends ContextAwareBase implements Configurator {
    * Sets the level of all loggers. Netty's loggers stay at {@code WARN} for {@code INFO} and {@code
    * DEBUG}.
    */
-  public static void level(LogLevel level) {
+  public static void level(Level level) {
     ILoggerFactory factory = LoggerFactory.getILoggerFactory();
     if (factory instanceof LoggerContext) { // tests may use another backend
       level((LoggerContext) factory, level);
@@ -96,13 +96,17 @@ public final class Logging extends ContextAwareBase implements Configurator {
     appender.setName(APPENDER);
     appender.start();
     context.getLogger(Logger.ROOT_LOGGER_NAME).addAppender(appender);
-    level(context, LogLevel.INFO);
+    level(context, Level.INFO);
   }
 
-  static void level(LoggerContext context, LogLevel level) {
-    LogLevel netty = level == LogLevel.INFO || level == LogLevel.DEBUG ? LogLevel.WARN : level;
-    context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.valueOf(level.name()));
-    context.getLogger("io.netty").setLevel(Level.valueOf(netty.name()));
+  static void level(LoggerContext context, Level level) {
+    Level netty = level == Level.INFO || level == Level.DEBUG ? Level.WARN : level;
+    context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(logback(level));
+    context.getLogger("io.netty").setLevel(logback(netty));
+  }
+
+  private static ch.qos.logback.classic.Level logback(Level level) {
+    return ch.qos.logback.classic.Level.convertAnSLF4JLevel(level);
   }
 
   private static final class JournalLayout extends PatternLayout {

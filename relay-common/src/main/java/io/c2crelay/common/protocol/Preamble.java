@@ -1,6 +1,7 @@
 package io.c2crelay.common.protocol;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.handler.codec.ProtocolDetectionState;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,16 +35,6 @@ public final class Preamble {
     }
   }
 
-  /** The result of comparing the first bytes of a connection with the magic. */
-  public enum Match {
-    /** The bytes differ from the magic. */
-    NONE,
-    /** The bytes are a proper prefix of the magic, possibly empty. */
-    PREFIX,
-    /** The bytes start with the whole magic. */
-    COMPLETE
-  }
-
   private final byte[] bytes;
 
   private Preamble(byte[] bytes) {
@@ -63,14 +54,16 @@ public final class Preamble {
   }
 
   /** Compares the first bytes of a connection with the magic, without moving an index. */
-  public static Match match(ByteBuf first) {
+  public static ProtocolDetectionState detect(ByteBuf first) {
     int length = Math.min(first.readableBytes(), MAGIC_LENGTH);
     for (int i = 0; i < length; i++) {
       if (first.getByte(first.readerIndex() + i) != magicByte(i)) {
-        return Match.NONE;
+        return ProtocolDetectionState.INVALID;
       }
     }
-    return length == MAGIC_LENGTH ? Match.COMPLETE : Match.PREFIX;
+    return length == MAGIC_LENGTH
+        ? ProtocolDetectionState.DETECTED
+        : ProtocolDetectionState.NEEDS_MORE_DATA;
   }
 
   /**

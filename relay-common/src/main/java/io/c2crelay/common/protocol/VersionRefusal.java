@@ -1,6 +1,7 @@
 package io.c2crelay.common.protocol;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.handler.codec.ProtocolDetectionState;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,7 +33,7 @@ public final class VersionRefusal {
    * @return null if they are not a refusal
    */
   public static @Nullable VersionRefusal read(ByteBuf in) {
-    boolean magic = Preamble.match(in) == Preamble.Match.COMPLETE;
+    boolean magic = Preamble.detect(in) == ProtocolDetectionState.DETECTED;
     in.skipBytes(Preamble.MAGIC_LENGTH);
     int lowest = in.readUnsignedByte();
     int highest = in.readUnsignedByte();

@@ -7,7 +7,11 @@ import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.SingleThreadIoEventLoop;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import io.netty.util.concurrent.Promise;
+import io.netty.util.concurrent.PromiseCombiner;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -19,8 +23,13 @@ import org.slf4j.LoggerFactory;
  * An event loop group that halts the process when a loop terminates unexpectedly, such as after an
  * {@code Error}. Otherwise its connections would hang in a process that appears healthy.
  */
-final class FailFastEventLoopGroup extends MultiThreadIoEventLoopGroup {
+public final class FailFastEventLoopGroup extends MultiThreadIoEventLoopGroup {
   private static final Logger log = LoggerFactory.getLogger(FailFastEventLoopGroup.class);
+
+  /** Time for closing connections to write their last frames. */
+  private static final long QUIET_MILLIS = 100;
+
+  private static final long TIMEOUT_MILLIS = 2000;
 
   /** True while all loops must run: from their creation to the shutdown or the first lost loop. */
   private final AtomicBoolean armed;
@@ -53,6 +62,30 @@ final class FailFastEventLoopGroup extends MultiThreadIoEventLoopGroup {
   public Future<?> shutdownGracefully(long quietPeriod, long timeout, TimeUnit unit) {
     armed.set(false);
     return super.shutdownGracefully(quietPeriod, timeout, unit);
+  }
+
+  /**
+   * Shuts the loops down after the tasks submitted so far have run. Netty closes the sockets of a
+   * terminating loop before it runs the remaining tasks, so a pending reset would become a FIN.
+   *
+   * @return completes when the loops have terminated
+   */
+  public Future<Void> terminate() {
+    Promise<Void> terminated = GlobalEventExecutor.INSTANCE.newPromise();
+    GlobalEventExecutor.INSTANCE.execute(
+        () -> {
+          PromiseCombiner submittedTasks = new PromiseCombiner(GlobalEventExecutor.INSTANCE);
+          for (EventExecutor loop : this) {
+            submittedTasks.add(loop.submit(() -> {}));
+          }
+          Promise<Void> tasksDone = GlobalEventExecutor.INSTANCE.newPromise();
+          submittedTasks.finish(tasksDone);
+          tasksDone.addListener(
+              ignored ->
+                  shutdownGracefully(QUIET_MILLIS, TIMEOUT_MILLIS, TimeUnit.MILLISECONDS)
+                      .addListener(future -> terminated.setSuccess(null)));
+        });
+    return terminated;
   }
 
   private static void halt() {

@@ -1,7 +1,6 @@
 package io.c2crelay.common.transport;
 
 import io.netty.channel.ChannelException;
-import io.netty.channel.EventLoopGroup;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollServerSocketChannel;
@@ -73,7 +72,7 @@ public enum Transport {
    *
    * @throws ChannelException if the system lacks the resources, such as file descriptors
    */
-  public EventLoopGroup newEventLoops(int threads) {
+  public FailFastEventLoopGroup newEventLoops(int threads) {
     try {
       return FailFastEventLoopGroup.of(threads, handlerFactory.get());
     } catch (IllegalStateException e) {

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
-import io.c2crelay.common.logging.LogLevel;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
@@ -19,6 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -158,7 +158,7 @@ class CliRunnerTest {
         .isEqualTo(CliRunner.OK);
     assertThat(command.shared.drain()).isEqualTo(Duration.ofMinutes(2));
     assertThat(command.shared.threads()).isEqualTo(3);
-    assertThat(command.shared.logLevel()).isEqualTo(LogLevel.ERROR);
+    assertThat(command.shared.logLevel()).isEqualTo(Level.ERROR);
     assertThat(command.shared.sessionMemory()).isEqualTo(1 << 20);
     assertThat(command.idle).isZero();
     assertThat(command.key).isNull();
@@ -169,7 +169,7 @@ class CliRunnerTest {
     assertThat(run("1")).isEqualTo(CliRunner.OK);
     assertThat(command.shared.drain()).isEqualTo(Checks.DEFAULT_DRAIN);
     assertThat(command.shared.threads()).isZero();
-    assertThat(command.shared.logLevel()).isEqualTo(LogLevel.INFO);
+    assertThat(command.shared.logLevel()).isEqualTo(Level.INFO);
     assertThat(command.shared.sessionMemory()).isEqualTo(Checks.defaultSessionMemory());
     assertThat(command.idle).isEqualTo(Duration.ofSeconds(90));
   }

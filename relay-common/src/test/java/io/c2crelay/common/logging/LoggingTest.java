@@ -40,7 +40,7 @@ class LoggingTest {
   @CsvSource({"ERROR, <3>ERROR", "WARN, '<4>WARN '", "INFO, '<6>INFO '", "DEBUG, <7>DEBUG"})
   void journalLineHasPriorityAndNoTime(String level, String prefix) {
     Logging.configure(context, sink, true);
-    Logging.level(context, LogLevel.DEBUG);
+    Logging.level(context, org.slf4j.event.Level.DEBUG);
     Level logged = Level.valueOf(level);
     Logger logger = context.getLogger("io.c2crelay.relay.Some");
     logger.log(null, "", Level.toLocationAwareLoggerInteger(logged), "a <3>b", null, null);
@@ -124,7 +124,7 @@ class LoggingTest {
     "DEBUG, DEBUG, WARN",
     "TRACE, TRACE, TRACE"
   })
-  void nettyLoggersHaveOwnLevel(LogLevel level, String ours, String netty) {
+  void nettyLoggersHaveOwnLevel(org.slf4j.event.Level level, String ours, String netty) {
     Logger logger = logger("io.c2crelay.X");
     Logging.level(context, level);
     assertThat(logger.getEffectiveLevel()).isEqualTo(Level.valueOf(ours));

@@ -6,6 +6,7 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
+import io.netty.handler.codec.ProtocolDetectionState;
 import java.util.Arrays;
 
 /**
@@ -29,11 +30,13 @@ class PreambleFuzzTest {
   private static void assertMatch(byte[] first) {
     ByteBuf bytes = Unpooled.wrappedBuffer(first);
     int common = Arrays.mismatch(first, MAGIC);
-    Preamble.Match expected =
+    ProtocolDetectionState expected =
         startsWithMagic(first)
-            ? Preamble.Match.COMPLETE
-            : common == first.length ? Preamble.Match.PREFIX : Preamble.Match.NONE;
-    assertThat(Preamble.match(bytes)).isEqualTo(expected);
+            ? ProtocolDetectionState.DETECTED
+            : common == first.length
+                ? ProtocolDetectionState.NEEDS_MORE_DATA
+                : ProtocolDetectionState.INVALID;
+    assertThat(Preamble.detect(bytes)).isEqualTo(expected);
     assertThat(bytes.readerIndex()).as("reader index").isZero();
   }
 

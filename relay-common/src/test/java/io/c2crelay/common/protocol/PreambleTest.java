@@ -3,9 +3,9 @@ package io.c2crelay.common.protocol;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.c2crelay.common.protocol.Preamble.Kind;
-import io.c2crelay.common.protocol.Preamble.Match;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.handler.codec.ProtocolDetectionState;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -34,19 +34,26 @@ class PreambleTest {
   @ParameterizedTest
   @ValueSource(ints = {0, 1, 2, 3, 4, 5, 6, 7})
   void matchesEachByteOfTheMagic(int length) {
-    assertThat(Preamble.match(Unpooled.wrappedBuffer(MAGIC, 0, length))).isSameAs(Match.PREFIX);
+    assertThat(Preamble.detect(Unpooled.wrappedBuffer(MAGIC, 0, length)))
+        .isSameAs(ProtocolDetectionState.NEEDS_MORE_DATA);
     for (int next = 0; next < 256; next++) {
       byte[] bytes = Arrays.copyOf(MAGIC, length + 1);
       boolean correct = bytes[length] == MAGIC[length] && (byte) next == MAGIC[length];
       bytes[length] = (byte) next;
-      Match expected = !correct ? Match.NONE : length == 7 ? Match.COMPLETE : Match.PREFIX;
-      assertThat(Preamble.match(Unpooled.wrappedBuffer(bytes)))
+      ProtocolDetectionState expected =
+          !correct
+              ? ProtocolDetectionState.INVALID
+              : length == 7
+                  ? ProtocolDetectionState.DETECTED
+                  : ProtocolDetectionState.NEEDS_MORE_DATA;
+      assertThat(Preamble.detect(Unpooled.wrappedBuffer(bytes)))
           .as("%d bytes and 0x%x", length, next)
           .isSameAs(expected);
       if (!correct) {
         byte[] continued = Arrays.copyOf(bytes, 16);
         System.arraycopy(MAGIC, length, continued, length + 1, 8 - length);
-        assertThat(Preamble.match(Unpooled.wrappedBuffer(continued))).isSameAs(Match.NONE);
+        assertThat(Preamble.detect(Unpooled.wrappedBuffer(continued)))
+            .isSameAs(ProtocolDetectionState.INVALID);
       }
     }
   }
@@ -55,7 +62,7 @@ class PreambleTest {
   void matchIgnoresBytesAfterTheMagic() {
     ByteBuf bytes = Unpooled.buffer().writeBytes(MAGIC);
     for (int i = 0; i < 300; i++) {
-      assertThat(Preamble.match(bytes)).isSameAs(Match.COMPLETE);
+      assertThat(Preamble.detect(bytes)).isSameAs(ProtocolDetectionState.DETECTED);
       bytes.writeByte(i);
     }
   }
@@ -63,7 +70,7 @@ class PreambleTest {
   @Test
   void matchStartsAtReaderIndexAndKeepsIt() {
     ByteBuf bytes = Unpooled.buffer().writeByte('x').writeBytes(MAGIC).skipBytes(1);
-    assertThat(Preamble.match(bytes)).isSameAs(Match.COMPLETE);
+    assertThat(Preamble.detect(bytes)).isSameAs(ProtocolDetectionState.DETECTED);
     assertThat(bytes.readerIndex()).isEqualTo(1);
     assertThat(bytes.readableBytes()).isEqualTo(8);
   }

@@ -1,12 +1,12 @@
 package io.c2crelay.common.testing;
 
-import io.c2crelay.common.logging.LogLevel;
 import io.c2crelay.common.logging.Logging;
 import io.c2crelay.common.protocol.Frame;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.util.Arrays;
+import org.slf4j.event.Level;
 
 /**
  * Reads the input of a fuzz test as a sequence of steps: one byte selects the step, further bytes
@@ -18,7 +18,7 @@ public final class Script {
 
   static {
     if (System.getenv("JAZZER_FUZZ") != null) {
-      Logging.level(LogLevel.ERROR); // else it logs thousands of lines a second
+      Logging.level(Level.ERROR); // else it logs thousands of lines a second
     }
   }
 

@@ -9,6 +9,7 @@ import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.handler.codec.ProtocolDetectionState;
 import io.netty.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
@@ -85,22 +86,22 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
       readPreamble(ctx);
       return;
     }
-    Preamble.Match match = Preamble.match(received);
+    ProtocolDetectionState match = Preamble.detect(received);
     if (state == State.SILENT_USER) {
       firstBytesOfSilentUser(ctx, match);
       return;
     }
     switch (match) {
-      case NONE:
+      case INVALID:
         settleUser(ctx);
         break;
-      case PREFIX:
+      case NEEDS_MORE_DATA:
         if (state == State.NEW) {
           state = State.PREFIX;
           startTimer(ctx, PREFIX_NANOS);
         }
         break;
-      case COMPLETE:
+      case DETECTED:
         state = State.PREAMBLE;
         startTimer(ctx, PREAMBLE_NANOS);
         router.magic();
@@ -131,8 +132,8 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
   }
 
   /** A session may have begun: an agent whose preamble comes now has to dial again. */
-  private void firstBytesOfSilentUser(ChannelHandlerContext ctx, Preamble.Match match) {
-    if (match == Preamble.Match.COMPLETE) {
+  private void firstBytesOfSilentUser(ChannelHandlerContext ctx, ProtocolDetectionState match) {
+    if (match == ProtocolDetectionState.DETECTED) {
       state = State.MISCLASSIFIED;
       events.connectionMisclassified(ctx.channel().remoteAddress());
       router.misclassified();
