@@ -66,8 +66,8 @@ class ArchitectureIT {
   }
 
   /**
-   * listen -> agents | session -> events -> common; the root depends on all, none depends on the
-   * root.
+   * listen, and agents -> session -> address, each -> events -> common; the root depends on all,
+   * none depends on the root.
    */
   @Test
   void relayLayers() {
@@ -82,6 +82,8 @@ class ArchitectureIT {
         .definedBy("io.c2crelay.relay.agents..")
         .layer("session")
         .definedBy("io.c2crelay.relay.session..")
+        .layer("address")
+        .definedBy("io.c2crelay.relay.address..")
         .layer("events")
         .definedBy("io.c2crelay.relay.events..")
         .whereLayer("root")
@@ -89,9 +91,11 @@ class ArchitectureIT {
         .whereLayer("listen")
         .mayOnlyBeAccessedByLayers("root")
         .whereLayer("agents")
-        .mayOnlyBeAccessedByLayers("root", "listen", "session")
+        .mayOnlyBeAccessedByLayers("root")
         .whereLayer("session")
-        .mayOnlyBeAccessedByLayers("root", "listen", "agents")
+        .mayOnlyBeAccessedByLayers("root", "agents")
+        .whereLayer("address")
+        .mayOnlyBeAccessedByLayers("root", "agents", "session")
         .check(classes);
   }
 

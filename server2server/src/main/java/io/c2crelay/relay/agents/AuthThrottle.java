@@ -1,7 +1,7 @@
 package io.c2crelay.relay.agents;
 
 import io.c2crelay.common.protocol.InstanceId;
-import io.c2crelay.relay.session.ClientNetwork;
+import io.c2crelay.relay.address.ClientNetwork;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;

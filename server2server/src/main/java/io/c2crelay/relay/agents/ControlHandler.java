@@ -8,7 +8,7 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.session.AgentLink;
-import io.c2crelay.relay.session.ClientNetwork;
+import io.c2crelay.relay.address.ClientNetwork;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;

@@ -7,7 +7,7 @@ import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.events.RelayEvents.AuthRefusal;
-import io.c2crelay.relay.session.ClientNetwork;
+import io.c2crelay.relay.address.ClientNetwork;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;

@@ -1,5 +1,6 @@
 package io.c2crelay.relay.session;
 
+import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;

@@ -1,5 +1,6 @@
 package io.c2crelay.relay.session;
 
+import io.c2crelay.relay.address.AgentAddresses;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.protocol.Token;

@@ -2,6 +2,8 @@ package io.c2crelay.relay.session;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.relay.address.AgentAddresses;
+import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;

@@ -1,5 +1,6 @@
 package io.c2crelay.relay.session;
 
+import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.common.bridge.Bridge;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Sockets;

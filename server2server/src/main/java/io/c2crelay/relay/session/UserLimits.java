@@ -2,6 +2,7 @@ package io.c2crelay.relay.session;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.relay.address.ClientNetwork;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;

@@ -1,5 +1,6 @@
 package io.c2crelay.relay.session;
 
+import io.c2crelay.relay.address.ClientNetwork;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;

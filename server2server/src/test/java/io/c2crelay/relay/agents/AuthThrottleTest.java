@@ -5,7 +5,7 @@ import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.c2crelay.common.protocol.InstanceId;
-import io.c2crelay.relay.session.ClientNetwork;
+import io.c2crelay.relay.address.ClientNetwork;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
 import org.junit.jupiter.api.Test;

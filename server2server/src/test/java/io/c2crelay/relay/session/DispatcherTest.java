@@ -3,6 +3,8 @@ package io.c2crelay.relay.session;
 import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.c2crelay.relay.address.AgentAddresses;
+import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;

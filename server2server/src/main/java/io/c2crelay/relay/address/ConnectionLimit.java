@@ -1,4 +1,4 @@
-package io.c2crelay.relay.session;
+package io.c2crelay.relay.address;
 
 import static java.util.Objects.requireNonNull;
 

@@ -1,4 +1,4 @@
-package io.c2crelay.relay.session;
+package io.c2crelay.relay.address;
 
 import java.util.Iterator;
 import java.util.LinkedHashMap;
