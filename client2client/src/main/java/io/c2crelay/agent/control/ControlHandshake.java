@@ -93,7 +93,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
       if (handshake.isSuccess()) {
         channelBinding = RelayConnector.channelBinding(ctx.channel());
       } else {
-        fail(ctx, handshake.cause());
+        fail(ctx, Sockets.rootOf(handshake.cause()));
       }
     }
     ctx.fireUserEventTriggered(event);

@@ -33,7 +33,7 @@ final class DataHandshake extends ChannelInboundHandlerAdapter {
     if (event instanceof SslHandshakeCompletionEvent) {
       SslHandshakeCompletionEvent handshake = (SslHandshakeCompletionEvent) event;
       if (!handshake.isSuccess()) {
-        fail(ctx, handshake.cause());
+        fail(ctx, Sockets.rootOf(handshake.cause()));
       } else if (MessageDigest.isEqual(
           RelayConnector.channelBinding(ctx.channel()), dialer.channelBinding())) {
         claimSent = true;

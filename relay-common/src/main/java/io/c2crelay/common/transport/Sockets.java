@@ -17,11 +17,13 @@ import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.lang.reflect.InvocationTargetException;
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnknownHostException;
 import java.nio.channels.ClosedChannelException;
 import java.util.Locale;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /** Socket options, connecting, resetting and log texts of sockets. */
@@ -206,9 +208,12 @@ public final class Sockets {
     return inner != null && String.valueOf(inner.getMessage()).contains("Broken pipe");
   }
 
-  /** Returns the cause of a {@link CodecException}, or else the exception itself. */
+  /** Unwraps what Netty's codecs and its TLS handler put around an exception. */
   public static Throwable rootOf(Throwable cause) {
     Throwable inner = cause.getCause();
-    return cause instanceof CodecException && inner != null ? inner : cause;
+    boolean wraps =
+        cause instanceof CodecException
+            || (cause instanceof SSLException && inner instanceof IOException);
+    return wraps && inner != null ? rootOf(inner) : cause;
   }
 }

@@ -8,6 +8,7 @@ import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
+import io.netty.handler.codec.DecoderException;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
@@ -19,6 +20,7 @@ import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import javax.net.ssl.SSLException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -52,6 +54,15 @@ class SocketsTest {
   @MethodSource("causes")
   void describesCauseBySystemMessage(Throwable cause, String text) {
     assertThat(Sockets.describe(cause)).isEqualTo(text);
+  }
+
+  /** As Netty reports a reset during a TLS handshake. */
+  @Test
+  void rootOfATlsWriteFailureIsTheIoException() {
+    IOException reset = new IOException("Connection reset by peer");
+    SSLException tls = new SSLException("failure when writing TLS control frames", reset);
+    assertThat(Sockets.rootOf(new DecoderException(tls))).isSameAs(reset);
+    assertThat(Sockets.rootOf(new SSLException("bad record"))).isInstanceOf(SSLException.class);
   }
 
   @Test
