@@ -19,6 +19,10 @@ final class HandshakeLimit {
   private static final long WINDOW_NANOS = TimeUnit.SECONDS.toNanos(30);
 
   private double limit = 2 * MIN;
+
+  /** Until the first slow handshake the limit doubles in each round, as in TCP's slow start. */
+  private boolean slowStart = true;
+
   private long shortestNanos = Long.MAX_VALUE;
   private long shortestBeforeNanos = Long.MAX_VALUE;
   private long windowEndNanos;
@@ -45,8 +49,9 @@ final class HandshakeLimit {
     shortestNanos = Math.min(shortestNanos, tookNanos);
     long usual = Math.min(shortestNanos, shortestBeforeNanos);
     if (tookNanos / 2 <= usual) {
-      limit = allows(inHandshake) ? limit : Math.min(MAX, limit + 1 / limit);
+      limit = allows(inHandshake) ? limit : Math.min(MAX, limit + (slowStart ? 1 : 1 / limit));
     } else if (tookNanos / 4 > usual) {
+      slowStart = false;
       limit = Math.max(MIN, limit * SHRINK);
     }
   }

@@ -64,17 +64,20 @@ public final class SessionTracker {
   /** Aborts all sessions and rejects new ones. */
   public synchronized void abortAll(ReasonCode reason) {
     aborted = true;
-    sessions.forEach(
-        (data, bridge) ->
-            Sockets.run(
-                data,
-                () -> {
-                  if (bridge == null) {
-                    Sockets.reset(data);
-                  } else {
-                    bridge.abort(reason);
-                  }
-                }));
+    sessions.keySet().forEach(data -> Sockets.run(data, () -> abort(data, reason)));
+  }
+
+  private void abort(Channel data, ReasonCode reason) {
+    Bridge bridge = bridgeOf(data);
+    if (bridge == null) {
+      Sockets.reset(data);
+    } else {
+      bridge.abort(reason);
+    }
+  }
+
+  private synchronized @Nullable Bridge bridgeOf(Channel data) {
+    return sessions.get(data);
   }
 
   private void completeDrainIfEmpty() {

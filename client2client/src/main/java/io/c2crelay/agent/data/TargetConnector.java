@@ -6,6 +6,7 @@ import io.c2crelay.agent.connect.NameResolver;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.ReceiveBuffer;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.common.transport.SystemError;
 import io.c2crelay.common.transport.Transport;
 import io.c2crelay.common.transport.UnreadBytes;
 import io.netty.bootstrap.Bootstrap;
@@ -24,10 +25,8 @@ import io.netty.channel.socket.SocketChannel;
 import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
-import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.NoRouteToHostException;
 import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.Arrays;
@@ -178,12 +177,8 @@ public final class TargetConnector {
     if (cause instanceof ConnectTimeoutException) {
       return ReasonCode.TARGET_TIMEOUT;
     }
-    if (cause instanceof ConnectException && !(cause instanceof NoRouteToHostException)) {
-      String message = String.valueOf(cause.getMessage());
-      return message.contains("refused")
-          ? ReasonCode.TARGET_REFUSED
-          : ReasonCode.TARGET_UNREACHABLE;
-    }
-    return ReasonCode.TARGET_UNREACHABLE;
+    return cause != null && SystemError.isRefused(cause)
+        ? ReasonCode.TARGET_REFUSED
+        : ReasonCode.TARGET_UNREACHABLE;
   }
 }

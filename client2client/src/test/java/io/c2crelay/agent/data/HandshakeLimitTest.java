@@ -36,6 +36,21 @@ class HandshakeLimitTest {
   }
 
   @Test
+  void growsFastUntilTheFirstSlowHandshake() {
+    succeed(56, 300);
+    assertThat(allowed()).isEqualTo(HandshakeLimit.MAX);
+  }
+
+  @Test
+  void growsSlowlyAfterwards() {
+    succeed(1, 10);
+    succeed(1, 41);
+    int allowed = allowed();
+    succeed(2 * allowed, 10);
+    assertThat(allowed()).isBetween(allowed + 1, allowed + 3);
+  }
+
+  @Test
   void staysWhenItIsNotReached() {
     for (int i = 0; i < 1000; i++) {
       limit.succeeded(MILLISECONDS.toNanos(10), 7, nowNanos);
@@ -54,7 +69,7 @@ class HandshakeLimitTest {
   void staysInBetween() {
     succeed(1, 10);
     succeed(1000, 30);
-    assertThat(allowed()).isEqualTo(8);
+    assertThat(allowed()).isEqualTo(9);
   }
 
   @Test

@@ -42,12 +42,17 @@ class TargetConnectorTest {
         cause(new ConnectTimeoutException("any"), ReasonCode.TARGET_TIMEOUT),
         cause(new ConnectException("Connection refused"), ReasonCode.TARGET_REFUSED),
         cause(
-            new ConnectException("finishConnect(..) failed: Connection refused: /127.0.0.1:1"),
+            new ConnectException(
+                "finishConnect(..) failed with error(-111): Verbindung abgelehnt: a/127.0.0.1:1"),
             ReasonCode.TARGET_REFUSED),
+        cause(
+            new ConnectException(
+                "finishConnect(..) failed with error(-104): Connection reset: refused/127.0.0.1:1"),
+            ReasonCode.TARGET_UNREACHABLE),
         cause(
             new ConnectException("connect(..) failed with error(-101): Network is unreachable"),
             ReasonCode.TARGET_UNREACHABLE),
-        cause(new ConnectException(), ReasonCode.TARGET_UNREACHABLE),
+        cause(new ConnectException("Verbindung abgelehnt"), ReasonCode.TARGET_REFUSED),
         cause(new NoRouteToHostException("No route to host"), ReasonCode.TARGET_UNREACHABLE),
         cause(new UnknownHostException("refused"), ReasonCode.TARGET_UNREACHABLE),
         cause(new SocketException("Network is unreachable"), ReasonCode.TARGET_UNREACHABLE),

@@ -227,9 +227,8 @@ public final class Bridge {
   /** A leg's connection was reset; what the kernel has received from it can still be read. */
   void error(Leg leg) {
     if (isOver()) {
-      return;
-    }
-    if (from(leg).inputEnded) {
+      settleIfAborting(leg);
+    } else if (from(leg).inputEnded) {
       lost(leg, leg.lostReason());
     } else {
       limitTheEnd(framed, leg.lostReason());
@@ -249,6 +248,13 @@ public final class Bridge {
     }
   }
 
+  /** A leg that waits to be reset behind its last byte is gone: nothing more is delivered. */
+  private void settleIfAborting(Leg leg) {
+    if (!ended) {
+      leg.settle();
+    }
+  }
+
   private void finishIfClosed(ReasonCode reason) {
     if (!raw.channel.isOpen() && !framed.channel.isOpen()) {
       finish(reason);
@@ -258,6 +264,7 @@ public final class Bridge {
   /** A leg ended without order: resets the other one behind the bytes that were read. */
   void lost(Leg leg, ReasonCode reason) {
     if (!beginAbort(reason)) {
+      settleIfAborting(leg);
       return;
     }
     Direction direction = from(leg);

@@ -63,7 +63,7 @@ abstract class Leg extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /** The session is about to end: counts what is lost. */
+  /** Nothing more is delivered to this leg: counts what is lost. */
   void settle() {}
 
   /** Reading this leg was paused or resumed. */

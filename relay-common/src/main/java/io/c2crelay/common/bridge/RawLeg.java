@@ -3,6 +3,7 @@ package io.c2crelay.common.bridge;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.NioProbe;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.common.transport.SystemError;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelFuture;
@@ -143,7 +144,7 @@ final class RawLeg extends Leg {
       return;
     }
     outputLost = true;
-    finIsCertain = Sockets.isBrokenPipe(cause);
+    finIsCertain = SystemError.isBrokenPipe(cause);
     bridge.flowTo(this).sinkDone();
     bridge.error(this);
     flowUpdated();

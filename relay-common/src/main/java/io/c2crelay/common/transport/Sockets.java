@@ -16,8 +16,8 @@ import io.netty.handler.ssl.NotSslRecordException;
 import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
-import java.lang.reflect.InvocationTargetException;
 import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnknownHostException;
@@ -194,18 +194,6 @@ public final class Sockets {
             || cause instanceof IllegalStateException
             || cause instanceof InvocationTargetException;
     return wraps && inner != null ? unwrap(inner) : cause;
-  }
-
-  /**
-   * Returns whether a write failed with EPIPE rather than ECONNRESET. Linux reports EPIPE if the
-   * reset followed a FIN.
-   */
-  public static boolean isBrokenPipe(@Nullable Throwable cause) {
-    Throwable inner = cause;
-    while (inner != null && inner.getCause() != null) {
-      inner = inner.getCause();
-    }
-    return inner != null && String.valueOf(inner.getMessage()).contains("Broken pipe");
   }
 
   /** Unwraps what Netty's codecs and its TLS handler put around an exception. */

@@ -23,7 +23,7 @@ public final class UnreadBytes {
   public static boolean mayBeLeft(Channel channel, Throwable cause) {
     return channel instanceof EpollSocketChannel // the JDK has closed its socket by now
         && channel.isOpen()
-        && String.valueOf(cause.getMessage()).contains("reset");
+        && SystemError.isReset(cause);
   }
 
   /** Takes the bytes, before the channel is closed. On its event loop. */
@@ -40,7 +40,7 @@ public final class UnreadBytes {
         read = socket.read(part, 0, part.remaining());
         bytes.writerIndex(bytes.writerIndex() + Math.max(0, read));
       }
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) { // Netty maps some errors to unchecked exceptions
       // there is no more
     }
     return bytes;

@@ -7,9 +7,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where agents come from: what lets the relay wait a little longer for a preamble there, and keeps
- * it from taking an agent's late dial for user after user. Only authenticated agents add to it.
- * Safe on any thread.
+ * Where agents connect from: for such networks the relay waits longer for a preamble. Only
+ * authenticated agents add to it. Safe on any thread.
  */
 public final class AgentAddresses {
   private static final long REMEMBERED_NANOS = TimeUnit.HOURS.toNanos(24);

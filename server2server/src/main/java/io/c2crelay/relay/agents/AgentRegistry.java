@@ -2,8 +2,8 @@ package io.c2crelay.relay.agents;
 
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
-import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.address.AgentAddresses;
+import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.session.Dispatcher;
 import io.netty.util.concurrent.EventExecutor;
 import java.nio.ByteBuffer;

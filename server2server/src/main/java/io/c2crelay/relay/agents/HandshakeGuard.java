@@ -1,10 +1,10 @@
 package io.c2crelay.relay.agents;
 
 import io.c2crelay.common.transport.Sockets;
-import io.c2crelay.relay.events.RelayEvents;
-import io.c2crelay.relay.events.RelayEvents.HandshakeLimit;
 import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.relay.address.ConnectionLimit;
+import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.events.RelayEvents.HandshakeLimit;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -73,11 +73,24 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
       return;
     }
     Runnable first = onFirstBytes;
-    if (first != null) {
-      onFirstBytes = null;
-      first.run();
+    if (first != null && !addHandlers(first)) {
+      ((ByteBuf) msg).release();
+    } else {
+      ctx.fireChannelRead(msg);
     }
-    ctx.fireChannelRead(msg);
+  }
+
+  /** Creating a TLS engine may fail for lack of memory. */
+  private boolean addHandlers(Runnable first) {
+    onFirstBytes = null;
+    try {
+      first.run();
+      return true;
+    } catch (RuntimeException e) {
+      events.handshakeFailed(e);
+      Sockets.reset(channel);
+      return false;
+    }
   }
 
   @Override

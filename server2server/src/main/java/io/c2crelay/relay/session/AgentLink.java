@@ -1,9 +1,9 @@
 package io.c2crelay.relay.session;
 
-import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.relay.address.ClientNetwork;
 import java.util.List;
 
 /** An attached agent as the dispatcher sees it: its control connection. Safe on any thread. */

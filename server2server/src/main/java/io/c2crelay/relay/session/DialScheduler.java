@@ -1,9 +1,9 @@
 package io.c2crelay.relay.session;
 
-import io.c2crelay.relay.address.AgentAddresses;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.protocol.Token;
+import io.c2crelay.relay.address.AgentAddresses;
 import io.netty.util.concurrent.EventExecutor;
 import java.security.SecureRandom;
 import java.util.ArrayList;
@@ -113,12 +113,12 @@ final class DialScheduler {
             });
   }
 
-  /** DialScheduler no more. */
+  /** Issues no more tokens. */
   void stop() {
     stopped = true;
   }
 
-  /** DialScheduler what is missing, once for all that happens in this turn of the loop. */
+  /** Issues the missing tokens, once for all changes in this turn of the loop. */
   void replenish() {
     if (!replenishing) {
       replenishing = true;

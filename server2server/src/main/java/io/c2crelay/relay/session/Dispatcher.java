@@ -2,12 +2,12 @@ package io.c2crelay.relay.session;
 
 import static java.util.Objects.requireNonNull;
 
-import io.c2crelay.relay.address.AgentAddresses;
-import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.Token;
+import io.c2crelay.relay.address.AgentAddresses;
+import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
@@ -405,13 +405,13 @@ public final class Dispatcher {
           if (user.state != User.State.ASSIGNED) {
             return;
           }
-          AttachedAgent excludedAgents = requireNonNull(user.agent);
+          AttachedAgent failedAgent = requireNonNull(user.agent);
           release(user);
           if (reason == ReasonCode.START_TIMEOUT) {
-            excludedAgents.warm.forEach(DataConnection::ping);
+            failedAgent.warm.forEach(DataConnection::ping);
           }
-          excludedAgents.failedASession(now());
-          user.excludedAgents.add(excludedAgents);
+          failedAgent.failedASession(now());
+          user.excludedAgents.add(failedAgent);
           if (!user.gone && agents.values().stream().anyMatch(agent -> canTake(agent, user))) {
             requeue(user);
           } else {

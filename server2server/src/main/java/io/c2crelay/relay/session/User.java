@@ -1,9 +1,9 @@
 package io.c2crelay.relay.session;
 
-import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.common.bridge.Bridge;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.EventLoop;
@@ -211,14 +211,14 @@ public final class User {
 
   /** Resets a user that has no session. On any thread. */
   void reset(ReasonCode reason) {
-    Sockets.run(
-        channel,
-        () -> {
-          if (bridge == null && channel.isOpen()) {
-            events.userReset(channel.remoteAddress(), reason);
-            Sockets.reset(channel);
-          }
-        });
+    Sockets.run(channel, () -> resetNow(reason));
+  }
+
+  private void resetNow(ReasonCode reason) {
+    if (bridge == null && channel.isOpen()) {
+      events.userReset(channel.remoteAddress(), reason);
+      Sockets.reset(channel);
+    }
   }
 
   /** Ends the user's session, or the user that has none. On any thread. */
@@ -230,7 +230,7 @@ public final class User {
           if (session != null) {
             session.abort(reason);
           } else {
-            reset(reason);
+            resetNow(reason); // not later: a session may begin meanwhile
           }
         });
   }

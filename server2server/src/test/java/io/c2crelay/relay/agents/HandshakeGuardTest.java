@@ -3,8 +3,8 @@ package io.c2crelay.relay.agents;
 import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.address.ClientNetwork;
+import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.net.InetSocketAddress;
