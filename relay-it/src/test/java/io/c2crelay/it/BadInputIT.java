@@ -59,7 +59,7 @@ class BadInputIT {
 
   @BeforeAll
   static void startPair() {
-    target = SHARED.keep(Target.start(Behaviour.ECHO));
+    target = SHARED.target(Behaviour.ECHO);
     // a long timeout, so that a delayed preamble is not classified as a user
     pair = Pair.of(SHARED, target).relayOptions("--detect-timeout", "5s").start();
     unaffected = SHARED.keep(pair.user()).echo("in session\n");
@@ -299,7 +299,7 @@ class BadInputIT {
     RelayProcess relay = harness.relay(key);
     List<TcpEnd> peers = new ArrayList<>();
     for (int i = 0; i < 100; i++) {
-      peers.add(harness.keep(TcpEnd.connect(relay.port())).send(Wire.preamble(Wire.KIND_CONTROL)));
+      peers.add(harness.user(relay.port()).send(Wire.preamble(Wire.KIND_CONTROL)));
     }
     List<Async<Ending>> ends = new ArrayList<>();
     for (TcpEnd peer : peers) {
@@ -311,7 +311,7 @@ class BadInputIT {
         .until(() -> ends.stream().filter(Async::isDone).count() >= 36);
     AgentProcess agent = harness.agent(key, target.port(), relay.port());
     agent.awaitReady();
-    harness.keep(TcpEnd.connect(relay.port())).echo("served\n");
+    harness.user(relay.port()).echo("served\n");
     acceptedBefore++;
   }
 

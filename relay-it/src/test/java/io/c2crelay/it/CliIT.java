@@ -1,6 +1,7 @@
 package io.c2crelay.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.c2crelay.it.support.AgentProcess;
@@ -35,6 +36,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The two command lines: output, streams and exit codes. */
 @Order(2)
@@ -230,7 +232,7 @@ class CliIT {
 
   @Test
   void generatedKeyIsPrintedToStdout() {
-    Target target = harness.keep(Target.start(Behaviour.ECHO));
+    Target target = harness.target(Behaviour.ECHO);
     RelayProcess relay = harness.relay(Launch.relay("0"));
     relay.awaitListening();
     relay.awaitLog("^[A-Za-z0-9_-]{32}$", SOON);
@@ -241,40 +243,32 @@ class CliIT {
     assertThat(key).matches("[A-Za-z0-9_][A-Za-z0-9_-]{31}");
     assertThat(relay.stderr()).noneMatch(line -> line.contains(key));
     harness.agent(key, target.port(), relay.port()).awaitReady();
-    harness.keep(TcpEnd.connect(relay.port())).echo("with the generated key");
+    harness.user(relay.port()).echo("with the generated key");
     assertThat(relay.stdout()).hasSize(2);
   }
 
   @Test
   void givenKeyIsNotPrinted() {
-    Pair pair = Pair.start(harness, harness.keep(Target.start(Behaviour.ECHO)));
+    Pair pair = Pair.start(harness, harness.target(Behaviour.ECHO));
     harness.keep(pair.user()).echo("hello");
     assertThat(pair.relay().stdout()).isEmpty();
     assertThat(pair.agent().stdout()).isEmpty();
   }
 
-  static Stream<String> keysWithSpecialPrefix() {
-    return Stream.of("-begins-with-a-minus-sign", "@begins-with-an-at-sign");
-  }
-
   @ParameterizedTest
-  @MethodSource("keysWithSpecialPrefix")
+  @ValueSource(strings = {"-begins-with-a-minus-sign", "@begins-with-an-at-sign"})
   void keyWithSpecialPrefixIsAnArgument(String key) {
-    Target target = harness.keep(Target.start(Behaviour.ECHO));
+    Target target = harness.target(Behaviour.ECHO);
     RelayProcess relay = harness.relay(Launch.relay("0", key));
-    AgentProcess agent =
-        harness.agent(Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port(), key));
-    agent.awaitReady();
-    harness.keep(TcpEnd.connect(relay.port())).echo("hello");
+    harness.agent(Launch.agent(target.port(), relay.port()).arguments(key)).awaitReady();
+    harness.user(relay.port()).echo("hello");
   }
 
   @Test
   void keyAfterEndOfOptions() {
     RelayProcess relay = harness.relay(Launch.relay("0", "--", "--begins-with-two-of-them"));
-    AgentProcess agent =
-        harness.agent(
-            Launch.agent("22", "127.0.0.1", "" + relay.port(), "--", "--begins-with-two-of-them"));
-    agent.awaitReady();
+    Launch agent = Launch.agent(22, relay.port()).arguments("--", "--begins-with-two-of-them");
+    harness.agent(agent).awaitReady();
   }
 
   @Test
@@ -284,18 +278,11 @@ class CliIT {
             directory.resolve("composed"), "  schl\u00fcssel-schl\u00fcssel-1 \r\nmore\n");
     Path decomposed =
         Files.writeString(directory.resolve("decomposed"), "schlu\u0308ssel-schlu\u0308ssel-1");
-    Target target = harness.keep(Target.start(Behaviour.ECHO));
+    Target target = harness.target(Behaviour.ECHO);
     RelayProcess relay = harness.relay(Launch.relay("0", "--key-file", composed.toString()));
-    AgentProcess agent =
-        harness.agent(
-            Launch.agent(
-                "" + target.port(),
-                "127.0.0.1",
-                "" + relay.port(),
-                "--key-file",
-                decomposed.toString()));
-    agent.awaitReady();
-    harness.keep(TcpEnd.connect(relay.port())).echo("hello");
+    Launch agent = Launch.agent(target.port(), relay.port());
+    harness.agent(agent.arguments("--key-file", decomposed.toString())).awaitReady();
+    harness.user(relay.port()).echo("hello");
   }
 
   @Test
@@ -310,15 +297,15 @@ class CliIT {
   @Test
   void bindLimitsListener() {
     RelayProcess relay = harness.relay(Harness.newKey(), "--bind", "127.0.0.1");
-    harness.keep(TcpEnd.connect(relay.port()));
-    org.assertj.core.api.Assertions.assertThatThrownBy(
+    harness.user(relay.port());
+    assertThatThrownBy(
             () -> TcpEnd.connect(new InetSocketAddress(InetAddress.getByName("::1"), relay.port())))
         .hasMessageContaining("cannot connect");
   }
 
   @Test
   void targetWithHost() {
-    Target target = harness.keep(Target.start(Behaviour.ECHO));
+    Target target = harness.target(Behaviour.ECHO);
     String key = Harness.newKey();
     RelayProcess relay = harness.relay(key);
     for (String host : List.of("127.0.0.1", "localhost", "[::ffff:127.0.0.1]")) {
@@ -327,8 +314,7 @@ class CliIT {
               Launch.agent(host + ":" + target.port(), "localhost", "" + relay.port()).key(key));
       agent.awaitReady();
       try (TcpEnd user = TcpEnd.connect(relay.port())) {
-        user.echo("by " + host).finish();
-        assertThat(user.receiveAll()).isEmpty();
+        user.echo("by " + host).finishCleanly();
       }
       int mark = relay.mark();
       agent.terminate();

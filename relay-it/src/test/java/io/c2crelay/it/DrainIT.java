@@ -4,20 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Behaviour;
+import io.c2crelay.it.support.Command;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
-import io.c2crelay.it.support.KeepingEcho;
-import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.Pair;
+import io.c2crelay.it.support.Ports;
+import io.c2crelay.it.support.RecordingEcho;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
 import io.c2crelay.it.support.TcpEnd;
-import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.Socket;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -34,29 +30,21 @@ class DrainIT {
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
-  private final String key = Harness.newKey();
-
   private Target echo() {
-    return harness.keep(Target.start(Behaviour.ECHO));
-  }
-
-  private TcpEnd user(int port) {
-    return harness.keep(TcpEnd.connect(port));
+    return harness.target(Behaviour.ECHO);
   }
 
   @Test
   void relayDrainsOnSigterm() {
     Pair pair = Pair.start(harness, echo());
-    TcpEnd user = user(pair.port()).echo("before");
-    TcpEnd other = user(pair.port()).echo("before");
+    TcpEnd user = harness.user(pair.port()).echo("before");
+    TcpEnd other = harness.user(pair.port()).echo("before");
     pair.relay().terminate();
     pair.relay().awaitLog("relay\\.draining", SOON);
     user.echo("in session while it drains");
-    await("new users are refused").atMost(SOON).until(() -> refused(pair.port()));
-    user.finish();
-    assertThat(user.receiveAll()).isEmpty();
-    other.echo("the last one").finish();
-    assertThat(other.receiveAll()).isEmpty();
+    await("new users are refused").atMost(SOON).until(() -> !Ports.isListening(pair.port()));
+    user.finishCleanly();
+    other.echo("the last one").finishCleanly();
     assertThat(pair.relay().awaitExit(Duration.ofSeconds(5))).isZero();
     pair.relay().awaitLog("relay\\.stopped", SOON);
     assertThat(pair.agent().isAlive()).as("agent is alive").isTrue();
@@ -64,21 +52,10 @@ class DrainIT {
     pair.relay().awaitLog("agent\\.detached .*reason=DRAINING", SOON);
   }
 
-  private static boolean refused(int port) {
-    try (Socket socket = new Socket()) {
-      socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 1_000);
-      return false;
-    } catch (IOException e) {
-      return true;
-    }
-  }
-
   @Test
   void idleProcessesStopPromptly() {
     Pair pair = Pair.start(harness, echo());
-    TcpEnd user = user(pair.port()).echo("done");
-    user.finish();
-    assertThat(user.receiveAll()).isEmpty();
+    harness.user(pair.port()).echo("done").finishCleanly();
     pair.relay().awaitLog("session\\.close ", SOON);
     pair.relay().terminate();
     assertThat(pair.relay().awaitExit(PROMPTLY)).isZero();
@@ -88,8 +65,8 @@ class DrainIT {
 
   @Test
   void drainResetsWaitingUsers() {
-    RelayProcess relay = harness.relay(key);
-    TcpEnd waiting = user(relay.port()).send("hello");
+    RelayProcess relay = harness.relay(Harness.newKey());
+    TcpEnd waiting = harness.user(relay.port()).send("hello");
     relay.terminate();
     assertThat(waiting.awaitEnd(SOON)).isEqualTo(Ending.RESET);
     assertThat(relay.awaitExit(Duration.ofSeconds(5))).isZero();
@@ -98,7 +75,7 @@ class DrainIT {
   @Test
   void drainTimeoutAbortsSessions() {
     Pair pair = Pair.of(harness, echo()).relayOptions("--drain", "1").start();
-    TcpEnd user = user(pair.port()).echo("before");
+    TcpEnd user = harness.user(pair.port()).echo("before");
     pair.relay().terminate();
     assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
     pair.relay().awaitExit(Duration.ofSeconds(5));
@@ -107,7 +84,7 @@ class DrainIT {
   @Test
   void secondSigtermStopsPromptly() {
     Pair pair = Pair.start(harness, echo());
-    TcpEnd user = user(pair.port()).echo("before");
+    TcpEnd user = harness.user(pair.port()).echo("before");
     pair.relay().terminate();
     pair.relay().awaitLog("relay\\.draining", SOON);
     user.echo("drains");
@@ -118,22 +95,21 @@ class DrainIT {
 
   @Test
   void drainingAgentGetsNoNewUsers() {
-    KeepingEcho two = new KeepingEcho();
+    RecordingEcho two = new RecordingEcho();
     Pair pair = Pair.start(harness, echo());
-    TcpEnd user = user(pair.port()).echo("before");
-    harness.agent(pair.key(), harness.keep(Target.start(two)).port(), pair.port()).awaitReady();
+    TcpEnd user = harness.user(pair.port()).echo("before");
+    harness.agent(pair.key(), harness.target(two).port(), pair.port()).awaitReady();
     int relayMark = pair.relay().mark();
     pair.agent().terminate();
     user.echo("in session while it drains");
     // Until the relay has read GOAWAY, it may still assign users to the draining agent.
     pair.relay().awaitLog(relayMark, "agent\\.draining ", SOON);
     for (int i = 0; i < 5; i++) {
-      int before = two.heard().size();
-      user(pair.port()).echo("user " + i);
-      assertThat(two.heard().size()).isEqualTo(before + 1);
+      int before = two.firstBytes().size();
+      harness.user(pair.port()).echo("user " + i);
+      assertThat(two.firstBytes().size()).isEqualTo(before + 1);
     }
-    user.echo("the last").finish();
-    assertThat(user.receiveAll()).isEmpty();
+    user.echo("the last").finishCleanly();
     assertThat(pair.agent().awaitExit(Duration.ofSeconds(5))).isZero();
     pair.relay().awaitLog(relayMark, "agent\\.detached ", SOON);
   }
@@ -141,38 +117,15 @@ class DrainIT {
   @Test
   void sigintDrains() {
     String[] withSigint = {"env", "--default-signal=INT"};
-    assumeTrue(hasEnvWithSignals(), "needs env --default-signal");
-    Target target = echo();
-    RelayProcess relay = harness.relay(Launch.relay("0").key(key).wrappedIn(withSigint));
-    AgentProcess agent =
-        harness.agent(
-            Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port())
-                .key(key)
-                .wrappedIn(withSigint));
-    agent.awaitReady();
-    TcpEnd user = user(relay.port()).echo("before");
-    relay.interrupt();
-    relay.awaitLog("relay\\.draining", SOON);
-    user.echo("drains").finish();
-    assertThat(user.receiveAll()).isEmpty();
-    assertThat(relay.awaitExit(Duration.ofSeconds(5))).isZero();
-    agent.interrupt();
-    assertThat(agent.awaitExit(Duration.ofSeconds(5))).isZero();
-  }
-
-  private static boolean hasEnvWithSignals() {
-    try {
-      Process env =
-          new ProcessBuilder("env", "--default-signal=INT", "true")
-              .redirectErrorStream(true)
-              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-              .start();
-      return env.waitFor() == 0;
-    } catch (IOException e) {
-      return false;
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return false;
-    }
+    boolean known = Command.run("env", "--default-signal=INT", "true").succeeded();
+    assumeTrue(known, "needs env --default-signal");
+    Pair pair = Pair.of(harness, echo()).both(launch -> launch.wrappedIn(withSigint)).start();
+    TcpEnd user = harness.user(pair.port()).echo("before");
+    pair.relay().interrupt();
+    pair.relay().awaitLog("relay\\.draining", SOON);
+    user.echo("drains").finishCleanly();
+    assertThat(pair.relay().awaitExit(Duration.ofSeconds(5))).isZero();
+    pair.agent().interrupt();
+    assertThat(pair.agent().awaitExit(Duration.ofSeconds(5))).isZero();
   }
 }

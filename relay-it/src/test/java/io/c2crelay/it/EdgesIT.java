@@ -1,6 +1,5 @@
 package io.c2crelay.it;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -52,8 +51,7 @@ class EdgesIT {
       PAIRS.put(
           transport,
           Pair.of(SHARED, target)
-              .relayOptions("--transport", transport)
-              .agentOptions("--transport", transport)
+              .both(launch -> launch.arguments("--transport", transport))
               .start());
     }
   }
@@ -123,7 +121,7 @@ class EdgesIT {
   @ValueSource(ints = {6, 20_000})
   void bytesOfATargetThatIsResetAtOnceReachTheUser(int length) {
     byte[] bytes = Bulk.bytes(length, length);
-    Target hasty = harness.keep(Target.start(connection -> connection.send(bytes).reset()));
+    Target hasty = harness.target(connection -> connection.send(bytes).reset());
     Pair pair = Pair.of(harness, hasty).start();
     for (int round = 0; round < 20; round++) {
       TcpEnd user = harness.keep(pair.user());
@@ -139,6 +137,18 @@ class EdgesIT {
     end.reset();
   }
 
+  /** Sends until the connection ends, at most {@code length} bytes. */
+  private static CompletableFuture<Void> send(TcpEnd from, int length) {
+    return CompletableFuture.runAsync(
+        () -> {
+          try {
+            from.send(new byte[length]);
+          } catch (AssertionError ended) {
+            // The rest is not sent.
+          }
+        });
+  }
+
   /** As by an HTTP server that rejects an upload. */
   @ParameterizedTest
   @CsvSource({
@@ -149,15 +159,7 @@ class EdgesIT {
     byte[] answer = Bulk.bytes(1, 2_000);
     for (int round = 0; round < ROUNDS; round++) {
       TcpEnd user = user(transport);
-      CompletableFuture<Void> upload =
-          CompletableFuture.runAsync(
-              () -> {
-                try {
-                  user.send(new byte[request]);
-                } catch (AssertionError reset) {
-                  // The response came before the end of the request.
-                }
-              });
+      CompletableFuture<Void> upload = send(user, request);
       TcpEnd atTarget = harness.keep(target.next());
       atTarget.receive(100);
       atTarget.send(answer).finish();
@@ -186,7 +188,7 @@ class EdgesIT {
     int relayMark = pair.relay().mark();
     TcpEnd user = user(transport).send("request").finish();
     TcpEnd atTarget = harness.keep(target.next());
-    assertThat(new String(atTarget.receiveAll(), UTF_8)).isEqualTo("request");
+    assertThat(atTarget.receiveAllText()).isEqualTo("request");
     user.reset();
     pair.relay().awaitLog(relayMark, "session\\.close .*reason=USER_GONE ", limit);
     assertThat(atTarget.awaitEnd(SOON)).as("its FIN was first").isEqualTo(Ending.FIN);
@@ -207,7 +209,7 @@ class EdgesIT {
   void resetAfterFinRemovesWaitingUser() {
     RelayProcess relay = harness.relay(Harness.newKey(), "--log-level", "debug");
     relay.awaitListening();
-    TcpEnd user = harness.keep(TcpEnd.connect(relay.port())).send("request").finish();
+    TcpEnd user = harness.user(relay.port()).send("request").finish();
     relay.awaitLog("relay\\.counts .*waiting=1 ", SOON);
     int mark = relay.mark();
     user.reset();
@@ -219,17 +221,9 @@ class EdgesIT {
   @Tag("full")
   void stalledReaderIsReset() throws Exception {
     Pair pair = PAIRS.get("auto");
-    TcpEnd user = user("auto").small().send("x");
+    TcpEnd user = user("auto").withSmallBuffers().send("x");
     TcpEnd atTarget = harness.keep(target.next());
-    CompletableFuture<Void> flood =
-        CompletableFuture.runAsync(
-            () -> {
-              try {
-                atTarget.send(new byte[30_000_000]);
-              } catch (AssertionError expected) {
-                // Reset below.
-              }
-            });
+    CompletableFuture<Void> flood = send(atTarget, 30_000_000);
     TimeUnit.SECONDS.sleep(2); // until all buffers are full
     int mark = pair.relay().mark();
     atTarget.reset();

@@ -13,7 +13,6 @@ import io.c2crelay.it.support.RawControl;
 import io.c2crelay.it.support.RawRelay;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
-import io.c2crelay.it.support.TcpEnd;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -29,14 +28,6 @@ class HeartbeatIT {
 
   private final String key = Harness.newKey();
 
-  private Target echo() {
-    return harness.keep(Target.start(Behaviour.ECHO));
-  }
-
-  private TcpEnd user(int port) {
-    return harness.keep(TcpEnd.connect(port));
-  }
-
   /**
    * All cases at once, as each takes the heartbeat's 25 s: a network that drops everything, a
    * frozen agent, a silent relay, and a peer that is silent after CHALLENGE.
@@ -44,7 +35,7 @@ class HeartbeatIT {
   @Test
   void silentPeersAreDetected() {
     Duration limit = Duration.ofSeconds(35);
-    Target target = echo();
+    Target target = harness.target(Behaviour.ECHO);
 
     RelayProcess relay = harness.relay(key);
     FaultProxy network = harness.keep(FaultProxy.to(relay));
@@ -77,6 +68,6 @@ class HeartbeatIT {
     await("both agents are attached")
         .atMost(Duration.ofSeconds(25))
         .until(() -> relay.lines(relayMark, "agent\\.attached ").size() >= 2);
-    user(relay.port()).echo("served again");
+    harness.user(relay.port()).echo("served again");
   }
 }

@@ -1,6 +1,5 @@
 package io.c2crelay.it;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -59,7 +58,7 @@ class SecurityIT {
   }
 
   private Target echo() {
-    return harness.keep(Target.start(Behaviour.ECHO));
+    return harness.target(Behaviour.ECHO);
   }
 
   /** Asserts a close about 1 s after AUTH, without a frame. */
@@ -226,10 +225,10 @@ class SecurityIT {
     RawConnection data = harness.keep(agent.warm(dial));
     RawConnection again = harness.keep(agent.sendToken(dial.token()));
     assertThat(again.awaitEnd(SOON).frames()).isEmpty();
-    TcpEnd user = harness.keep(TcpEnd.connect(relay.port())).send("hello");
+    TcpEnd user = harness.user(relay.port()).send("hello");
     data.expect(Wire.START);
     data.send(Wire.STARTED);
-    assertThat(new String(data.expectData(5), UTF_8)).isEqualTo("hello");
+    assertThat(data.expectText(5)).isEqualTo("hello");
     RawConnection late = harness.keep(agent.sendToken(dial.token()));
     assertThat(late.awaitEnd(SOON).frames()).isEmpty();
     data.send(RawFrame.data("unharmed"));
@@ -317,7 +316,7 @@ class SecurityIT {
     RelayProcess relay = harness.relay(key, "--log-level", "trace");
     AgentProcess real = harness.agent(key, echo().port(), relay.port(), "--log-level", "trace");
     real.awaitReady();
-    harness.keep(TcpEnd.connect(relay.port())).echo("one session");
+    harness.user(relay.port()).echo("one session");
     RawAgent agent = RawAgent.of(relay, key);
     RawControl control = harness.keep(agent.attach());
     RawControl.Dial dial = control.nextDial();

@@ -1,6 +1,5 @@
 package io.c2crelay.it;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.c2crelay.it.support.AgentProcess;
@@ -25,6 +24,7 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -80,11 +80,19 @@ class WireIT {
     }
 
     private TcpEnd user() {
-      return harness.keep(TcpEnd.connect(relay.port()));
+      return harness.user(relay.port());
     }
 
     private RawConnection warm() {
       return harness.keep(agent.warm(control));
+    }
+
+    /** A user that has sent "hello", and whose session the agent has started. */
+    private TcpEnd startUser(RawConnection data) {
+      TcpEnd user = user().send("hello");
+      data.expect(Wire.START);
+      data.send(Wire.STARTED);
+      return user;
     }
 
     @Test
@@ -104,13 +112,13 @@ class WireIT {
       assertThat(start.user().getAddress().getHostAddress()).isEqualTo("127.0.0.1");
       assertThat(start.local().getPort()).isEqualTo(relay.port());
       data.send(Wire.STARTED);
-      assertThat(new String(data.expectData(5), UTF_8)).isEqualTo("hello");
+      assertThat(data.expectText(5)).isEqualTo("hello");
       data.send(RawFrame.data("and hello to you"));
       assertThat(user.receiveText(16)).isEqualTo("and hello to you");
       user.finish();
       data.expect(Wire.EOF);
       data.send(RawFrame.data("bye")).send(Wire.EOF);
-      assertThat(new String(user.receiveAll(), UTF_8)).isEqualTo("bye");
+      assertThat(user.receiveAllText()).isEqualTo("bye");
       assertThat(data.awaitEnd(SOON).frames()).as("frames after both EOFs").isEmpty();
     }
 
@@ -175,9 +183,8 @@ class WireIT {
     @Test
     void resetFrameResetsUser() {
       RawConnection data = warm();
-      TcpEnd user = user().send("hello");
-      data.expect(Wire.START);
-      data.send(Wire.STARTED).send(Wire.RESET, new byte[] {0});
+      TcpEnd user = startUser(data);
+      data.send(Wire.RESET, new byte[] {0});
       assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
       data.awaitEnd(SOON);
     }
@@ -185,9 +192,8 @@ class WireIT {
     @Test
     void closeWithoutEofResetsUser() {
       RawConnection data = warm();
-      TcpEnd user = user().send("hello");
-      data.expect(Wire.START);
-      data.send(Wire.STARTED).send(RawFrame.data("some of it"));
+      TcpEnd user = startUser(data);
+      data.send(RawFrame.data("some of it"));
       assertThat(user.receiveText(10)).isEqualTo("some of it");
       data.close();
       assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
@@ -196,9 +202,7 @@ class WireIT {
     @Test
     void userResetSendsResetFrame() {
       RawConnection data = warm();
-      TcpEnd user = user().send("hello");
-      data.expect(Wire.START);
-      data.send(Wire.STARTED);
+      TcpEnd user = startUser(data);
       data.expectData(5);
       user.reset();
       assertThat(data.expect(Wire.RESET).code()).isEqualTo(Wire.USER_GONE);
@@ -253,8 +257,7 @@ class WireIT {
           .keep(labelled.openControl().readChallenge())
           .sendAuth(RawControl.claim(labelled.instance(), 1, label))
           .readWelcome();
-      relay.awaitLog(
-          mark, java.util.regex.Pattern.quote("label=\"a b=\\\"c\\\\\\u202e\\n\" address="), SOON);
+      relay.awaitLog(mark, Pattern.quote("label=\"a b=\\\"c\\\\\\u202e\\n\" address="), SOON);
     }
 
     @Test
@@ -264,18 +267,15 @@ class WireIT {
       data.expect(Wire.START);
       user.send(" and bye").reset();
       data.send(Wire.STARTED);
-      assertThat(new String(data.expectData(13), UTF_8)).isEqualTo("hello and bye");
+      assertThat(data.expectText(13)).isEqualTo("hello and bye");
       data.expect(Wire.RESET);
     }
 
     @Test
     void bytesBeforeResetFrameReachUser() {
       RawConnection data = warm();
-      TcpEnd user = user().send("hello");
-      data.expect(Wire.START);
-      data.send(Wire.STARTED)
-          .send(RawFrame.data("bye"))
-          .send(Wire.RESET, new byte[] {Wire.TARGET_GONE});
+      TcpEnd user = startUser(data);
+      data.send(RawFrame.data("bye")).send(Wire.RESET, new byte[] {Wire.TARGET_GONE});
       assertThat(user.receiveText(3)).isEqualTo("bye");
       assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
       assertThat(data.awaitEnd(SOON).after()).isLessThan(SOON);
@@ -285,9 +285,8 @@ class WireIT {
     @Test
     void closeNotifyWithoutEofAborts() {
       RawConnection data = warm();
-      TcpEnd user = user().send("hello");
-      data.expect(Wire.START);
-      data.send(Wire.STARTED).send(RawFrame.data("bye"));
+      TcpEnd user = startUser(data);
+      data.send(RawFrame.data("bye"));
       data.closeNotify();
       assertThat(user.receiveText(3)).isEqualTo("bye");
       assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
@@ -338,7 +337,7 @@ class WireIT {
       for (byte b : bytes) {
         data.sendBytes(new byte[] {b});
       }
-      assertThat(new String(user.receiveAll(), UTF_8)).isEqualTo("split");
+      assertThat(user.receiveAllText()).isEqualTo("split");
     }
 
     @Test
@@ -394,9 +393,7 @@ class WireIT {
     @Test
     void higherEpochReplacesControlConnection() {
       RawConnection data = warm();
-      TcpEnd user = user().send("hello");
-      data.expect(Wire.START);
-      data.send(Wire.STARTED);
+      TcpEnd user = startUser(data);
       data.expectData(5);
       RawControl old = control;
       control = harness.keep(agent.attach());
@@ -404,7 +401,7 @@ class WireIT {
       data.send(RawFrame.data("still in session"));
       assertThat(user.receiveText(16)).isEqualTo("still in session");
       user.send("yes").finish();
-      assertThat(new String(data.expectData(3), UTF_8)).isEqualTo("yes");
+      assertThat(data.expectText(3)).isEqualTo("yes");
       data.expect(Wire.EOF);
       data.send(Wire.EOF);
       assertThat(user.receiveAll()).isEmpty();
@@ -439,7 +436,7 @@ class WireIT {
       RawConnection data = warm();
       data.expect(Wire.START);
       data.send(Wire.STARTED);
-      assertThat(new String(data.expectData(5), UTF_8)).isEqualTo("early");
+      assertThat(data.expectText(5)).isEqualTo("early");
       user.finish();
       data.expect(Wire.EOF);
       data.send(Wire.EOF);
@@ -490,7 +487,7 @@ class WireIT {
     @BeforeEach
     void start() {
       relay = harness.keep(RawRelay.start(key));
-      target = harness.keep(Target.start(Behaviour.ECHO));
+      target = harness.target(Behaviour.ECHO);
     }
 
     private RawConnection attached(int targetPort) {
@@ -536,7 +533,7 @@ class WireIT {
         data.send(Wire.START, start(id)).send(RawFrame.data("early bytes "));
         data.expect(Wire.STARTED);
         data.send(RawFrame.data("and late ones"));
-        assertThat(new String(data.expectData(25), UTF_8)).isEqualTo("early bytes and late ones");
+        assertThat(data.expectText(25)).isEqualTo("early bytes and late ones");
         data.send(Wire.EOF);
         data.expect(Wire.EOF);
         data.close();
@@ -602,18 +599,18 @@ class WireIT {
 
     @Test
     void targetResetSendsResetFrame() {
-      target.becomeManual();
+      target.setManual();
       RawConnection data = warm(attached(target.port()));
       data.send(Wire.START, start(1));
       data.expect(Wire.STARTED);
       target.next().send("bye").reset();
-      assertThat(new String(data.expectData(3), UTF_8)).isEqualTo("bye");
+      assertThat(data.expectText(3)).isEqualTo("bye");
       assertThat(data.expect(Wire.RESET).code()).isEqualTo(Wire.TARGET_GONE);
     }
 
     @Test
     void bytesBeforeResetFrameReachTarget() {
-      target.becomeManual();
+      target.setManual();
       RawConnection data = warm(attached(target.port()));
       // all before the target is dialled
       data.sendBytes(
@@ -628,7 +625,7 @@ class WireIT {
 
     @Test
     void closeNotifyWithoutEofAborts() {
-      target.becomeManual();
+      target.setManual();
       RawConnection data = warm(attached(target.port()));
       data.send(Wire.START, start(1)).send(RawFrame.data("hello"));
       data.expect(Wire.STARTED);
@@ -640,7 +637,7 @@ class WireIT {
 
     @Test
     void resetFrameResetsTarget() {
-      target.becomeManual();
+      target.setManual();
       RawConnection data = warm(attached(target.port()));
       data.send(Wire.START, start(1)).send(RawFrame.data("hello"));
       data.expect(Wire.STARTED);
@@ -652,7 +649,7 @@ class WireIT {
 
     @Test
     void closeWithoutEofResetsTarget() {
-      target.becomeManual();
+      target.setManual();
       RawConnection data = warm(attached(target.port()));
       data.send(Wire.START, start(1)).send(RawFrame.data("hello"));
       data.expect(Wire.STARTED);
@@ -664,14 +661,14 @@ class WireIT {
 
     @Test
     void halfClosesAreEofFrames() {
-      target.becomeManual();
+      target.setManual();
       RawConnection data = warm(attached(target.port()));
       data.send(Wire.START, start(1)).send(RawFrame.data("request")).send(Wire.EOF);
       data.expect(Wire.STARTED);
       TcpEnd atTarget = target.next();
-      assertThat(new String(atTarget.receiveAll(), UTF_8)).isEqualTo("request");
+      assertThat(atTarget.receiveAllText()).isEqualTo("request");
       atTarget.send("reply").finish();
-      assertThat(new String(data.expectData(5), UTF_8)).isEqualTo("reply");
+      assertThat(data.expectText(5)).isEqualTo("reply");
       data.expect(Wire.EOF);
     }
 
@@ -681,7 +678,7 @@ class WireIT {
       RawConnection data = warm(control);
       data.send(Wire.START, start(1)).send(RawFrame.data("before"));
       data.expect(Wire.STARTED);
-      assertThat(new String(data.expectData(6), UTF_8)).isEqualTo("before");
+      assertThat(data.expectText(6)).isEqualTo("before");
       control.reset();
       agent.awaitLog("control\\.lost ", SOON);
       RawRelay.Handshake again = relay.handshake(harness.keep(relay.accept(Wire.KIND_CONTROL)));
@@ -690,7 +687,7 @@ class WireIT {
       assertThat(auth.epoch()).isGreaterThan(1);
       again.sendWelcome(again.proof(0), 0);
       data.send(RawFrame.data("after"));
-      assertThat(new String(data.expectData(5), UTF_8)).isEqualTo("after");
+      assertThat(data.expectText(5)).isEqualTo("after");
     }
 
     /** Only older or only newer versions: logged, and retried after 5 min. */

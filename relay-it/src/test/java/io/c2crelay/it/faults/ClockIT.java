@@ -9,11 +9,12 @@ import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.JarProcess;
 import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.Pair;
 import io.c2crelay.it.support.RawAgent;
 import io.c2crelay.it.support.RawControl;
 import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Stopwatch;
 import io.c2crelay.it.support.Target;
-import io.c2crelay.it.support.TcpEnd;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -58,7 +59,7 @@ class ClockIT {
   @RegisterExtension static final Harness SHARED = Harness.perClass();
   @RegisterExtension final Harness harness = Harness.perTest();
 
-  private static final String KEY = Harness.newKey();
+  private final String key = Harness.newKey();
   private static final VerifiedSessions SESSIONS = new VerifiedSessions();
   private static final ScheduledExecutorService STEPS =
       Executors.newSingleThreadScheduledExecutor();
@@ -73,14 +74,13 @@ class ClockIT {
   @BeforeAll
   static void startWithJumpingClock() throws Exception {
     clock = FakeClock.assumeAvailable(directory);
-    Target target = SHARED.keep(Target.start(SESSIONS));
-    relay =
-        SHARED.relay(
-            clock.applyTo(Launch.relay("0", "--pool", "0", "--idle-timeout", "4s").key(KEY)));
-    String port = "" + relay.port();
-    agent =
-        SHARED.agent(clock.applyTo(Launch.agent("" + target.port(), "127.0.0.1", port).key(KEY)));
-    agent.awaitReady();
+    Pair pair =
+        Pair.of(SHARED, SHARED.target(SESSIONS))
+            .both(clock::applyTo)
+            .relayOptions("--pool", "0", "--idle-timeout", "4s")
+            .start();
+    relay = pair.relay();
+    agent = pair.agent();
     STEPS.scheduleAtFixedRate(ClockIT::step, 0, STEP_MILLIS, TimeUnit.MILLISECONDS);
   }
 
@@ -126,23 +126,21 @@ class ClockIT {
   @Test
   void jumpsDoNotAffectIdleTimeout() {
     VerifiedSessions.User busy = SESSIONS.connect(Scenario.BULK, relay.port());
-    long begin = System.nanoTime();
+    Stopwatch watch = Stopwatch.start();
     VerifiedSessions.User idle = SESSIONS.connect(Scenario.IDLE, relay.port());
     assertThat(idle.awaitEnd(SOON)).isEqualTo(Ending.RESET);
-    assertThat(since(begin)).isBetween(FOUR_SECONDS, FOUR_SECONDS_LIMIT);
+    assertThat(watch.elapsed()).isBetween(FOUR_SECONDS, FOUR_SECONDS_LIMIT);
     busy.finish(SOON);
   }
 
   @Test
-  void jumpsDoNotAffectQueueTimeout() throws Exception {
+  void jumpsDoNotAffectQueueTimeout() {
     RelayProcess agentless =
-        harness.relay(clock.applyTo(Launch.relay("0", "--queue-timeout", "4").key(KEY)));
+        harness.relay(clock.applyTo(Launch.relay("0", "--queue-timeout", "4").key(key)));
     agentless.awaitListening();
-    long begin = System.nanoTime();
-    try (TcpEnd user = TcpEnd.connect(agentless.port()).send("hello")) {
-      assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
-    }
-    assertThat(since(begin)).isBetween(FOUR_SECONDS, FOUR_SECONDS_LIMIT);
+    Stopwatch watch = Stopwatch.start();
+    assertThat(harness.user(agentless.port()).send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    assertThat(watch.elapsed()).isBetween(FOUR_SECONDS, FOUR_SECONDS_LIMIT);
   }
 
   /** The throttle admits five wrong proofs at once, then one in 10 s. */
@@ -150,7 +148,7 @@ class ClockIT {
   void jumpsDoNotAffectAuthThrottle() throws Exception {
     RawAgent guesser = RawAgent.of(relay, "not the key at all, but long enough");
     int mark = relay.mark();
-    long begin = System.nanoTime();
+    Stopwatch watch = Stopwatch.start();
     for (int i = 0; i < 5; i++) {
       guess(guesser);
     }
@@ -159,7 +157,7 @@ class ClockIT {
     Thread.sleep(2 * STEP_MILLIS);
     guess(guesser);
     relay.awaitLog(mark, "auth\\.refused .*THROTTLED", SOON);
-    assertThat(since(begin)).as("time until throttled").isLessThan(Duration.ofSeconds(10));
+    assertThat(watch.elapsed()).as("time until throttled").isLessThan(Duration.ofSeconds(10));
     Thread.sleep(Math.max(0, Duration.ofMillis(10_500).minus(since(first)).toMillis()));
     guess(guesser);
     await().atMost(SOON).until(() -> relay.lines(mark, "auth\\.refused .*WRONG_KEY").size() == 6);
@@ -186,16 +184,15 @@ class ClockIT {
   void certificateDatesAreIgnored(String time) throws Exception {
     FakeClock wrong = FakeClock.assumeAvailable(directory);
     wrong.set(time);
-    Target target = harness.keep(Target.start(SESSIONS));
-    RelayProcess skewed = harness.relay(wrong.applyTo(Launch.relay("0").key(KEY)));
+    Target target = harness.target(SESSIONS);
+    RelayProcess skewed = harness.relay(wrong.applyTo(Launch.relay("0").key(key)));
     assertThat(skewed.awaitListening().text()).startsWith(time.substring(1, 5));
-    Launch boringssl = Launch.agent("" + target.port(), "127.0.0.1", "" + skewed.port()).key(KEY);
-    Launch jdk =
-        Launch.agent("" + target.port(), "127.0.0.1", "" + skewed.port())
-            .key(KEY)
-            .jvmArgs("-Dio.netty.handler.ssl.noOpenSsl=true");
-    AgentProcess one = harness.agent(boringssl);
-    AgentProcess two = harness.agent(jdk);
+    AgentProcess one = harness.agent(key, target.port(), skewed.port());
+    AgentProcess two =
+        harness.agent(
+            Launch.agent(target.port(), skewed.port())
+                .key(key)
+                .jvmArgs("-Dio.netty.handler.ssl.noOpenSsl=true"));
     one.awaitReady();
     two.awaitReady();
     one.awaitLog("agent\\.started .*tls=boringssl", SOON);

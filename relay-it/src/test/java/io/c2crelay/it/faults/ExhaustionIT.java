@@ -10,6 +10,7 @@ import io.c2crelay.it.support.Footprint;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.JarProcess;
 import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.Pair;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
 import java.time.Duration;
@@ -34,13 +35,8 @@ class ExhaustionIT {
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
-  private final String key = Harness.newKey();
   private final VerifiedSessions sessions = new VerifiedSessions();
-  private final Target target = harness.keep(Target.start(sessions));
-
-  private static Launch limited(Launch launch, int descriptors) {
-    return launch.wrappedIn("/bin/sh", "-c", "ulimit -n " + descriptors + " && exec \"$@\"", "sh");
-  }
+  private final Target target = harness.target(sessions);
 
   private List<User> crowd(int size, int port) {
     List<User> crowd = new ArrayList<>();
@@ -60,20 +56,12 @@ class ExhaustionIT {
 
   @Test
   void relayPausesAcceptingWithoutSpinning() throws Exception {
-    RelayProcess relay =
-        harness.relay(
-            limited(
-                    Launch.relay(
-                        "0",
-                        "--max-sessions",
-                        "500",
-                        "--queue-timeout",
-                        "6",
-                        "--log-level",
-                        "debug"),
-                    128)
-                .key(key));
-    AgentProcess agent = harness.agent(key, target.port(), relay.port());
+    Pair pair =
+        Pair.of(harness, target)
+            .relay(launch -> launch.debug().descriptors(128))
+            .relayOptions("--max-sessions", "500", "--queue-timeout", "6")
+            .start();
+    RelayProcess relay = pair.relay();
     relay.awaitLog("descriptors\\.few limit=128 max_sessions=500 ", SOON);
     relay.awaitCounts(SOON, "agents=1", "warm=4");
     int descriptors = Footprint.of(relay).descriptors();
@@ -91,23 +79,21 @@ class ExhaustionIT {
     established.finish(SOON);
     sessions.verifyTarget(SOON);
     sessions.connect(Scenario.SHORT, relay.port()).finish(SOON);
-    relay.awaitCounts(
-        SOON, "agents=1", "warm=4", "tokens=0", "waiting=0", "sessions=0", "buffered=0");
+    relay.awaitIdle(SOON, "agents=1", "warm=4", "tokens=0");
     Footprint.awaitDescriptors(relay, descriptors, SOON);
     assertThat(relay.lines("accept\\.paused ")).hasSize(1);
-    assertThat(agent.lines("control\\.lost ")).isEmpty();
+    assertThat(pair.agent().lines("control\\.lost ")).isEmpty();
   }
 
   @Test
   void agentStaysAttachedAndRecovers() throws Exception {
-    RelayProcess relay = harness.relay(key, "--log-level", "debug");
-    AgentProcess agent =
-        harness.agent(
-            limited(
-                    Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port())
-                        .arguments("--log-level", "debug"),
-                    80)
-                .key(key));
+    Pair pair =
+        Pair.of(harness, target)
+            .both(Launch::debug)
+            .agent(launch -> launch.descriptors(80))
+            .start();
+    RelayProcess relay = pair.relay();
+    AgentProcess agent = pair.agent();
     relay.awaitCounts(SOON, "agents=1", "warm=4");
     int descriptors = Footprint.of(agent).descriptors();
     User established = sessions.connect(Scenario.BULK, relay.port());
@@ -125,8 +111,8 @@ class ExhaustionIT {
     established.finish(SOON);
     sessions.verifyTarget(SOON);
     sessions.connect(Scenario.SHORT, relay.port()).finish(SOON);
-    relay.awaitCounts(SOON, "agents=1", "warm=4", "tokens=0", "waiting=0", "sessions=0");
-    agent.awaitCounts(SOON, "sessions=0", "buffered=0");
+    relay.awaitIdle(SOON, "agents=1", "warm=4", "tokens=0");
+    agent.awaitIdle(SOON);
     Footprint.awaitDescriptors(agent, descriptors, SOON);
     assertThat(agent.lines("sockets\\.exhausted ")).hasSize(1);
     assertThat(agent.lines("control\\.lost ")).isEmpty();
@@ -134,24 +120,19 @@ class ExhaustionIT {
 
   static Stream<Arguments> tooFewDescriptors() {
     String[] manyThreads = {"--threads", "64"};
+    String few = "only 40 file descriptors are allowed";
+    String none = "cannot create event loops: .*Too many open files";
     return Stream.of(
-        Arguments.of(Launch.relay("0"), 40, "only 40 file descriptors are allowed"),
-        Arguments.of(
-            Launch.agent("22", "127.0.0.1", "1"), 40, "only 40 file descriptors are allowed"),
-        Arguments.of(
-            Launch.relay("0").arguments(manyThreads),
-            100,
-            "cannot create event loops: .*Too many open files"),
-        Arguments.of(
-            Launch.agent("22", "127.0.0.1", "1").arguments(manyThreads),
-            100,
-            "cannot create event loops: .*Too many open files"));
+        Arguments.of(Launch.relay("0"), 40, few),
+        Arguments.of(Launch.agent(22, 1), 40, few),
+        Arguments.of(Launch.relay("0").arguments(manyThreads), 100, none),
+        Arguments.of(Launch.agent(22, 1).arguments(manyThreads), 100, none));
   }
 
   @ParameterizedTest(name = "{2}")
   @MethodSource("tooFewDescriptors")
   void startupFailsWithOneLineAndExitCode1(Launch launch, int descriptors, String line) {
-    JarProcess process = harness.command(limited(launch.key(key), descriptors));
+    JarProcess process = harness.command(launch.key(Harness.newKey()).descriptors(descriptors));
     assertThat(process.awaitExit(SOON)).isEqualTo(1);
     assertThat(process.stdout()).isEmpty();
     assertThat(process.stderr()).singleElement().asString().containsPattern(line);

@@ -8,6 +8,8 @@ import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Async;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.JarProcess;
+import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.Pair;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
 import java.time.Duration;
@@ -30,9 +32,8 @@ class FrozenIT {
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
-  private final String key = Harness.newKey();
   private final VerifiedSessions sessions = new VerifiedSessions();
-  private final Target target = harness.keep(Target.start(sessions));
+  private final Target target = harness.target(sessions);
 
   private static void freeze(List<JarProcess> processes) throws InterruptedException {
     processes.forEach(JarProcess::freeze);
@@ -43,7 +44,8 @@ class FrozenIT {
   /** Agents start one by one, so that one is dialling or in its handshake at that moment. */
   @Test
   void agentsAttachAfterRelayThaws() throws Exception {
-    RelayProcess relay = harness.relay(key, "--log-level", "debug");
+    String key = Harness.newKey();
+    RelayProcess relay = harness.relay(Launch.relay("0").debug().key(key));
     relay.awaitListening();
     List<AgentProcess> agents = new ArrayList<>();
     for (int i = 0; i < 4; i++) {
@@ -53,7 +55,7 @@ class FrozenIT {
     agents.get(0).awaitLog("agent\\.started ", SOON);
     freeze(List.of(relay));
     agents.forEach(AgentProcess::awaitReady);
-    relay.awaitCounts(SOON, "agents=4", "warm=16", "tokens=0", "waiting=0", "handshakes=0");
+    relay.awaitIdle(SOON, "agents=4", "warm=16", "tokens=0");
     sessions.connect(Scenario.SHORT, relay.port()).finish(SOON);
   }
 
@@ -61,9 +63,9 @@ class FrozenIT {
   @ParameterizedTest
   @ValueSource(strings = {"4", "0"})
   void sessionsAreOnlyDelayed(String pool) throws Exception {
-    RelayProcess relay = harness.relay(key, "--log-level", "debug", "--pool", pool);
-    AgentProcess agent = harness.agent(key, target.port(), relay.port(), "--log-level", "debug");
-    agent.awaitReady();
+    Pair pair = Pair.of(harness, target).both(Launch::debug).relayOptions("--pool", pool).start();
+    RelayProcess relay = pair.relay();
+    AgentProcess agent = pair.agent();
     for (List<JarProcess> frozen :
         List.<List<JarProcess>>of(List.of(relay), List.of(agent), List.of(relay, agent))) {
       List<User> users = new ArrayList<>();
@@ -77,8 +79,8 @@ class FrozenIT {
       users.addAll(crowd.get(SOON));
       users.forEach(user -> user.finish(SOON));
       sessions.verifyTarget(SOON);
-      relay.awaitCounts(SOON, "agents=1", "waiting=0", "sessions=0", "tokens=0", "buffered=0");
-      agent.awaitCounts(SOON, "sessions=0", "buffered=0");
+      relay.awaitIdle(SOON, "agents=1", "tokens=0");
+      agent.awaitIdle(SOON);
     }
     assertThat(agent.lines("control\\.lost ")).isEmpty();
   }

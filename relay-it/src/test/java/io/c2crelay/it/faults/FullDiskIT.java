@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.c2crelay.it.faults.VerifiedSessions.Scenario;
 import io.c2crelay.it.support.Async;
+import io.c2crelay.it.support.Command;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.JarProcess;
@@ -14,9 +15,6 @@ import io.c2crelay.it.support.Ports;
 import io.c2crelay.it.support.Target;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -41,7 +39,7 @@ class FullDiskIT {
 
   private final String key = Harness.newKey();
   private final VerifiedSessions sessions = new VerifiedSessions();
-  private final Target target = harness.keep(Target.start(sessions));
+  private final Target target = harness.target(sessions);
   private final int port = Ports.free();
   private JarProcess relay;
   private JarProcess agent;
@@ -49,11 +47,8 @@ class FullDiskIT {
   /** Starts both with these shell redirections; {@code $log} is the path of the log file. */
   private void start(String redirections) {
     relay = harness.command(redirected(Launch.relay("" + port), redirections, "relay"));
-    await().atMost(SOON).until(this::isListening);
-    agent =
-        harness.command(
-            redirected(
-                Launch.agent("" + target.port(), "127.0.0.1", "" + port), redirections, "agent"));
+    await().atMost(SOON).until(() -> Ports.isListening(port));
+    agent = harness.command(redirected(Launch.agent(target.port(), port), redirections, "agent"));
     // standard error is redirected, so there is no log line to wait for
     await("a session succeeds")
         .atMost(SOON)
@@ -62,7 +57,7 @@ class FullDiskIT {
 
   private Launch redirected(Launch launch, String redirections, String name) {
     return launch
-        .arguments("--log-level", "debug")
+        .debug()
         .key(key)
         .wrappedIn(
             "/bin/sh", "-c", "log=$0; " + redirections + " && exec \"$@\"", log(name).toString());
@@ -70,15 +65,6 @@ class FullDiskIT {
 
   private Path log(String name) {
     return directory.resolve(name + ".log");
-  }
-
-  private boolean isListening() {
-    try (Socket socket = new Socket()) {
-      socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 1_000);
-      return true;
-    } catch (IOException notYet) {
-      return false;
-    }
   }
 
   /** Serves this number of users, eight at a time. */
@@ -144,15 +130,12 @@ class FullDiskIT {
     assertCleanStop();
   }
 
-  private void mountSmallDisk() throws Exception {
+  private void mountSmallDisk() {
+    String path = directory.toString();
     assumeTrue(
-        run("mount", "-t", "tmpfs", "-o", "size=256k", "c2crelay-test", directory.toString()) == 0,
+        Command.run("mount", "-t", "tmpfs", "-o", "size=256k", "c2crelay-test", path).succeeded(),
         "mounting a tmpfs requires root");
-    harness.keep(() -> run("umount", "--lazy", directory.toString()));
-  }
-
-  private static int run(String... command) throws Exception {
-    return new ProcessBuilder(command).redirectErrorStream(true).start().waitFor();
+    harness.keep(() -> Command.run("umount", "--lazy", path));
   }
 
   private static void fill(Path file) throws IOException {

@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.c2crelay.it.support.Behaviour;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
-import io.c2crelay.it.support.Ledger;
 import io.c2crelay.it.support.Namespaces;
 import io.c2crelay.it.support.Namespaces.Host;
 import io.c2crelay.it.support.Sequence;
+import io.c2crelay.it.support.SequenceEchoTarget;
 import io.c2crelay.it.support.TcpEnd;
 import io.c2crelay.it.support.Wan;
 import io.c2crelay.it.support.Wire;
@@ -58,7 +58,7 @@ class LossyLinkIT {
     Namespaces network = harness.keep(Namespaces.create());
     Host relayHost = network.host("r");
     Host agentHost = network.host("a");
-    String relayForUsers = network.cable(network.here(), relayHost).address(relayHost);
+    String relayForUsers = network.veth(network.testHost(), relayHost).address(relayHost);
     check(network, relayHost, agentHost, network.wan(agentHost, relayHost), relayForUsers);
   }
 
@@ -66,8 +66,8 @@ class LossyLinkIT {
   void usersFromTheAgentsAddress() throws Exception {
     Namespaces network = harness.keep(Namespaces.create());
     Host relayHost = network.host("r");
-    Wan wan = network.wan(network.here(), relayHost);
-    check(network, relayHost, network.here(), wan, wan.address(relayHost));
+    Wan wan = network.wan(network.testHost(), relayHost);
+    check(network, relayHost, network.testHost(), wan, wan.address(relayHost));
   }
 
   private void check(
@@ -81,7 +81,7 @@ class LossyLinkIT {
             relayHost,
             agentHost,
             wan.address(relayHost),
-            Ledger.greeting(),
+            SequenceEchoTarget.greeting(),
             "--pool",
             "1"); // so that most users cause a dial
 
@@ -92,7 +92,7 @@ class LossyLinkIT {
     assertThat(serve(40, pair, relayForUsers))
         .as("served while 60 % of preambles are lost")
         .isGreaterThanOrEqualTo(32);
-    pair.ledger.check();
+    pair.echoTarget.assertNoErrors();
 
     wan.lose(Wire.magic(), 0);
     assertThat(serve(10, pair, relayForUsers)).as("served afterwards").isEqualTo(10);
@@ -100,7 +100,7 @@ class LossyLinkIT {
     int late = pair.relay.lines("connection\\.misclassified").size();
     int refused = pair.agent.lines("data\\.failed .*not a relay").size();
     assertThat(late + refused).as("misclassified connections").isPositive();
-    assertThat(pair.ledger.silent())
+    assertThat(pair.echoTarget.connectionsWithoutData())
         .as("target connections without a byte")
         .isLessThanOrEqualTo(late + refused);
   }

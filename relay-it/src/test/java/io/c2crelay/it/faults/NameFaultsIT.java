@@ -7,16 +7,17 @@ import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.Launch;
-import io.c2crelay.it.support.Ledger;
 import io.c2crelay.it.support.LogLine;
 import io.c2crelay.it.support.NameServer;
-import io.c2crelay.it.support.NameServer.Trouble;
+import io.c2crelay.it.support.NameServer.Failure;
 import io.c2crelay.it.support.Namespaces;
 import io.c2crelay.it.support.Namespaces.Host;
 import io.c2crelay.it.support.RelayProcess;
-import io.c2crelay.it.support.Talk;
+import io.c2crelay.it.support.SequenceEchoTarget;
+import io.c2crelay.it.support.Stopwatch;
 import io.c2crelay.it.support.Target;
 import io.c2crelay.it.support.TcpEnd;
+import io.c2crelay.it.support.VerifiedConversation;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -43,7 +44,7 @@ class NameFaultsIT {
   @RegisterExtension final Harness harness = Harness.perTest();
 
   private final String key = Harness.newKey();
-  private final Ledger ledger = Ledger.answering();
+  private final SequenceEchoTarget echoTarget = SequenceEchoTarget.answering();
   private Namespaces network;
   private Host agentHost;
   private String targetAddress;
@@ -54,8 +55,8 @@ class NameFaultsIT {
   void start() {
     network = harness.keep(Namespaces.create());
     agentHost = network.host("a");
-    targetAddress = network.cable(network.here(), agentHost).address(network.here());
-    target = harness.keep(Target.start(new InetSocketAddress(targetAddress, 0), ledger));
+    targetAddress = network.veth(network.testHost(), agentHost).address(network.testHost());
+    target = harness.keep(Target.start(new InetSocketAddress(targetAddress, 0), echoTarget));
     names = harness.keep(NameServer.at(targetAddress));
     names.answer(TARGET, targetAddress);
     agentHost.nameServer(targetAddress);
@@ -69,13 +70,11 @@ class NameFaultsIT {
 
     Relay() {
       Host host = network.host("r");
-      address = network.cable(agentHost, host).address(host);
-      forUsers = new InetSocketAddress(network.cable(network.here(), host).address(host), PORT);
+      address = network.veth(agentHost, host).address(host);
+      forUsers = new InetSocketAddress(network.veth(network.testHost(), host).address(host), PORT);
       process =
           harness.relay(
-              Launch.relay(Integer.toString(PORT), "--drain", "60s", "--log-level", "debug")
-                  .key(key)
-                  .wrappedIn(host.exec()));
+              Launch.relay("" + PORT, "--drain", "60s").debug().key(key).wrappedIn(host.exec()));
       process.awaitListening();
     }
 
@@ -84,16 +83,16 @@ class NameFaultsIT {
     }
 
     void awaitIdle() {
-      ledger.check();
-      process.awaitCounts(SOON, "waiting=0", "sessions=0", "unidentified=0", "buffered=0");
+      echoTarget.assertNoErrors();
+      process.awaitIdle(SOON);
     }
   }
 
   /** One event loop only, so that a blocked loop affects every session. */
   private AgentProcess agent() {
     return harness.agent(
-        Launch.agent(TARGET + ":" + target.port(), RELAY, Integer.toString(PORT))
-            .arguments("--threads", "1", "--log-level", "debug")
+        Launch.agent(TARGET + ":" + target.port(), RELAY, "" + PORT, "--threads", "1")
+            .debug()
             .key(key)
             .wrappedIn(agentHost.exec()));
   }
@@ -105,55 +104,55 @@ class NameFaultsIT {
     names.answer(RELAY, first.address);
     AgentProcess agent = agent();
     agent.awaitReady();
-    Talk talk = Talk.begin(first.user(), 1).awaitMore(SOON);
+    VerifiedConversation talk = VerifiedConversation.begin(first.user(), 1);
 
     names.answer(RELAY, second.address);
     int mark = agent.mark();
-    long begin = System.nanoTime();
+    Stopwatch watch = Stopwatch.start();
     first.process.terminate();
-    assertReady(agent, mark, second, begin);
-    talk.awaitMore(SOON).finish(SOON); // the first relay drains
-    Talk.begin(second.user(), 2).awaitMore(SOON).finish(SOON);
+    assertReady(agent, mark, second, watch);
+    talk.awaitProgress(SOON).finish(SOON); // the first relay drains
+    VerifiedConversation.begin(second.user(), 2).finish(SOON);
 
     // without GOAWAY, and to a name with two addresses of which one is dead
     Relay third = new Relay();
     names.answer(RELAY, first.address, third.address);
     mark = agent.mark();
-    begin = System.nanoTime();
+    watch = Stopwatch.start();
     second.process.kill();
-    assertReady(agent, mark, third, begin);
-    Talk.begin(third.user(), 3).awaitMore(SOON).finish(SOON);
+    assertReady(agent, mark, third, watch);
+    VerifiedConversation.begin(third.user(), 3).finish(SOON);
     third.awaitIdle();
-    agent.awaitCounts(SOON, "sessions=0", "buffered=0");
+    agent.awaitIdle(SOON);
   }
 
   /** The JDK caches an address for 30 s; the limit is below that. */
-  private static void assertReady(AgentProcess agent, int mark, Relay relay, long begin) {
+  private static void assertReady(AgentProcess agent, int mark, Relay relay, Stopwatch watch) {
     LogLine ready = agent.awaitReady(mark);
     assertThat(ready.value("relay")).isEqualTo(relay.address + ":" + PORT);
-    assertThat(Duration.ofNanos(ready.nanos() - begin)).isLessThan(SOON);
+    assertThat(watch.until(ready)).isLessThan(SOON);
   }
 
   @Test
   void failedLookupsAreRetried() {
     Relay relay = new Relay();
-    names.answer(RELAY, Trouble.UNKNOWN);
+    names.answer(RELAY, Failure.UNKNOWN);
     AgentProcess agent = agent();
     agent.awaitLog("control\\.unreachable .*cause=\"[^\"]*relay\\.test", Duration.ofSeconds(20));
-    for (Trouble trouble : new Trouble[] {Trouble.FAILED, Trouble.REFUSED}) {
-      names.answer(RELAY, trouble);
-      long queries = names.asked(RELAY);
-      await(trouble.name()).atMost(SOON).until(() -> names.asked(RELAY) > queries + 5);
+    for (Failure failure : new Failure[] {Failure.FAILED, Failure.REFUSED}) {
+      names.answer(RELAY, failure);
+      long queries = names.queryCount(RELAY);
+      await(failure.name()).atMost(SOON).until(() -> names.queryCount(RELAY) > queries + 5);
     }
     names.answer(RELAY, relay.address);
-    assertReady(agent, 0, relay, System.nanoTime());
+    assertReady(agent, 0, relay, Stopwatch.start());
 
     // also the target's name
-    names.answer(TARGET, Trouble.UNKNOWN);
+    names.answer(TARGET, Failure.UNKNOWN);
     assertThat(relay.user().send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
     relay.process.awaitLog("reason=TARGET_UNREACHABLE", SOON);
     names.answer(TARGET, targetAddress);
-    Talk.begin(relay.user(), 1).awaitMore(SOON).finish(SOON);
+    VerifiedConversation.begin(relay.user(), 1).finish(SOON);
     relay.awaitIdle();
   }
 
@@ -164,9 +163,9 @@ class NameFaultsIT {
     names.answer(RELAY, first.address);
     AgentProcess agent = agent();
     agent.awaitReady();
-    Talk talk = Talk.begin(first.user(), 1).awaitMore(SOON);
+    VerifiedConversation talk = VerifiedConversation.begin(first.user(), 1);
 
-    names.answer(RELAY, Trouble.SILENCE);
+    names.answer(RELAY, Failure.SILENCE);
     int mark = agent.mark();
     first.process.terminate();
     LogLine connecting = agent.awaitLog(mark, "control\\.connecting", SOON);
@@ -176,10 +175,10 @@ class NameFaultsIT {
     agent.awaitLog(agent.mark(), "control\\.connecting", SOON);
 
     names.answer(RELAY, second.address);
-    assertReady(agent, mark, second, System.nanoTime());
-    Talk.begin(second.user(), 2).awaitMore(SOON).finish(SOON);
-    talk.awaitMore(SOON).finish(SOON);
-    assertThat(talk.longestSilence()).isLessThan(MAX_SILENCE);
+    assertReady(agent, mark, second, Stopwatch.start());
+    VerifiedConversation.begin(second.user(), 2).finish(SOON);
+    talk.awaitProgress(SOON).finish(SOON);
+    assertThat(talk.maxReadGap()).isLessThan(MAX_SILENCE);
     second.awaitIdle();
   }
 
@@ -189,10 +188,10 @@ class NameFaultsIT {
     names.answer(RELAY, relay.address);
     AgentProcess agent = agent();
     agent.awaitReady();
-    Talk talk = Talk.begin(relay.user(), 1).awaitMore(SOON);
+    VerifiedConversation talk = VerifiedConversation.begin(relay.user(), 1);
 
-    names.answer(TARGET, Trouble.SILENCE);
-    long begin = System.nanoTime();
+    names.answer(TARGET, Failure.SILENCE);
+    Stopwatch watch = Stopwatch.start();
     List<TcpEnd> users = new ArrayList<>();
     for (int i = 0; i < 8; i++) {
       users.add(relay.user().send("hello"));
@@ -200,18 +199,17 @@ class NameFaultsIT {
     for (TcpEnd user : users) {
       assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
     }
-    Duration waited = Duration.ofNanos(System.nanoTime() - begin);
-    assertThat(waited).isBetween(Duration.ofSeconds(3), Duration.ofSeconds(9));
+    assertThat(watch.elapsed()).isBetween(Duration.ofSeconds(3), Duration.ofSeconds(9));
     await("TARGET_TIMEOUT for all users")
         .atMost(SOON)
         .until(() -> relay.process.lines("close .*reason=TARGET_TIMEOUT").size() == 8);
     names.answer(TARGET, targetAddress);
-    Talk.begin(relay.user(), 2).awaitMore(SOON).finish(SOON);
+    VerifiedConversation.begin(relay.user(), 2).finish(SOON);
 
-    talk.awaitMore(SOON).finish(SOON);
-    assertThat(talk.longestSilence()).isLessThan(MAX_SILENCE);
+    talk.awaitProgress(SOON).finish(SOON);
+    assertThat(talk.maxReadGap()).isLessThan(MAX_SILENCE);
     assertThat(agent.lines("control\\.lost")).isEmpty();
     relay.awaitIdle();
-    agent.awaitCounts(SOON, "sessions=0", "buffered=0");
+    agent.awaitIdle(SOON);
   }
 }

@@ -2,11 +2,11 @@ package io.c2crelay.it.faults;
 
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Harness;
-import io.c2crelay.it.support.Launch;
-import io.c2crelay.it.support.Ledger;
 import io.c2crelay.it.support.Namespaces;
 import io.c2crelay.it.support.Namespaces.Host;
+import io.c2crelay.it.support.Pair;
 import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.SequenceEchoTarget;
 import io.c2crelay.it.support.Target;
 import io.c2crelay.it.support.TcpEnd;
 import java.net.InetSocketAddress;
@@ -24,8 +24,7 @@ final class NamespacePair {
   /** The kernel detects the time-out at the next retransmission, up to 25 s after the cut. */
   static final Duration FEW_RETRIES_TIMEOUT = Duration.ofSeconds(30);
 
-  final Ledger ledger;
-  final Target target;
+  final SequenceEchoTarget echoTarget;
   final RelayProcess relay;
   final AgentProcess agent;
 
@@ -42,35 +41,26 @@ final class NamespacePair {
       Host relayHost,
       Host agentHost,
       String relayAddress,
-      Ledger ledger,
+      SequenceEchoTarget echoTarget,
       String... relayOptions) {
     this.harness = harness;
     this.relayHost = relayHost;
     this.agentHost = agentHost;
-    this.ledger = ledger;
+    this.echoTarget = echoTarget;
     String targetAddress =
-        agentHost.equals(network.here())
+        agentHost.equals(network.testHost())
             ? "127.0.0.1"
-            : network.cable(network.here(), agentHost).address(network.here());
-    target = harness.keep(Target.start(new InetSocketAddress(targetAddress, 0), ledger));
-    String key = Harness.newKey();
-    relay =
-        harness.relay(
-            Launch.relay("0", "--log-level", "debug")
-                .arguments(relayOptions)
-                .key(key)
-                .wrappedIn(relayHost.exec()));
-    agent =
-        harness.agent(
-            Launch.agent(
-                    targetAddress + ":" + target.port(),
-                    relayAddress,
-                    Integer.toString(relay.port()),
-                    "--log-level",
-                    "debug")
-                .key(key)
-                .wrappedIn(agentHost.exec()));
-    agent.awaitReady();
+            : network.veth(network.testHost(), agentHost).address(network.testHost());
+    Target target = harness.keep(Target.start(new InetSocketAddress(targetAddress, 0), echoTarget));
+    Pair pair =
+        Pair.of(harness, targetAddress + ":" + target.port())
+            .relayHost(relayAddress)
+            .relayOptions(relayOptions)
+            .relay(launch -> launch.debug().wrappedIn(relayHost.exec()))
+            .agent(launch -> launch.debug().wrappedIn(agentHost.exec()))
+            .start();
+    relay = pair.relay();
+    agent = pair.agent();
   }
 
   /** Sets the number of TCP retransmissions of relay and agent (tcp_retries2 in tcp(7)). */
@@ -85,16 +75,8 @@ final class NamespacePair {
 
   /** Fails unless the target got only correct bytes and all counts return to those of idle. */
   void awaitIdle(Duration timeout) {
-    ledger.check();
-    relay.awaitCounts(
-        timeout,
-        "agents=1",
-        "tokens=0",
-        "waiting=0",
-        "sessions=0",
-        "handshakes=0",
-        "unidentified=0",
-        "buffered=0");
-    agent.awaitCounts(timeout, "sessions=0", "buffered=0");
+    echoTarget.assertNoErrors();
+    relay.awaitIdle(timeout, "agents=1", "tokens=0");
+    agent.awaitIdle(timeout);
   }
 }

@@ -5,10 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.c2crelay.it.support.Async;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
-import io.c2crelay.it.support.Ledger;
 import io.c2crelay.it.support.Namespaces;
 import io.c2crelay.it.support.Namespaces.Host;
 import io.c2crelay.it.support.Sequence;
+import io.c2crelay.it.support.SequenceEchoTarget;
+import io.c2crelay.it.support.Stopwatch;
 import io.c2crelay.it.support.TcpEnd;
 import io.c2crelay.it.support.Wan;
 import java.io.IOException;
@@ -61,7 +62,7 @@ class SlowLinkIT {
     Namespaces network = harness.keep(Namespaces.create());
     Host relayHost = network.host("r");
     Host agentHost = network.host("a");
-    relayForUsers = network.cable(network.here(), relayHost).address(relayHost);
+    relayForUsers = network.veth(network.testHost(), relayHost).address(relayHost);
     wan = network.wan(agentHost, relayHost).delay(50);
     return new NamespacePair(
         harness,
@@ -69,7 +70,7 @@ class SlowLinkIT {
         relayHost,
         agentHost,
         wan.address(relayHost),
-        Ledger.answering(),
+        SequenceEchoTarget.answering(),
         relayOptions);
   }
 
@@ -86,11 +87,11 @@ class SlowLinkIT {
 
   private long nanosToFirstByte(NamespacePair pair) throws IOException {
     int session = sessions++;
-    long begin = System.nanoTime();
+    Stopwatch watch = Stopwatch.start();
     try (TcpEnd user = pair.user(relayForUsers)) {
       Sequence.toTarget(session).write(user.out(), 8);
       user.receive(1);
-      long nanos = System.nanoTime() - begin;
+      long nanos = watch.elapsed().toNanos();
       user.finish().receiveAll();
       return nanos;
     }
@@ -101,7 +102,7 @@ class SlowLinkIT {
     int session = sessions++;
     Sequence toTarget = Sequence.toTarget(session);
     Sequence toUser = Sequence.toUser(session);
-    long begin = System.nanoTime();
+    Stopwatch watch = Stopwatch.start();
     TcpEnd user = pair.user(relayForUsers);
     Async<TcpEnd> sent =
         Async.run(
@@ -112,7 +113,6 @@ class SlowLinkIT {
     assertThat(toUser.readToEnd(user.in())).isEqualTo(Ending.FIN);
     assertThat(toUser.position()).isEqualTo(BULK);
     sent.get(SOON);
-    assertThat(Duration.ofNanos(System.nanoTime() - begin))
-        .isLessThan(Duration.ofMillis(2L * oneWayMillis * BULK / BUFFER));
+    assertThat(watch.elapsed()).isLessThan(Duration.ofMillis(2L * oneWayMillis * BULK / BUFFER));
   }
 }

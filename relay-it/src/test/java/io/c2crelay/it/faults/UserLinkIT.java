@@ -2,15 +2,16 @@ package io.c2crelay.it.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.c2crelay.it.support.Cable;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
-import io.c2crelay.it.support.Ledger;
 import io.c2crelay.it.support.Namespaces;
 import io.c2crelay.it.support.Namespaces.Host;
 import io.c2crelay.it.support.Sequence;
-import io.c2crelay.it.support.Talk;
+import io.c2crelay.it.support.SequenceEchoTarget;
+import io.c2crelay.it.support.Stopwatch;
 import io.c2crelay.it.support.TcpEnd;
+import io.c2crelay.it.support.VerifiedConversation;
+import io.c2crelay.it.support.VethLink;
 import java.time.Duration;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
@@ -41,23 +42,23 @@ class UserLinkIT {
   @RegisterExtension static final Harness harness = Harness.perClass();
 
   private static Host relayHost;
-  private static Cable agentLink;
-  private static Cable userLink;
-  private static Cable otherUserLink;
-  private static Cable idleUserLink;
+  private static VethLink agentLink;
+  private static VethLink userLink;
+  private static VethLink otherUserLink;
+  private static VethLink idleUserLink;
   private static NamespacePair pair;
   private static TcpEnd idleUser;
-  private static long idleSince;
+  private static Stopwatch idle;
 
   @BeforeAll
   static void cutIdleUser() throws Exception {
     Namespaces network = harness.keep(Namespaces.create());
     relayHost = network.host("r");
     Host agentHost = network.host("a");
-    agentLink = network.cable(agentHost, relayHost);
-    userLink = network.cable(network.here(), relayHost);
-    otherUserLink = network.cable(network.here(), relayHost);
-    idleUserLink = network.cable(network.here(), relayHost);
+    agentLink = network.veth(agentHost, relayHost);
+    userLink = network.veth(network.testHost(), relayHost);
+    otherUserLink = network.veth(network.testHost(), relayHost);
+    idleUserLink = network.veth(network.testHost(), relayHost);
     pair =
         new NamespacePair(
             harness,
@@ -65,33 +66,33 @@ class UserLinkIT {
             relayHost,
             agentHost,
             agentLink.address(relayHost),
-            Ledger.answering());
+            SequenceEchoTarget.answering());
     idleUser = user(idleUserLink);
     Sequence.toTarget(IDLE_SESSION).write(idleUser.out(), 1_000);
     Sequence.toUser(IDLE_SESSION).read(idleUser.in(), 1_000);
     Thread.sleep(500); // until all is acknowledged
-    idleUserLink.swallow();
-    idleSince = System.nanoTime();
+    idleUserLink.dropPackets();
+    idle = Stopwatch.start();
   }
 
-  private static TcpEnd user(Cable cable) {
-    return pair.user(cable.address(relayHost));
+  private static TcpEnd user(VethLink link) {
+    return pair.user(link.address(relayHost));
   }
 
   @Test
   @Order(1)
   void shortCutLosesNoBytes() throws Exception {
     pair.setRetries(NamespacePair.DEFAULT_RETRIES);
-    Talk talk = Talk.begin(user(userLink), 2).awaitMore(SOON);
+    VerifiedConversation talk = VerifiedConversation.begin(user(userLink), 2);
     agentLink.unplug();
     Thread.sleep(4_000);
     agentLink.plugIn();
-    talk.awaitMore(SOON);
+    talk.awaitProgress(SOON);
 
-    userLink.swallow();
+    userLink.dropPackets();
     Thread.sleep(4_000);
-    userLink.pass();
-    talk.awaitMore(SOON).finish(SOON);
+    userLink.restore();
+    talk.awaitProgress(SOON).finish(SOON);
     assertThat(pair.agent.lines("control\\.lost")).isEmpty();
     assertThat(pair.relay.lines("agent\\.detached")).isEmpty();
   }
@@ -100,26 +101,26 @@ class UserLinkIT {
   @Order(2)
   void retransmissionTimeoutResetsOnlyTheSessionCut() throws Exception {
     pair.setRetries(NamespacePair.FEW_RETRIES);
-    Talk other = Talk.begin(user(otherUserLink), 3).awaitMore(SOON);
-    Talk talk = Talk.begin(user(userLink), 4).awaitMore(SOON);
-    userLink.swallowFrom(relayHost);
+    VerifiedConversation other = VerifiedConversation.begin(user(otherUserLink), 3);
+    VerifiedConversation talk = VerifiedConversation.begin(user(userLink), 4);
+    userLink.dropPacketsFrom(relayHost);
     Thread.sleep(200); // so that the relay has data in flight
-    userLink.swallow();
-    assertThat(pair.ledger.awaitEnd(4, NamespacePair.FEW_RETRIES_TIMEOUT)).isEqualTo(Ending.RESET);
-    userLink.pass();
+    userLink.dropPackets();
+    assertThat(pair.echoTarget.awaitEnd(4, NamespacePair.FEW_RETRIES_TIMEOUT))
+        .isEqualTo(Ending.RESET);
+    userLink.restore();
     // the user's TCP retransmits at growing intervals
     assertThat(talk.awaitEnd(Duration.ofSeconds(30))).isEqualTo(Ending.RESET);
-    Talk.begin(user(userLink), 5).awaitMore(SOON).finish(SOON);
-    other.awaitMore(SOON).finish(SOON);
+    VerifiedConversation.begin(user(userLink), 5).finish(SOON);
+    other.awaitProgress(SOON).finish(SOON);
   }
 
   @Test
   @Order(3)
   void keepAliveResetsIdleSession() {
-    assertThat(pair.ledger.awaitEnd(IDLE_SESSION, KEEPALIVE_TIMEOUT)).isEqualTo(Ending.RESET);
-    assertThat(Duration.ofNanos(System.nanoTime() - idleSince))
-        .isCloseTo(KEEPALIVE_TIMEOUT, Duration.ofSeconds(5));
-    idleUserLink.pass();
+    assertThat(pair.echoTarget.awaitEnd(IDLE_SESSION, KEEPALIVE_TIMEOUT)).isEqualTo(Ending.RESET);
+    assertThat(idle.elapsed()).isCloseTo(KEEPALIVE_TIMEOUT, Duration.ofSeconds(5));
+    idleUserLink.restore();
     assertThat(idleUser.send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
     pair.awaitIdle(SOON);
   }

@@ -1,5 +1,6 @@
 package io.c2crelay.it.hostile;
 
+import io.c2crelay.it.support.Async;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
@@ -44,9 +45,7 @@ final class ConnectionFlood implements AutoCloseable {
   private ConnectionFlood(InetSocketAddress relay, Selector selector) {
     this.relay = relay;
     this.selector = selector;
-    thread = new Thread(this::run, "connection-flood");
-    thread.setDaemon(true);
-    thread.start();
+    thread = Async.start("connection-flood", this::run);
   }
 
   static ConnectionFlood start(InetSocketAddress relay) {
@@ -55,6 +54,11 @@ final class ConnectionFlood implements AutoCloseable {
     } catch (IOException e) {
       throw new AssertionError(e);
     }
+  }
+
+  /** The i-th of so many loopback addresses in turn, which begin with 127.0.0.1. */
+  static String address(int i, int count) {
+    return i % count == 0 ? "127.0.0.1" : "127.0.1." + i % count;
   }
 
   private static final class Client {

@@ -2,6 +2,7 @@ package io.c2crelay.it.hostile;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.c2crelay.it.support.Async;
 import io.c2crelay.it.support.Bulk;
 import io.c2crelay.it.support.Measured;
 import io.c2crelay.it.support.TcpEnd;
@@ -19,7 +20,6 @@ final class EchoLatencyProbe implements AutoCloseable {
   private static final byte[] MESSAGE = Bulk.bytes(7, 8 * 1024);
 
   private final TcpEnd user;
-  private final Thread thread;
   private final List<Long> micros = new ArrayList<>(); // guarded by itself
   private long startNanos = System.nanoTime();
   private volatile boolean closed;
@@ -27,9 +27,7 @@ final class EchoLatencyProbe implements AutoCloseable {
 
   private EchoLatencyProbe(TcpEnd user) {
     this.user = user;
-    thread = new Thread(this::run, "echo-latency-probe");
-    thread.setDaemon(true);
-    thread.start();
+    Async.start("echo-latency-probe", this::run);
   }
 
   static EchoLatencyProbe start(TcpEnd user) {
@@ -67,23 +65,28 @@ final class EchoLatencyProbe implements AutoCloseable {
     if (failure != null) {
       throw new AssertionError("the user in session failed", failure);
     }
-    List<Long> sorted;
+    List<Long> all;
     synchronized (micros) {
-      sorted = new ArrayList<>(micros);
+      all = new ArrayList<>(micros);
     }
     double seconds = (System.nanoTime() - startNanos) / 1e9;
     reset();
-    assertThat(sorted).as("messages echoed").isNotEmpty();
-    Collections.sort(sorted);
-    Times times = new Times(sorted.get(sorted.size() / 2), sorted.get(sorted.size() * 99 / 100));
-    Measured.say(
+    assertThat(all).as("messages echoed").isNotEmpty();
+    Times times = new Times(percentile(all, 50), percentile(all, 99));
+    Measured.report(
         what,
         "echoes=%.0f/s median=%dus p99=%dus slowest=%dus",
-        sorted.size() / seconds,
+        all.size() / seconds,
         times.medianMicros,
         times.p99Micros,
-        sorted.get(sorted.size() - 1));
+        percentile(all, 100));
     return times;
+  }
+
+  static long percentile(List<Long> values, int percent) {
+    List<Long> sorted = new ArrayList<>(values);
+    Collections.sort(sorted);
+    return sorted.get(Math.min(sorted.size() - 1, sorted.size() * percent / 100));
   }
 
   /** Ends the session. */

@@ -2,6 +2,7 @@ package io.c2crelay.it.hostile;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.c2crelay.it.support.Async;
 import io.c2crelay.it.support.Footprint;
 import io.c2crelay.it.support.JarProcess;
 import io.c2crelay.it.support.LogLine;
@@ -10,13 +11,10 @@ import java.time.Duration;
 
 /**
  * Monitors memory and descriptors of a process: sampled ten times a second from outside, and once a
- * second by the counts that the process logs. The process must log at debug level and run with
- * {@link #PRE_TOUCH_HEAP}, so that a growth of resident memory is not heap.
+ * second by the counts that the process logs. The process must be started with {@code
+ * Launch.measured}.
  */
 final class ResourceMonitor implements AutoCloseable {
-
-  /** For {@code Launch.jvmArgs}. */
-  static final String PRE_TOUCH_HEAP = "-XX:+AlwaysPreTouch";
 
   private static final int PERIOD_MILLIS = 100;
   private static final Duration SOON = Duration.ofSeconds(20);
@@ -36,9 +34,7 @@ final class ResourceMonitor implements AutoCloseable {
     this.process = process;
     mark = process.mark();
     before = Footprint.of(process);
-    sampler = new Thread(this::sample, "resource-monitor");
-    sampler.setDaemon(true);
-    sampler.start();
+    sampler = Async.start("resource-monitor", this::sample);
   }
 
   static ResourceMonitor start(JarProcess process) {
@@ -69,14 +65,15 @@ final class ResourceMonitor implements AutoCloseable {
   }
 
   /**
-   * Stops monitoring when the process logs the idle counts. Fails if resident memory ever grew by
-   * {@code residentMb} MiB, direct memory reached {@code directMb} MiB, or descriptors leaked.
+   * Stops monitoring when the process is idle and logs {@code more} counts. Fails if resident
+   * memory ever grew by {@code residentMb} MiB, direct memory reached {@code directMb} MiB, or
+   * descriptors leaked.
    */
-  void assertBounded(String what, int residentMb, int directMb, String... idleCounts) {
-    process.awaitCounts(SOON, idleCounts);
+  void assertBounded(String what, int residentMb, int directMb, String... more) {
+    process.awaitIdle(SOON, more);
     stopped = true;
     Footprint after = Footprint.of(process);
-    Measured.say(
+    Measured.report(
         what,
         "rss=%dk max=%dk after=%dk direct_max=%dk descriptors=%d max=%d after=%d cpu=%dms",
         before.residentKb(),

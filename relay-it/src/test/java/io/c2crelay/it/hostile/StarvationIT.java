@@ -1,29 +1,29 @@
 package io.c2crelay.it.hostile;
 
+import static io.c2crelay.it.hostile.EchoLatencyProbe.percentile;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.c2crelay.it.hostile.ConnectionFlood.Close;
-import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Behaviour;
 import io.c2crelay.it.support.Harness;
-import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.Measured;
+import io.c2crelay.it.support.Pair;
 import io.c2crelay.it.support.RelayProcess;
-import io.c2crelay.it.support.Target;
 import io.c2crelay.it.support.TcpEnd;
 import io.c2crelay.it.support.Wire;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** During each attack from one address, a user from another address is served quickly. */
 @Tag("full")
@@ -68,31 +68,19 @@ class StarvationIT {
     }
   }
 
+  static Stream<Arguments> attacksAndDescriptors() {
+    return Stream.of(1_024, 16_384)
+        .flatMap(limit -> Stream.of(Attack.values()).map(attack -> Arguments.of(attack, limit)));
+  }
+
   @ParameterizedTest
-  @CsvSource({
-    "SILENT, 1024",
-    "PREFIXES, 1024",
-    "CONNECT_AND_CLOSE, 1024",
-    "CONNECT_AND_RESET, 1024",
-    "SESSIONS, 1024",
-    "PREAMBLES, 1024",
-    "SILENT, 16384",
-    "PREFIXES, 16384",
-    "CONNECT_AND_CLOSE, 16384",
-    "CONNECT_AND_RESET, 16384",
-    "SESSIONS, 16384",
-    "PREAMBLES, 16384"
-  })
+  @MethodSource("attacksAndDescriptors")
   void userFromAnotherAddressIsServed(Attack attack, int descriptors) throws Exception {
-    String key = Harness.newKey();
-    Target target = harness.keep(Target.start(Behaviour.ECHO));
-    RelayProcess relay = harness.relay(limited(Launch.relay("0"), descriptors).unitJvm().key(key));
-    AgentProcess agent =
-        harness.agent(
-            limited(Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port()), descriptors)
-                .unitJvm()
-                .key(key));
-    agent.awaitReady();
+    RelayProcess relay =
+        Pair.of(harness, harness.target(Behaviour.ECHO))
+            .both(launch -> launch.unitJvm().descriptors(descriptors))
+            .start()
+            .relay();
     for (int i = 0; i < 200; i++) {
       serve(relay); // warm up the JVM
     }
@@ -108,7 +96,7 @@ class StarvationIT {
         }
         serve(relay, micros, Duration.ofMillis(500));
       }
-      Measured.say(
+      Measured.report(
           "starvation",
           "attack=%s descriptors=%d p99_before=%dms served=%d median=%.1fms p99=%dms slowest=%dms",
           attack,
@@ -121,10 +109,6 @@ class StarvationIT {
     }
     assertThat(percentile(micros, 50)).isLessThan(TimeUnit.MILLISECONDS.toMicros(MEDIAN_MILLIS));
     assertThat(percentile(micros, 100)).isLessThan(TimeUnit.MILLISECONDS.toMicros(MAX_MILLIS));
-  }
-
-  private static Launch limited(Launch launch, int descriptors) {
-    return launch.wrappedIn("/bin/sh", "-c", "ulimit -n " + descriptors + " && exec \"$@\"", "sh");
   }
 
   private void serve(RelayProcess relay, List<Long> micros, Duration time) throws Exception {
@@ -144,11 +128,5 @@ class StarvationIT {
       user.finish().receiveAll();
       return micros;
     }
-  }
-
-  private static long percentile(List<Long> values, int percent) {
-    List<Long> sorted = new ArrayList<>(values);
-    Collections.sort(sorted);
-    return sorted.get(Math.min(sorted.size() - 1, sorted.size() * percent / 100));
   }
 }

@@ -5,14 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Async;
 import io.c2crelay.it.support.Behaviour;
-import io.c2crelay.it.support.FaultProxy;
-import io.c2crelay.it.support.Footprint;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.Measured;
+import io.c2crelay.it.support.Pair;
 import io.c2crelay.it.support.RawAgent;
 import io.c2crelay.it.support.RawControl;
 import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Stopwatch;
 import io.c2crelay.it.support.Target;
 import io.c2crelay.it.support.TcpEnd;
 import io.c2crelay.it.support.Wire;
@@ -44,52 +44,43 @@ class WrongKeyFloodIT {
 
   @RegisterExtension final Harness harness = Harness.perTest();
 
-  private final String key = Harness.newKey();
   private final AtomicInteger guesses = new AtomicInteger();
-  private RelayProcess relay;
+  private Pair known;
   private volatile boolean stopped;
 
   @Test
   void knownAgentIsNotThrottled() throws Exception {
-    Footprint.assumeKnown();
-    Target target = harness.keep(Target.start(Behaviour.ECHO));
-    relay =
-        harness.relay(
-            Launch.relay("--log-level", "debug", "0")
-                .unitJvm()
-                .jvmArgs(ResourceMonitor.PRE_TOUCH_HEAP)
-                .key(key));
-    FaultProxy network = harness.keep(FaultProxy.to(relay));
-    AgentProcess known = harness.agent(key, target.port(), network.port());
-    known.awaitReady();
+    Target target = harness.target(Behaviour.ECHO);
+    known = Pair.of(harness, target).relay(Launch::measured).throughProxy().start();
+    RelayProcess relay = known.relay();
     try (ResourceMonitor monitor = ResourceMonitor.start(relay)) {
-      long begin = System.nanoTime();
+      Stopwatch watch = Stopwatch.start();
       List<Async<Integer>> guessers = new ArrayList<>();
       for (int i = 0; i < GUESSERS; i++) {
         guessers.add(Async.run(this::guess));
       }
       relay.awaitLog("auth\\.refused .*reason=THROTTLED", SOON);
-      assertKnownAgentReconnects(known, network);
+      assertKnownAgentReconnects();
       assertNewAgentIsRefused(target);
       stopped = true;
       for (Async<Integer> guesser : guessers) {
         guesser.get(SOON);
       }
       assertNewAgentAttaches();
-      Measured.say("wrong keys", "guesses=%d in %dms", guesses.get(), millisSince(begin));
+      Measured.report("wrong keys", "guesses=%d in %dms", guesses.get(), millis(watch));
       assertThat(guesses.get()).as("guesses").isGreaterThan(GUESSERS);
       assertThat(relay.lines("auth\\.refused "))
           .as("log lines, at most 10 in 10 s")
-          .hasSizeBetween(2, 11 * (1 + (int) (millisSince(begin) / 10_000)));
-      known.close();
-      monitor.assertBounded("wrong keys", 48, 32, "handshakes=0", "agents=0", "sessions=0");
+          .hasSizeBetween(2, 11 * (1 + (int) (millis(watch) / 10_000)));
+      known.agent().close();
+      monitor.assertBounded("wrong keys", 48, 32, "agents=0");
     }
   }
 
   private int guess() {
     int refused = 0;
     while (!stopped) {
-      RawAgent guesser = RawAgent.of(relay, "not the key, though it is long enough");
+      RawAgent guesser = RawAgent.of(known.relay(), "not the key, though it is long enough");
       try (RawControl control = guesser.openControl().readChallenge()) {
         control.sendAuth(guesser.claim());
         assertThat(control.connection().awaitEnd(SOON).frames()).isEmpty();
@@ -100,43 +91,41 @@ class WrongKeyFloodIT {
     return refused;
   }
 
-  private void assertKnownAgentReconnects(AgentProcess known, FaultProxy network) {
-    int mark = known.mark();
-    long begin = System.nanoTime();
-    network.reset(Wire.KIND_CONTROL);
-    known.awaitReady(mark);
-    Measured.say("wrong keys", "known agent reconnected after %dms", millisSince(begin));
-    assertThat(known.lines(mark, "control\\.refused")).isEmpty();
-    try (TcpEnd user = TcpEnd.connect(relay.port())) {
+  private void assertKnownAgentReconnects() {
+    int mark = known.agent().mark();
+    Stopwatch watch = Stopwatch.start();
+    known.network().reset(Wire.KIND_CONTROL);
+    known.agent().awaitReady(mark);
+    Measured.report("wrong keys", "known agent reconnected after %dms", millis(watch));
+    assertThat(known.agent().lines(mark, "control\\.refused")).isEmpty();
+    try (TcpEnd user = known.user()) {
       user.echo("served during the flood\n");
     }
   }
 
   private void assertNewAgentIsRefused(Target target) {
-    AgentProcess newAgent = harness.agent(key, target.port(), relay.port());
+    AgentProcess newAgent = harness.agent(known.key(), target.port(), known.port());
     newAgent.awaitLog("control\\.refused .*the relay refused the key", Duration.ofSeconds(20));
     newAgent.awaitLog("control\\.retry in=30000ms", SOON);
     newAgent.close();
   }
 
   private void assertNewAgentAttaches() throws InterruptedException {
-    RawAgent newAgent = RawAgent.of(relay, key);
-    long begin = System.nanoTime();
+    RawAgent newAgent = RawAgent.of(known.relay(), known.key());
+    Stopwatch watch = Stopwatch.start();
     while (true) {
       try (RawControl control = newAgent.openControl().readChallenge()) {
         control.sendAuth(newAgent.claim()).readWelcome();
         break;
       } catch (AssertionError refused) {
-        assertThat(Duration.ofNanos(System.nanoTime() - begin))
-            .as("time since the flood ended")
-            .isLessThan(THROTTLE_TIME);
+        assertThat(watch.elapsed()).as("time since the flood ended").isLessThan(THROTTLE_TIME);
         TimeUnit.MILLISECONDS.sleep(200);
       }
     }
-    Measured.say("wrong keys", "new agent attached after %dms", millisSince(begin));
+    Measured.report("wrong keys", "new agent attached after %dms", millis(watch));
   }
 
-  private static long millisSince(long begin) {
-    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin);
+  private static long millis(Stopwatch watch) {
+    return watch.elapsed().toMillis();
   }
 }

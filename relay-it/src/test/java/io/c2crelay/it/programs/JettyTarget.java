@@ -8,7 +8,6 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.stream.Collectors;
 import javax.net.ssl.ExtendedSSLSession;
 import org.eclipse.jetty.alpn.server.ALPNServerConnectionFactory;
 import org.eclipse.jetty.http2.server.HTTP2ServerConnectionFactory;
@@ -157,7 +156,7 @@ final class JettyTarget implements AutoCloseable {
           + " "
           + session.getRequestedServerNames().stream()
               .map(name -> new String(name.getEncoded(), StandardCharsets.US_ASCII))
-              .collect(Collectors.toList());
+              .toList();
     }
   }
 }

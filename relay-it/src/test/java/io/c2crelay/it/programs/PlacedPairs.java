@@ -59,10 +59,8 @@ final class PlacedPairs {
         (placement, pair) -> {
           check(pair.relay().lines("agent\\.attached "), "address", placement.agent());
           check(sessionsOfUsers(pair), "user", Placement.USERS);
-          counts.add(
-              Async.run(
-                  () -> pair.relay().awaitCounts(SOON, "sessions=0", "waiting=0", "buffered=0")));
-          counts.add(Async.run(() -> pair.agent().awaitCounts(SOON, "sessions=0", "buffered=0")));
+          counts.add(Async.run(() -> pair.relay().awaitIdle(SOON)));
+          counts.add(Async.run(() -> pair.agent().awaitIdle(SOON)));
         });
     counts.forEach(count -> count.get(SOON.plusSeconds(1)));
   }

@@ -1,6 +1,7 @@
 package io.c2crelay.it.programs;
 
 import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.Pair;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -32,9 +33,8 @@ enum Placement {
   Pair start(Harness harness, int targetPort, String... relayOptions) {
     return Pair.of(harness, targetPort)
         .relayHost(agent)
-        .relayOptions("--log-level", "debug")
+        .both(Launch::debug)
         .relayOptions(relayOptions)
-        .agentOptions("--log-level", "debug")
         .start();
   }
 

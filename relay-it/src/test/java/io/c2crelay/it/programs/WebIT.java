@@ -111,7 +111,7 @@ class WebIT {
               + "Expect: 100-continue\r\nConnection: close\r\n\r\n");
       assertThat(user.receiveText(interim.length())).isEqualTo(interim);
       user.send(body);
-      assertThat(new String(user.receiveAll(), UTF_8)).endsWith(summary(body, "null"));
+      assertThat(user.receiveAllText()).endsWith(summary(body, "null"));
     }
   }
 

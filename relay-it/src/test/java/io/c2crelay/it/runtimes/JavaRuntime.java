@@ -1,9 +1,8 @@
 package io.c2crelay.it.runtimes;
 
+import io.c2crelay.it.support.Command;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -12,7 +11,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -91,25 +89,12 @@ record JavaRuntime(int version, Path executable) {
 
   /** Runs it to get its version. */
   private static JavaRuntime of(Path executable) {
-    try {
-      Process process =
-          new ProcessBuilder(executable.toString(), "-XshowSettings:properties", "-version")
-              .redirectErrorStream(true)
-              .start();
-      String text;
-      try (InputStream out = process.getInputStream()) {
-        text = new String(out.readAllBytes(), StandardCharsets.UTF_8);
-      }
-      Matcher version = VERSION.matcher(text);
-      if (!process.waitFor(20, TimeUnit.SECONDS) || !version.find()) {
-        throw new AssertionError(executable + " printed no version: " + text);
-      }
-      return new JavaRuntime(Integer.parseInt(version.group(1)), executable);
-    } catch (IOException e) {
-      throw new AssertionError(executable + " failed to start: " + e.getMessage(), e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new AssertionError("interrupted", e);
+    String text =
+        Command.run(executable.toString(), "-XshowSettings:properties", "-version").output();
+    Matcher version = VERSION.matcher(text);
+    if (!version.find()) {
+      throw new AssertionError(executable + " printed no version: " + text);
     }
+    return new JavaRuntime(Integer.parseInt(version.group(1)), executable);
   }
 }

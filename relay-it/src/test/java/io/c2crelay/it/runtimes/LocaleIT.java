@@ -2,14 +2,11 @@ package io.c2crelay.it.runtimes;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Behaviour;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.JarProcess;
 import io.c2crelay.it.support.Launch;
-import io.c2crelay.it.support.RelayProcess;
-import io.c2crelay.it.support.Target;
-import io.c2crelay.it.support.TcpEnd;
+import io.c2crelay.it.support.Pair;
 import java.time.Duration;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
@@ -29,34 +26,28 @@ class LocaleIT {
   @ParameterizedTest(name = "relay in {0}, agent in {1}")
   @CsvSource({"ar-EG, tr-TR", "th-TH-TH, ar-EG"})
   void logIsIndependentOfLocale(String relayLocale, String agentLocale) {
-    String key = Harness.newKey();
-    Target target = harness.keep(Target.start(Behaviour.ECHO));
-    RelayProcess relay =
-        harness.relay(
-            in(relayLocale, Launch.relay("0")).arguments("--log-level", "debug").key(key));
-    AgentProcess agent =
-        harness.agent(
-            in(agentLocale, Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port()))
-                .arguments("--log-level", "debug")
-                .key(key));
-    agent.awaitReady();
-    try (TcpEnd user = TcpEnd.connect(relay.port())) {
-      user.echo("hello").finish();
-      assertThat(user.receiveAll()).isEmpty();
-    }
-    relay.awaitLog("relay\\.counts .*agents=1 ", SOON);
-    agent.awaitLog("agent\\.counts ", SOON);
-    assertAscii(relay);
-    assertAscii(agent);
+    Pair pair =
+        Pair.of(harness, harness.target(Behaviour.ECHO))
+            .both(Launch::debug)
+            .relay(launch -> setLocale(relayLocale, launch))
+            .agent(launch -> setLocale(agentLocale, launch))
+            .start();
+    harness.user(pair.port()).echo("hello").finishCleanly();
+    pair.relay().awaitLog("relay\\.counts .*agents=1 ", SOON);
+    pair.agent().awaitLog("agent\\.counts ", SOON);
+    assertAscii(pair.relay());
+    assertAscii(pair.agent());
   }
 
   /**
    * @param locale language, country and, optionally, variant, separated by hyphens
    */
-  private static Launch in(String locale, Launch launch) {
+  private static void setLocale(String locale, Launch launch) {
     String[] parts = locale.split("-");
     launch.jvmArgs("-Duser.language=" + parts[0], "-Duser.country=" + parts[1]);
-    return parts.length > 2 ? launch.jvmArgs("-Duser.variant=" + parts[2]) : launch;
+    if (parts.length > 2) {
+      launch.jvmArgs("-Duser.variant=" + parts[2]);
+    }
   }
 
   /** Checks the project's own lines; at debug level, those of Netty differ. */

@@ -104,7 +104,7 @@ class RuntimesIT {
 
   @BeforeParameterizedClassInvocation
   void startRelay() {
-    target = SHARED.keep(Target.start(Behaviour.ECHO));
+    target = SHARED.target(Behaviour.ECHO);
     relay = SHARED.relay(relayJvm.start(Launch.relay("0")).key(key));
     relayJvm.assertUsedBy(relay.awaitListening());
   }
@@ -120,10 +120,7 @@ class RuntimesIT {
   @MethodSource("agents")
   void relaysSessions(Jvm agentJvm) {
     AgentProcess agent =
-        harness.agent(
-            agentJvm
-                .start(Launch.agent("" + target.port(), "127.0.0.1", "" + relay.port()))
-                .key(key));
+        harness.agent(agentJvm.start(Launch.agent(target.port(), relay.port())).key(key));
     agent.awaitReady();
     agentJvm.assertUsedBy(agent.awaitLog("agent\\.started ", SOON));
 
@@ -144,24 +141,22 @@ class RuntimesIT {
   }
 
   private void userSendsFirst() {
-    target.become(Behaviour.ECHO);
+    target.setBehaviour(Behaviour.ECHO);
     try (TcpEnd user = user()) {
-      user.echo("hello\n").finish();
-      assertThat(user.receiveAll()).isEmpty();
+      user.echo("hello\n").finishCleanly();
     }
   }
 
   private void targetSendsFirst() {
-    target.become(Behaviour.GREETING);
+    target.setBehaviour(Behaviour.GREETING);
     try (TcpEnd user = user()) {
       assertThat(user.receiveText(Behaviour.HELLO.length())).isEqualTo(Behaviour.HELLO);
-      user.echo("EHLO user\r\n").finish();
-      assertThat(user.receiveAll()).isEmpty();
+      user.echo("EHLO user\r\n").finishCleanly();
     }
   }
 
   private void userHalfCloses() {
-    target.become(Behaviour.HALF_CLOSE);
+    target.setBehaviour(Behaviour.HALF_CLOSE);
     byte[] bytes = Bulk.bytes(1, 300_000);
     try (TcpEnd user = user()) {
       user.send(bytes).finish();
@@ -170,23 +165,17 @@ class RuntimesIT {
   }
 
   private void bulkBothWays() {
-    target.become(Behaviour.ECHO);
+    target.setBehaviour(Behaviour.ECHO);
     try (TcpEnd user = user()) {
-      Async<Bulk.Sum> sending =
-          Async.run(
-              () -> {
-                Bulk.Sum sum = Bulk.write(user.out(), 2, BULK);
-                user.finish();
-                return sum;
-              });
-      Bulk.Sum received = Async.run(() -> Bulk.read(user.in())).get(SOON);
+      Async<Bulk.Sum> sending = Bulk.send(user, 2, BULK);
+      Bulk.Sum received = Bulk.receive(user).get(SOON);
       assertThat(received).isEqualTo(sending.get(SOON));
       assertThat(received.length()).isEqualTo(BULK);
     }
   }
 
   private void userResets() {
-    target.becomeManual();
+    target.setManual();
     TcpEnd user = user().send("hello");
     TcpEnd atTarget = target.next();
     atTarget.receive(5);
@@ -195,7 +184,7 @@ class RuntimesIT {
   }
 
   private void targetResets() {
-    target.becomeManual();
+    target.setManual();
     try (TcpEnd user = user().send("hello")) {
       TcpEnd atTarget = target.next();
       atTarget.receive(5);

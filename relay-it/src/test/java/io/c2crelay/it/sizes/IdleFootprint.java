@@ -19,9 +19,9 @@ record IdleFootprint(Footprint footprint, long liveHeapKb, long directKb) {
   /** Classes and caches that are initialised on first use. */
   private static final long LIVE_HEAP_SLACK_KB = 4 * 1024;
 
-  /** Waits until the process logs the idle counts. */
-  static IdleFootprint of(JarProcess process, String... idleCounts) {
-    process.awaitCounts(IDLE_TIMEOUT, idleCounts);
+  /** Waits until the process is idle and logs {@code more} counts. */
+  static IdleFootprint of(JarProcess process, String... more) {
+    process.awaitIdle(IDLE_TIMEOUT, more);
     long liveHeapKb = process.liveHeapKb();
     long directKb = Long.parseLong(process.counts().value("direct")) / 1024;
     process.trimNativeHeap();

@@ -50,8 +50,8 @@ class SoakIT {
 
   @Test
   void nothingLeaks() throws InterruptedException {
-    Target target = harness.keep(Target.start(traffic));
-    pair = UnitPair.startWithFaults(harness, target.port());
+    Target target = harness.target(traffic);
+    pair = UnitPair.startWithFaults(harness, target);
 
     run(WARM_UP);
     pair.recordIdle();
@@ -90,7 +90,7 @@ class SoakIT {
   }
 
   private void report(long second) {
-    Measured.say(
+    Measured.report(
         "soak",
         "%6d s %7d completed %5d reset, relay %s, agent %s",
         second,

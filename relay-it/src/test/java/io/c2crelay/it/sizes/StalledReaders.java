@@ -50,7 +50,7 @@ final class StalledReaders implements Behaviour {
 
   void open(Harness harness, InetSocketAddress relay, int count) throws IOException {
     for (int session = 0; session < count; session++) {
-      TalkingUser user = harness.keep(TalkingUser.connect(relay, session)).small();
+      TalkingUser user = harness.keep(TalkingUser.connect(relay, session)).withSmallBuffers();
       users.add(user);
       user.send(INITIAL_BYTES);
       user.receive(INITIAL_BYTES);
@@ -73,7 +73,7 @@ final class StalledReaders implements Behaviour {
   @Override
   public void serve(TcpEnd target) {
     try (target) {
-      Sequence fromUser = Sequence.toTarget(target.small().in());
+      Sequence fromUser = Sequence.toTarget(target.withSmallBuffers().in());
       Sequence toUser = Sequence.toUser(fromUser.session());
       toUser.write(target.out(), INITIAL_BYTES);
       boolean stalls = targetStalls(fromUser.session());

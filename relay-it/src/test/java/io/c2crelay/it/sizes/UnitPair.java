@@ -12,9 +12,11 @@ import io.c2crelay.it.support.JarProcess;
 import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.LogLine;
 import io.c2crelay.it.support.Measured;
+import io.c2crelay.it.support.Pair;
 import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.SystemdUnit;
 import io.c2crelay.it.support.TalkingUser;
-import io.c2crelay.it.support.Unit;
+import io.c2crelay.it.support.Target;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -31,25 +33,14 @@ final class UnitPair {
   private static final Duration IDLE_TIMEOUT = Duration.ofSeconds(60);
 
   private static final int WARM_UP = 50;
-  private static final String[] RELAY_IDLE = {
-    "unidentified=0",
-    "handshakes=0",
-    "agents=1",
-    "warm=4", // the default of --pool
-    "tokens=0",
-    "waiting=0",
-    "sessions=0",
-    "buffered=0"
-  };
-  private static final String[] AGENT_IDLE = {"sessions=0", "buffered=0"};
+
+  /** With the default of {@code --pool}. */
+  private static final String[] RELAY_IDLE = {"agents=1", "warm=4", "tokens=0"};
 
   private static final long MIB = 1024 * 1024;
 
   /** Resident memory besides heap and direct memory: the JVM, compiled code, TLS. */
   private static final long OTHER_MEMORY = 128 * MIB;
-
-  /** Makes the heap resident from the start, so that a growth of resident memory is not heap. */
-  private static final String PRE_TOUCH_HEAP = "-XX:+AlwaysPreTouch";
 
   private final RelayProcess relay;
   private final AgentProcess agent;
@@ -57,41 +48,19 @@ final class UnitPair {
   private IdleFootprint relayIdle;
   private IdleFootprint agentIdle;
 
-  private UnitPair(RelayProcess relay, AgentProcess agent, FaultProxy network) {
-    this.relay = relay;
-    this.agent = agent;
-    this.network = network;
+  private UnitPair(Pair pair) {
+    relay = pair.relay();
+    agent = pair.agent();
+    network = pair.network();
   }
 
-  static UnitPair start(Harness harness, int targetPort) {
-    String key = Harness.newKey();
-    RelayProcess relay = relay(harness, key);
-    return new UnitPair(relay, agent(harness, key, targetPort, relay.port()), null);
+  static UnitPair start(Harness harness, Target target) {
+    return new UnitPair(Pair.of(harness, target).both(Launch::measured).start());
   }
 
   /** The agent connects through {@link #network}. */
-  static UnitPair startWithFaults(Harness harness, int targetPort) {
-    String key = Harness.newKey();
-    RelayProcess relay = relay(harness, key);
-    FaultProxy network = harness.keep(FaultProxy.to(relay));
-    return new UnitPair(relay, agent(harness, key, targetPort, network.port()), network);
-  }
-
-  private static RelayProcess relay(Harness harness, String key) {
-    Footprint.assumeKnown();
-    return harness.relay(
-        Launch.relay("--log-level", "debug", "0").unitJvm().jvmArgs(PRE_TOUCH_HEAP).key(key));
-  }
-
-  private static AgentProcess agent(Harness harness, String key, int targetPort, int relayPort) {
-    AgentProcess agent =
-        harness.agent(
-            Launch.agent("--log-level", "debug", "" + targetPort, "127.0.0.1", "" + relayPort)
-                .unitJvm()
-                .jvmArgs(PRE_TOUCH_HEAP)
-                .key(key));
-    agent.awaitReady();
-    return agent;
+  static UnitPair startWithFaults(Harness harness, Target target) {
+    return new UnitPair(Pair.of(harness, target).both(Launch::measured).throughProxy().start());
   }
 
   RelayProcess relay() {
@@ -110,7 +79,7 @@ final class UnitPair {
     return relay.address();
   }
 
-  /** Requires a {@code Ledger} as the target. */
+  /** Requires a {@code SequenceEchoTarget}. */
   void shortSession(int session, int length) throws IOException {
     try (TalkingUser user = TalkingUser.connect(address(), session)) {
       user.send(length);
@@ -141,18 +110,18 @@ final class UnitPair {
    * units.
    */
   void assertBuffered(long bytes) {
-    assertBuffered(relay, Unit.of("server2server"), bytes);
-    assertBuffered(agent, Unit.of("client2client"), bytes);
+    assertBuffered(relay, SystemdUnit.of("server2server"), bytes);
+    assertBuffered(agent, SystemdUnit.of("client2client"), bytes);
   }
 
-  private static void assertBuffered(JarProcess process, Unit unit, long bytes) {
+  private static void assertBuffered(JarProcess process, SystemdUnit unit, long bytes) {
     LogLine counts = process.counts();
     long buffered = Long.parseLong(counts.value("buffered"));
     long direct = Long.parseLong(counts.value("direct"));
     long heapLimit = unit.megabytes("-Xmx") * MIB;
     long directLimit = unit.megabytes("-XX:MaxDirectMemorySize=") * MIB;
     long peak = Footprint.of(process).peakKb() * 1024;
-    Measured.say(
+    Measured.report(
         "buffered for stalled readers",
         "%s: buffered=%d direct=%d peak=%d",
         process.name(),
@@ -168,7 +137,7 @@ final class UnitPair {
 
   /** Waits until both are idle and records their resources. */
   void recordIdle() {
-    Async<IdleFootprint> agentResult = Async.run(() -> IdleFootprint.of(agent, AGENT_IDLE));
+    Async<IdleFootprint> agentResult = Async.run(() -> IdleFootprint.of(agent));
     relayIdle = IdleFootprint.of(relay, RELAY_IDLE);
     agentIdle = agentResult.get(SOON);
   }
@@ -178,8 +147,7 @@ final class UnitPair {
    * timeout; {@code slackMib} is allowed for resident and direct memory.
    */
   void assertIdle(String what, long slackMib) {
-    Async<Void> agentResult =
-        Async.run(() -> assertIdle(what, agent, agentIdle, slackMib, AGENT_IDLE));
+    Async<Void> agentResult = Async.run(() -> assertIdle(what, agent, agentIdle, slackMib));
     assertIdle(what, relay, relayIdle, slackMib, RELAY_IDLE);
     agentResult.get(IDLE_TIMEOUT);
   }
@@ -194,7 +162,7 @@ final class UnitPair {
             () -> {
               IdleFootprint now = IdleFootprint.of(process, counts);
               now.assertNoGrowth(before, slackMib * 1024);
-              Measured.say("after " + what, "%s: %s -> %s", process.name(), before, now);
+              Measured.report("after " + what, "%s: %s -> %s", process.name(), before, now);
             });
     return null;
   }

@@ -14,8 +14,8 @@ final class UsageStopwatch {
   private final long begin = System.nanoTime();
 
   private UsageStopwatch(JarProcess relay, JarProcess agent) {
-    Footprint.forgetPeak(relay);
-    Footprint.forgetPeak(agent);
+    Footprint.resetPeak(relay);
+    Footprint.resetPeak(agent);
     this.relay = relay;
     this.agent = agent;
     this.relayBefore = Footprint.of(relay);

@@ -9,7 +9,7 @@ public final class AgentProcess extends JarProcess {
   private static final Duration START = Duration.ofSeconds(60);
 
   AgentProcess(String name, Launch launch, Path log) {
-    super(name, launch, log);
+    super(name, launch, log, "sessions=0", "buffered=0");
   }
 
   public LogLine awaitReady() {

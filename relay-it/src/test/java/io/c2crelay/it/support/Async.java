@@ -7,7 +7,7 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** A task on its own daemon thread; the result is waited for with a timeout. */
+/** Tasks on their own daemon threads. A result is waited for with a timeout. */
 public final class Async<T> {
 
   private final FutureTask<T> task;
@@ -18,10 +18,16 @@ public final class Async<T> {
 
   public static <T> Async<T> run(Callable<T> work) {
     FutureTask<T> task = new FutureTask<>(work);
-    Thread thread = new Thread(task, "async");
+    start("async", task);
+    return new Async<>(task);
+  }
+
+  /** Starts a thread without a result. */
+  public static Thread start(String name, Runnable work) {
+    Thread thread = new Thread(work, name);
     thread.setDaemon(true);
     thread.start();
-    return new Async<>(task);
+    return thread;
   }
 
   public boolean isDone() {

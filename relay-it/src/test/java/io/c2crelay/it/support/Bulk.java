@@ -59,6 +59,26 @@ public final class Bulk {
     return new Sum(length, HexFormat.of().formatHex(digest.digest()));
   }
 
+  /** Sends {@code length} bytes that are determined by the seed, then FIN. */
+  public static Async<Sum> send(TcpEnd from, long seed, long length) {
+    return send(from, seed, length, new AtomicLong());
+  }
+
+  /** As above; adds each write to {@code sent}. */
+  public static Async<Sum> send(TcpEnd from, long seed, long length, AtomicLong sent) {
+    return Async.run(
+        () -> {
+          Sum sum = write(from.out(), seed, length, sent);
+          from.finish();
+          return sum;
+        });
+  }
+
+  /** Receives until FIN. */
+  public static Async<Sum> receive(TcpEnd at) {
+    return Async.run(() -> read(at.in()));
+  }
+
   public static Sum of(byte[] bytes) {
     return new Sum(bytes.length, HexFormat.of().formatHex(sha256().digest(bytes)));
   }

@@ -34,7 +34,7 @@ public final class FaultProxy implements AutoCloseable {
       FaultProxy proxy =
           new FaultProxy(
               new ServerSocket(0, 100, InetAddress.getLoopbackAddress()), relay.address());
-      spawn(proxy::acceptAll);
+      Async.start("fault-proxy", proxy::acceptAll);
       return proxy;
     } catch (IOException e) {
       throw new AssertionError("cannot listen", e);
@@ -76,7 +76,7 @@ public final class FaultProxy implements AutoCloseable {
     try {
       while (true) {
         Socket agent = server.accept();
-        spawn(() -> serve(agent));
+        Async.start("fault-proxy", () -> serve(agent));
       }
     } catch (IOException ignored) {
       // The proxy was closed.
@@ -94,8 +94,8 @@ public final class FaultProxy implements AutoCloseable {
       upstream.getOutputStream().write(preamble);
       Link link = new Link(preamble.length < 16 ? -1 : preamble[10], agent, upstream);
       links.add(link);
-      spawn(() -> pump(link, agent, upstream));
-      spawn(() -> pump(link, upstream, agent));
+      Async.start("fault-proxy", () -> pump(link, agent, upstream));
+      Async.start("fault-proxy", () -> pump(link, upstream, agent));
     } catch (IOException e) {
       reset(agent);
     }
@@ -135,12 +135,6 @@ public final class FaultProxy implements AutoCloseable {
         }
       }
     }
-  }
-
-  private static void spawn(Runnable task) {
-    Thread thread = new Thread(task, "fault-proxy");
-    thread.setDaemon(true);
-    thread.start();
   }
 
   private static void reset(Socket socket) {

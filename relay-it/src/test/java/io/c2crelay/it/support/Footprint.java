@@ -18,7 +18,7 @@ import java.util.stream.Stream;
  * Resource usage of a process, from proc(5).
  *
  * @param residentKb resident memory now
- * @param peakKb peak resident memory since {@link #forgetPeak}
+ * @param peakKb peak resident memory since {@link #resetPeak}
  * @param cpuMillis CPU time so far
  * @param threads sorted names, without the JVM's compiler threads, whose number varies
  */
@@ -49,7 +49,7 @@ public record Footprint(
   }
 
   /** Resets the peak. */
-  public static void forgetPeak(JarProcess process) {
+  public static void resetPeak(JarProcess process) {
     try {
       Files.writeString(PROC.resolve(process.pid() + "/clear_refs"), "5");
     } catch (IOException e) {

@@ -75,16 +75,22 @@ public final class Harness
 
   /** An agent for a target and a relay on this host. */
   public AgentProcess agent(String key, int targetPort, int relayPort, String... options) {
-    return agent(
-        Launch.agent(Integer.toString(targetPort), "127.0.0.1", Integer.toString(relayPort))
-            .arguments(options)
-            .key(key));
+    return agent(Launch.agent(targetPort, relayPort).arguments(options).key(key));
   }
 
   /** Runs a jar that exits without a signal. */
   public JarProcess command(Launch launch) {
     String name = name("command");
     return register(new JarProcess(name, launch, log(name)));
+  }
+
+  public Target target(Behaviour behaviour) {
+    return keep(Target.start(behaviour));
+  }
+
+  /** A user of the relay on this port. */
+  public TcpEnd user(int port) {
+    return keep(TcpEnd.connect(port));
   }
 
   /** Closes the resource with this harness, before the processes, in reverse order. */

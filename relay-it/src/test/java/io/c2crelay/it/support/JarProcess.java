@@ -38,6 +38,7 @@ public class JarProcess implements AutoCloseable {
   private static final Pattern COUNTS = Pattern.compile("\\b(relay|agent)\\.counts ");
 
   private final String name;
+  private final List<String> idleCounts;
   private final Process process;
   private final Writer file;
   private final Path path;
@@ -47,8 +48,9 @@ public class JarProcess implements AutoCloseable {
   private LogLine counts; // guarded by lines
   private int openStreams = 2; // guarded by lines
 
-  JarProcess(String name, Launch launch, Path path) {
+  JarProcess(String name, Launch launch, Path path, String... idleCounts) {
     this.name = name;
+    this.idleCounts = List.of(idleCounts);
     this.path = path;
     try {
       Files.createDirectories(path.getParent());
@@ -58,33 +60,26 @@ public class JarProcess implements AutoCloseable {
     } catch (IOException e) {
       throw new AssertionError(name + " did not start: " + e.getMessage(), e);
     }
-    read(process.getInputStream(), true);
-    read(process.getErrorStream(), false);
+    Async.start(name + "-stdout", () -> read(process.getInputStream(), true));
+    Async.start(name + "-stderr", () -> read(process.getErrorStream(), false));
   }
 
   private void read(InputStream stream, boolean stdout) {
-    Thread thread =
-        new Thread(
-            () -> {
-              try (BufferedReader reader =
-                  new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8))) {
-                for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-                  add(new LogLine(System.nanoTime(), stdout, line));
-                }
-              } catch (IOException ignored) {
-                // Expected if the process was killed.
-              } finally {
-                synchronized (lines) {
-                  if (--openStreams == 0) {
-                    closeFile();
-                  }
-                  lines.notifyAll();
-                }
-              }
-            },
-            name + (stdout ? "-stdout" : "-stderr"));
-    thread.setDaemon(true);
-    thread.start();
+    try (BufferedReader reader =
+        new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8))) {
+      for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+        add(new LogLine(System.nanoTime(), stdout, line));
+      }
+    } catch (IOException ignored) {
+      // Expected if the process was killed.
+    } finally {
+      synchronized (lines) {
+        if (--openStreams == 0) {
+          closeFile();
+        }
+        lines.notifyAll();
+      }
+    }
   }
 
   private void add(LogLine line) throws IOException {
@@ -192,6 +187,13 @@ public class JarProcess implements AutoCloseable {
     }
   }
 
+  /** Waits until the process serves nobody; {@code more} are further counts. */
+  public LogLine awaitIdle(Duration timeout, String... more) {
+    List<String> expected = new ArrayList<>(idleCounts);
+    expected.addAll(List.of(more));
+    return awaitCounts(timeout, expected.toArray(String[]::new));
+  }
+
   /** The last line of counters; null if there was none. */
   public LogLine counts() {
     synchronized (lines) {
@@ -224,19 +226,16 @@ public class JarProcess implements AutoCloseable {
       int from = Math.min(Math.max(0, mark - dropped), lines.size());
       return lines.subList(from, lines.size()).stream()
           .filter(line -> line.matches(pattern))
-          .collect(Collectors.toList());
+          .toList();
     }
   }
 
   public List<String> stdout() {
-    return lines().stream().filter(LogLine::stdout).map(LogLine::text).collect(Collectors.toList());
+    return lines().stream().filter(LogLine::stdout).map(LogLine::text).toList();
   }
 
   public List<String> stderr() {
-    return lines().stream()
-        .filter(line -> !line.stdout())
-        .map(LogLine::text)
-        .collect(Collectors.toList());
+    return lines().stream().filter(line -> !line.stdout()).map(LogLine::text).toList();
   }
 
   /** The last {@code count} lines, under a title. */
@@ -295,20 +294,7 @@ public class JarProcess implements AutoCloseable {
   }
 
   private void signal(String signal) {
-    try {
-      Process kill =
-          new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid()))
-              .inheritIO()
-              .start();
-      if (!kill.waitFor(10, TimeUnit.SECONDS) || kill.exitValue() != 0) {
-        throw new AssertionError("kill -" + signal + " of " + name + " failed");
-      }
-    } catch (IOException e) {
-      throw new AssertionError("kill -" + signal + " of " + name + " failed", e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new AssertionError("interrupted", e);
-    }
+    Command.check("kill", "-" + signal, Long.toString(process.pid()));
   }
 
   /** Waits until the process has exited and all output was read; returns the exit code. */
@@ -362,25 +348,7 @@ public class JarProcess implements AutoCloseable {
     if (!process.isAlive() || !Files.isExecutable(jcmd)) {
       return "";
     }
-    try {
-      Process command =
-          new ProcessBuilder(jcmd.toString(), Long.toString(process.pid()), operation)
-              .redirectErrorStream(true)
-              .start();
-      command.getOutputStream().close();
-      Async<String> output =
-          Async.run(
-              () -> new String(command.getInputStream().readAllBytes(), StandardCharsets.UTF_8));
-      if (!command.waitFor(10, TimeUnit.SECONDS)) {
-        command.destroyForcibly();
-      }
-      return output.get(STOP);
-    } catch (IOException e) {
-      throw new AssertionError("jcmd of " + name, e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new AssertionError("interrupted", e);
-    }
+    return Command.run(jcmd.toString(), Long.toString(process.pid()), operation).output();
   }
 
   /** Sends SIGTERM, twice if necessary, then SIGKILL; returns when all output was read. */

@@ -52,6 +52,11 @@ public final class Launch {
     return new Launch(jar("agent.jar", "client2client")).arguments(arguments);
   }
 
+  /** An agent for a target and a relay on this host. */
+  public static Launch agent(int targetPort, int relayPort) {
+    return agent(Integer.toString(targetPort), "127.0.0.1", Integer.toString(relayPort));
+  }
+
   public Launch arguments(String... more) {
     arguments.addAll(List.of(more));
     return this;
@@ -71,8 +76,24 @@ public final class Launch {
   /** Uses only the JVM flags of the systemd unit. */
   public Launch unitJvm() {
     jvmArgs.clear();
-    jvmArgs.addAll(Unit.of(jar.getFileName().toString().replaceFirst("\\.jar$", "")).jvmFlags());
+    String module = jar.getFileName().toString().replaceFirst("\\.jar$", "");
+    jvmArgs.addAll(SystemdUnit.of(module).jvmFlags());
     return this;
+  }
+
+  /**
+   * For tests that measure memory; skips the test where that is not possible. Uses the JVM flags of
+   * the systemd unit, and makes the heap resident at the start, so that a growth of resident memory
+   * is not heap. Logs the counts.
+   */
+  public Launch measured() {
+    Footprint.assumeKnown();
+    return unitJvm().jvmArgs("-XX:+AlwaysPreTouch").debug();
+  }
+
+  /** Logs at debug level, which includes the counts. */
+  public Launch debug() {
+    return arguments("--log-level", "debug");
   }
 
   /** Sets the {@code java} executable. */
@@ -96,6 +117,11 @@ public final class Launch {
     wrapper.clear();
     wrapper.addAll(List.of(command));
     return this;
+  }
+
+  /** Limits the number of file descriptors. */
+  public Launch descriptors(int limit) {
+    return wrappedIn("/bin/sh", "-c", "ulimit -n " + limit + " && exec \"$@\"", "sh");
   }
 
   public List<String> command() {

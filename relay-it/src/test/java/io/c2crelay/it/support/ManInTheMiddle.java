@@ -3,9 +3,6 @@ package io.c2crelay.it.support;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.net.InetAddress;
-import java.net.ServerSocket;
-import java.net.Socket;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -14,30 +11,23 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 public final class ManInTheMiddle implements AutoCloseable {
 
-  private final ServerSocket server;
+  private final Target listener;
   private final RelayProcess relay;
   private final RawIdentity identity = RawIdentity.create();
   private final AtomicInteger intercepted = new AtomicInteger();
   private final AtomicInteger dataConnections = new AtomicInteger();
 
-  private ManInTheMiddle(ServerSocket server, RelayProcess relay) {
-    this.server = server;
+  private ManInTheMiddle(RelayProcess relay) {
     this.relay = relay;
+    listener = Target.start(this::intercept);
   }
 
   public static ManInTheMiddle inFrontOf(RelayProcess relay) {
-    try {
-      ManInTheMiddle mitm =
-          new ManInTheMiddle(new ServerSocket(0, 100, InetAddress.getLoopbackAddress()), relay);
-      spawn(mitm::acceptAll);
-      return mitm;
-    } catch (IOException e) {
-      throw new AssertionError("cannot listen", e);
-    }
+    return new ManInTheMiddle(relay);
   }
 
   public int port() {
-    return server.getLocalPort();
+    return listener.port();
   }
 
   /** The number of connections with TLS on both sides. */
@@ -50,34 +40,19 @@ public final class ManInTheMiddle implements AutoCloseable {
     return dataConnections.get();
   }
 
-  private void acceptAll() {
+  private void intercept(TcpEnd agent) {
     try {
-      while (true) {
-        Socket agent = server.accept();
-        spawn(() -> intercept(agent));
-      }
-    } catch (IOException ignored) {
-      // The server socket was closed.
-    }
-  }
-
-  private void intercept(Socket agent) {
-    try {
-      byte[] preamble = agent.getInputStream().readNBytes(16);
+      byte[] preamble = agent.in().readNBytes(16);
       if (preamble.length == 16 && preamble[10] != Wire.KIND_CONTROL) {
         dataConnections.incrementAndGet();
       }
-      RawConnection agentSide = RawConnection.accept(agent, preamble, identity);
+      RawConnection agentSide = RawConnection.accept(agent.socket(), preamble, identity);
       RawConnection relaySide = RawConnection.open(relay.address(), preamble);
       intercepted.incrementAndGet();
-      spawn(() -> pump(agentSide, relaySide));
-      spawn(() -> pump(relaySide, agentSide));
+      Async.start("man-in-the-middle", () -> pump(agentSide, relaySide));
+      Async.start("man-in-the-middle", () -> pump(relaySide, agentSide));
     } catch (IOException | AssertionError e) {
-      try {
-        agent.close();
-      } catch (IOException ignored) {
-        // Already closed.
-      }
+      agent.close();
     }
   }
 
@@ -98,14 +73,8 @@ public final class ManInTheMiddle implements AutoCloseable {
     }
   }
 
-  private static void spawn(Runnable task) {
-    Thread thread = new Thread(task, "man-in-the-middle");
-    thread.setDaemon(true);
-    thread.start();
-  }
-
   @Override
   public void close() throws IOException {
-    server.close();
+    listener.close();
   }
 }

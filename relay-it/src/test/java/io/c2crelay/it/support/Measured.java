@@ -19,7 +19,7 @@ public final class Measured {
    *
    * @param format as in {@link String#format}
    */
-  public static synchronized void say(String what, String format, Object... values) {
+  public static synchronized void report(String what, String format, Object... values) {
     String line = "measured: " + what + ": " + String.format(Locale.ROOT, format, values);
     System.out.println(line);
     try {

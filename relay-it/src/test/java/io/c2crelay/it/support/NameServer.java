@@ -29,7 +29,7 @@ public final class NameServer implements AutoCloseable {
   private static final int TTL_SECONDS = 3_600;
 
   /** The ways in which a lookup can fail. */
-  public enum Trouble {
+  public enum Failure {
     /** SERVFAIL: server failure. */
     FAILED(2),
     /** NXDOMAIN: the name does not exist. */
@@ -41,7 +41,7 @@ public final class NameServer implements AutoCloseable {
 
     private final int code;
 
-    Trouble(int code) {
+    Failure(int code) {
       this.code = code;
     }
   }
@@ -60,9 +60,7 @@ public final class NameServer implements AutoCloseable {
   public static NameServer at(String address) {
     try {
       NameServer server = new NameServer(new DatagramSocket(new InetSocketAddress(address, PORT)));
-      Thread thread = new Thread(server::serve, "name-server");
-      thread.setDaemon(true);
-      thread.start();
+      Async.start("name-server", server::serve);
       return server;
     } catch (IOException e) {
       throw new UncheckedIOException("cannot listen on " + address, e);
@@ -75,13 +73,13 @@ public final class NameServer implements AutoCloseable {
     return this;
   }
 
-  public NameServer answer(String name, Trouble trouble) {
-    answers.put(name, new Answer(trouble.code, List.of()));
+  public NameServer answer(String name, Failure failure) {
+    answers.put(name, new Answer(failure.code, List.of()));
     return this;
   }
 
   /** The number of queries for this name. */
-  public long asked(String name) {
+  public long queryCount(String name) {
     return queries.stream().filter(name::equals).count();
   }
 
@@ -117,8 +115,8 @@ public final class NameServer implements AutoCloseable {
     int questionEnd = query.position();
     queries.add(name.toString());
     Answer answer =
-        answers.getOrDefault(name.toString(), new Answer(Trouble.UNKNOWN.code, List.of()));
-    if (answer.code() == Trouble.SILENCE.code) {
+        answers.getOrDefault(name.toString(), new Answer(Failure.UNKNOWN.code, List.of()));
+    if (answer.code() == Failure.SILENCE.code) {
       return null;
     }
     List<String> addresses = type == TYPE_A ? answer.addresses() : List.of();

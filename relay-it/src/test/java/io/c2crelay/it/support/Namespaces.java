@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -25,7 +24,7 @@ public final class Namespaces implements AutoCloseable {
   private static final AtomicInteger NEXT = new AtomicInteger();
   private static final Path ETC = Path.of("/etc/netns");
 
-  private final Host here = new Host("");
+  private final Host testHost = new Host("");
   private final Deque<Runnable> cleanup = new ArrayDeque<>();
   // random, to avoid networks in use; each link takes a /30
   private final String subnet =
@@ -44,7 +43,7 @@ public final class Namespaces implements AutoCloseable {
     String probe = unique("p");
     assumeTrue(succeeds("ip", "netns", "add", probe), "needs a kernel with network namespaces");
     boolean hasVeth = succeeds("ip", "-n", probe, "link", "add", "name", "v", "type", "veth");
-    run("ip", "netns", "del", probe);
+    Command.check("ip", "netns", "del", probe);
     assumeTrue(hasVeth, "needs a kernel with veth");
     return new Namespaces();
   }
@@ -64,7 +63,7 @@ public final class Namespaces implements AutoCloseable {
         command.addAll(List.of("-n", name));
       }
       command.addAll(List.of(arguments));
-      run(command.toArray(new String[0]));
+      Command.check(command.toArray(new String[0]));
     }
 
     /** Sets a value of {@code /proc/sys/net/ipv4} on this host. */
@@ -73,7 +72,7 @@ public final class Namespaces implements AutoCloseable {
         throw new IllegalStateException("settings of the JVM's own host must not change");
       }
       String write = "echo " + value + " > /proc/sys/net/ipv4/" + key;
-      run("ip", "netns", "exec", name, "sh", "-c", write);
+      Command.check("ip", "netns", "exec", name, "sh", "-c", write);
     }
 
     /** Sets the name server of programs that start on this host later. */
@@ -100,22 +99,22 @@ public final class Namespaces implements AutoCloseable {
   public Host host(String role) {
     Host host = new Host(unique(role));
     cleanup.push(() -> remove(host));
-    run("ip", "netns", "add", host.name());
+    Command.check("ip", "netns", "add", host.name());
     host.ip("link", "set", "lo", "up");
     return host;
   }
 
   /** The JVM's own host. */
-  public Host here() {
-    return here;
+  public Host testHost() {
+    return testHost;
   }
 
   /** Creates a link without delay or loss: a veth pair. */
-  public Cable cable(Host a, Host b) {
-    Cable cable = Cable.between(a, nextAddress(1), b, nextAddress(2), unique("v"));
-    cleanup.push(cable::close);
+  public VethLink veth(Host a, Host b) {
+    VethLink link = VethLink.between(a, nextAddress(1), b, nextAddress(2), unique("v"));
+    cleanup.push(link::close);
     links++;
-    return cable;
+    return link;
   }
 
   /** Creates a link with delay and loss; skips the test where that is not possible. */
@@ -136,7 +135,7 @@ public final class Namespaces implements AutoCloseable {
   }
 
   private static void remove(Host host) {
-    run("ip", "netns", "del", host.name());
+    Command.check("ip", "netns", "del", host.name());
     Path etc = ETC.resolve(host.name());
     try {
       for (String file : List.of("resolv.conf", "nsswitch.conf", "")) {
@@ -164,33 +163,6 @@ public final class Namespaces implements AutoCloseable {
   }
 
   private static boolean succeeds(String... command) {
-    try {
-      Process process =
-          new ProcessBuilder(command)
-              .redirectErrorStream(true)
-              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-              .start();
-      return process.waitFor(10, TimeUnit.SECONDS) && process.exitValue() == 0;
-    } catch (IOException absent) {
-      return false;
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new AssertionError("interrupted", e);
-    }
-  }
-
-  static void run(String... command) {
-    try {
-      Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-      String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-      if (process.waitFor() != 0) {
-        throw new IllegalStateException(String.join(" ", command) + ": " + output);
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new AssertionError("interrupted", e);
-    }
+    return Command.run(command).succeeded();
   }
 }

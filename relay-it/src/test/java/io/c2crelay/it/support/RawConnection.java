@@ -8,6 +8,7 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
+import java.nio.charset.StandardCharsets;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -227,6 +228,11 @@ public final class RawConnection implements AutoCloseable {
       throw new AssertionError("expected " + length + " bytes of data, got " + all.length);
     }
     return all;
+  }
+
+  /** Reads DATA of exactly {@code length} bytes. */
+  public String expectText(int length) {
+    return new String(expectData(length), StandardCharsets.UTF_8);
   }
 
   /** Reads until the peer ends the connection; fails at the timeout. */

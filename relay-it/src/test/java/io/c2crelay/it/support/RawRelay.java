@@ -6,6 +6,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -83,13 +84,7 @@ public final class RawRelay implements AutoCloseable {
 
   /** The content of an AUTH frame. */
   public record Auth(
-      byte[] bytes,
-      byte[] instance,
-      long epoch,
-      String label,
-      Map<Integer, byte[]> fields,
-      byte[] proof,
-      boolean proofValid) {}
+      long epoch, String label, Map<Integer, byte[]> fields, byte[] proof, boolean proofValid) {}
 
   /** Accepts the next connection and reads its preamble. */
   public Incoming accept() {
@@ -141,11 +136,7 @@ public final class RawRelay implements AutoCloseable {
 
     public Auth readAuth() {
       byte[] auth = connection.expect(Wire.AUTH).payload();
-      ByteBuffer payload = ByteBuffer.wrap(auth);
-      byte[] nonce = new byte[32];
-      payload.get(nonce);
-      byte[] instance = new byte[16];
-      payload.get(instance);
+      ByteBuffer payload = ByteBuffer.wrap(auth).position(32 + 16); // after nonce and instance
       long epoch = payload.getLong();
       byte[] label = new byte[payload.get() & 0xFF];
       payload.get(label);
@@ -158,18 +149,12 @@ public final class RawRelay implements AutoCloseable {
       }
       byte[] proof = new byte[32];
       payload.get(proof);
-      byte[] bytes = Arrays.copyOf(auth, auth.length - 32);
+      byte[] claim = Arrays.copyOf(auth, auth.length - 32);
       transcript =
-          Wire.transcript(connection.preamble(), connection.channelBinding(), challenge, bytes);
+          Wire.transcript(connection.preamble(), connection.channelBinding(), challenge, claim);
       boolean proofValid = MessageDigest.isEqual(proof, Wire.proofOfAgent(key, transcript));
-      return new Auth(
-          bytes,
-          instance,
-          epoch,
-          new String(label, java.nio.charset.StandardCharsets.UTF_8),
-          fields,
-          proof,
-          proofValid);
+      String text = new String(label, StandardCharsets.UTF_8);
+      return new Auth(epoch, text, fields, proof, proofValid);
     }
 
     /** The digest of a target with this relay's key. */

@@ -10,7 +10,6 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -59,23 +58,23 @@ public final class Readme {
 
     /** The code spans, sorted: their order differs between languages. */
     public List<String> code() {
-      return isVerbatim() ? List.of() : Readme.code(text).sorted().collect(Collectors.toList());
+      return isVerbatim() ? List.of() : Readme.code(text).sorted().toList();
     }
 
     /** The code spans in the first cell of a table row. */
     public List<String> firstCellCode() {
-      return cells().stream().limit(1).flatMap(Readme::code).collect(Collectors.toList());
+      return cells().stream().limit(1).flatMap(Readme::code).toList();
     }
 
     /** The numbers outside code spans and links, sorted. */
     public List<String> numbers() {
       String words = LINK.matcher(CODE.matcher(text).replaceAll("")).replaceAll("");
-      return isVerbatim() ? List.of() : all(NUMBER, words, 0).sorted().collect(Collectors.toList());
+      return isVerbatim() ? List.of() : all(NUMBER, words, 0).sorted().toList();
     }
 
     /** The link destinations. */
     public List<String> links() {
-      return isVerbatim() ? List.of() : all(LINK, text, 1).collect(Collectors.toList());
+      return isVerbatim() ? List.of() : all(LINK, text, 1).toList();
     }
   }
 
@@ -126,7 +125,7 @@ public final class Readme {
     return blocks.stream()
         .filter(Block::isHeading)
         .map(heading -> "#" + anchor(heading.text()))
-        .collect(Collectors.toList())
+        .toList()
         .indexOf(link);
   }
 
@@ -138,7 +137,7 @@ public final class Readme {
         .skip(2)
         .takeWhile(block -> block.kind().equals("|"))
         .map(Block::cells)
-        .collect(Collectors.toList());
+        .toList();
   }
 
   /** The code spans of a text, in order. */

@@ -11,7 +11,15 @@ public final class RelayProcess extends JarProcess {
   private static final Duration START = Duration.ofSeconds(60);
 
   RelayProcess(String name, Launch launch, Path log) {
-    super(name, launch, log);
+    super(
+        name,
+        launch,
+        log,
+        "unidentified=0",
+        "handshakes=0",
+        "waiting=0",
+        "sessions=0",
+        "buffered=0");
   }
 
   /** Waits for the log line with the port. */

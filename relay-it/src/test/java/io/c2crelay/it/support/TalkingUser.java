@@ -21,8 +21,11 @@ public final class TalkingUser implements AutoCloseable {
   }
 
   public static TalkingUser connect(InetSocketAddress relay, int session) {
-    return new TalkingUser(
-        connectFrom(relay, session), Sequence.toTarget(session), Sequence.toUser(session));
+    return of(connectFrom(relay, session), session);
+  }
+
+  public static TalkingUser of(TcpEnd end, int session) {
+    return new TalkingUser(end, Sequence.toTarget(session), Sequence.toUser(session));
   }
 
   /** A user that sends nothing before the first bytes of the target identify the session. */
@@ -45,19 +48,14 @@ public final class TalkingUser implements AutoCloseable {
     return TcpEnd.connectFrom("127.0.0." + (1 + number % ADDRESSES), relay).timeout(TIMEOUT_MILLIS);
   }
 
-  /** See {@link TcpEnd#small}. */
-  public TalkingUser small() {
-    end.small();
+  /** See {@link TcpEnd#withSmallBuffers}. */
+  public TalkingUser withSmallBuffers() {
+    end.withSmallBuffers();
     return this;
   }
 
   public int session() {
     return toTarget.session();
-  }
-
-  /** The number of bytes sent. */
-  public long sent() {
-    return toTarget.position();
   }
 
   /** The number of bytes received and verified. */

@@ -45,7 +45,7 @@ public final class Target implements AutoCloseable {
     try {
       Target target =
           new Target(new ServerSocket(address.getPort(), BACKLOG, address.getAddress()), behaviour);
-      spawn("target-accept", target::acceptAll);
+      Async.start("target-accept", target::acceptAll);
       return target;
     } catch (IOException e) {
       throw new AssertionError("cannot listen", e);
@@ -55,17 +55,17 @@ public final class Target implements AutoCloseable {
   /** Queues each connection for the test to take with {@link #next()}. */
   public static Target manual() {
     Target target = start(Behaviour.ECHO);
-    target.becomeManual();
+    target.setManual();
     return target;
   }
 
   /** Applies to connections accepted from now on. */
-  public Target become(Behaviour next) {
+  public Target setBehaviour(Behaviour next) {
     behaviour = next;
     return this;
   }
 
-  public Target becomeManual() {
+  public Target setManual() {
     pending.clear();
     behaviour = pending::add;
     return this;
@@ -104,7 +104,7 @@ public final class Target implements AutoCloseable {
       }
       accepted.incrementAndGet();
       sockets.add(socket);
-      spawn("target-connection", () -> serve(socket));
+      Async.start("target-connection", () -> serve(socket));
     }
   }
 
@@ -117,12 +117,6 @@ public final class Target implements AutoCloseable {
     if (socket.isClosed()) {
       sockets.remove(socket);
     }
-  }
-
-  private static void spawn(String name, Runnable task) {
-    Thread thread = new Thread(task, name);
-    thread.setDaemon(true);
-    thread.start();
   }
 
   @Override

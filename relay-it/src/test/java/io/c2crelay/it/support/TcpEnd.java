@@ -78,7 +78,7 @@ public final class TcpEnd implements AutoCloseable {
    * Sets small socket buffers: thousands of stalled connections would exhaust the kernel's TCP
    * memory ({@code tcp_mem}, tcp(7)).
    */
-  public TcpEnd small() {
+  public TcpEnd withSmallBuffers() {
     try {
       socket.setReceiveBufferSize(SMALL_BUFFER);
       socket.setSendBufferSize(SMALL_BUFFER);
@@ -148,6 +148,19 @@ public final class TcpEnd implements AutoCloseable {
       return all.toByteArray();
     } catch (IOException e) {
       throw failed("failed after " + all.size() + " bytes", e);
+    }
+  }
+
+  /** As {@link #receiveAll}. */
+  public String receiveAllText() {
+    return new String(receiveAll(), StandardCharsets.UTF_8);
+  }
+
+  /** Sends FIN; fails unless FIN comes back, without a byte before it. */
+  public void finishCleanly() {
+    byte[] rest = finish().receiveAll();
+    if (rest.length > 0) {
+      throw new AssertionError(this + " got " + rest.length + " bytes before FIN");
     }
   }
 

@@ -6,12 +6,16 @@ import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.text.Normalizer;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import javax.crypto.Mac;
 import javax.crypto.SecretKeyFactory;
 import javax.crypto.spec.PBEKeySpec;
 import javax.crypto.spec.SecretKeySpec;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLException;
 
 /**
  * An independent implementation of docs/protocol.md on the plain JDK. It shares no code with the
@@ -78,6 +82,20 @@ public final class Wire {
   /** The version refusal of a relay that supports these versions. */
   public static byte[] refusal(int lowest, int highest) {
     return concat(MAGIC, new byte[] {(byte) lowest, (byte) highest, (byte) 0xFF});
+  }
+
+  /** The TLS 1.3 ClientHello of the JDK, in its record. */
+  public static byte[] clientHello() {
+    try {
+      SSLEngine engine = SSLContext.getDefault().createSSLEngine("example.org", 443);
+      engine.setUseClientMode(true);
+      engine.setEnabledProtocols(new String[] {"TLSv1.3"});
+      ByteBuffer out = ByteBuffer.allocate(engine.getSession().getPacketBufferSize());
+      engine.wrap(ByteBuffer.allocate(0), out);
+      return Arrays.copyOf(out.array(), out.position());
+    } catch (GeneralSecurityException | SSLException e) {
+      throw new AssertionError(e);
+    }
   }
 
   public static byte[] random(int length) {

@@ -7,7 +7,7 @@ import java.util.List;
 /**
  * A veth link between two hosts that can be cut in two ways, neither of which causes FIN or RST.
  */
-public final class Cable implements AutoCloseable {
+public final class VethLink implements AutoCloseable {
 
   /** A link-layer address that no interface has. */
   private static final String UNUSED_ADDRESS = "02:00:00:00:00:00";
@@ -29,22 +29,22 @@ public final class Cable implements AutoCloseable {
   private final End a;
   private final End b;
 
-  private Cable(End a, End b) {
+  private VethLink(End a, End b) {
     this.a = a;
     this.b = b;
   }
 
-  static Cable between(Host a, String addressA, Host b, String addressB, String name) {
+  static VethLink between(Host a, String addressA, Host b, String addressB, String name) {
     End first = new End(a, name + "a", addressA);
     End second = new End(b, name + "b", addressB);
     List<String> command = new ArrayList<>(List.of("ip", "link", "add"));
     command.addAll(first.deviceArguments());
     command.addAll(List.of("type", "veth", "peer"));
     command.addAll(second.deviceArguments());
-    Namespaces.run(command.toArray(new String[0]));
+    Command.check(command.toArray(new String[0]));
     first.setUp();
     second.setUp();
-    return new Cable(first, second);
+    return new VethLink(first, second);
   }
 
   /** The host's address on this link. */
@@ -77,17 +77,17 @@ public final class Cable implements AutoCloseable {
   }
 
   /** Drops all packets silently: both hosts send to an unused link-layer address. */
-  public void swallow() {
-    swallowFrom(a.host());
-    swallowFrom(b.host());
+  public void dropPackets() {
+    dropPacketsFrom(a.host());
+    dropPacketsFrom(b.host());
   }
 
-  /** As {@link #swallow}, for packets of this host only. */
-  public void swallowFrom(Host host) {
+  /** As {@link #dropPackets}, for packets of this host only. */
+  public void dropPacketsFrom(Host host) {
     changeNeighbour(host, "replace", "lladdr", UNUSED_ADDRESS, "nud", "permanent");
   }
 
-  public void pass() {
+  public void restore() {
     changeNeighbour(a.host(), "del");
     changeNeighbour(b.host(), "del");
   }

@@ -17,11 +17,11 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * A target for users that send {@link Sequence}s, such as {@link Talk}. It answers each byte with
- * the next byte of the same session, and FIN with FIN. It records the sessions, how each ended, and
- * all errors.
+ * A target for users that send {@link Sequence}s, such as {@link VerifiedConversation}. It answers
+ * each byte with the next byte of the same session, and FIN with FIN. It records the sessions, how
+ * each ended, and all errors.
  */
-public final class Ledger implements Behaviour {
+public final class SequenceEchoTarget implements Behaviour {
 
   /** A session that ended, with the number of bytes received and verified. */
   public record Seen(int session, long bytes, Ending ending) {}
@@ -29,21 +29,21 @@ public final class Ledger implements Behaviour {
   private final boolean greets;
   private final Set<Integer> started = ConcurrentHashMap.newKeySet();
   private final Map<Integer, Seen> seen = new ConcurrentHashMap<>();
-  private final AtomicInteger silent = new AtomicInteger();
+  private final AtomicInteger withoutData = new AtomicInteger();
   private final Queue<Throwable> errors = new ConcurrentLinkedQueue<>();
 
-  private Ledger(boolean greets) {
+  private SequenceEchoTarget(boolean greets) {
     this.greets = greets;
   }
 
   /** Waits for the user to send first. */
-  public static Ledger answering() {
-    return new Ledger(false);
+  public static SequenceEchoTarget answering() {
+    return new SequenceEchoTarget(false);
   }
 
   /** Sends {@link Behaviour#HELLO} first. */
-  public static Ledger greeting() {
-    return new Ledger(true);
+  public static SequenceEchoTarget greeting() {
+    return new SequenceEchoTarget(true);
   }
 
   @Override
@@ -52,7 +52,7 @@ public final class Ledger implements Behaviour {
     try (connection) {
       fromUser = identify(connection);
       if (fromUser == null) {
-        silent.incrementAndGet();
+        withoutData.incrementAndGet();
         return;
       }
       int session = fromUser.session();
@@ -110,12 +110,12 @@ public final class Ledger implements Behaviour {
   }
 
   /** The number of connections that ended before they identified their session. */
-  public int silent() {
-    return silent.get();
+  public int connectionsWithoutData() {
+    return withoutData.get();
   }
 
   /** Fails if a byte was wrong or a session had a second connection. */
-  public void check() {
+  public void assertNoErrors() {
     assertThat(errors).as("errors at the target").isEmpty();
   }
 }

@@ -10,7 +10,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
  * A {@link Behaviour#ECHO} that records the first bytes of each connection. Ignores connections
  * without a byte: a late preamble of an agent can cause one (docs/protocol.md, section 1).
  */
-public final class KeepingEcho implements Behaviour {
+public final class RecordingEcho implements Behaviour {
 
   private final Queue<byte[]> firstBytes = new ConcurrentLinkedQueue<>();
 
@@ -27,7 +27,7 @@ public final class KeepingEcho implements Behaviour {
   }
 
   /** The first bytes, at most 32, of each connection; recorded before they are echoed. */
-  public Collection<byte[]> heard() {
+  public Collection<byte[]> firstBytes() {
     return firstBytes;
   }
 }

@@ -1,26 +1,24 @@
-package io.c2crelay.it;
+package io.c2crelay.it.faults;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Behaviour;
 import io.c2crelay.it.support.Ending;
-import io.c2crelay.it.support.FaultProxy;
 import io.c2crelay.it.support.Harness;
-import io.c2crelay.it.support.KeepingEcho;
 import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.LogLine;
 import io.c2crelay.it.support.Pair;
 import io.c2crelay.it.support.Ports;
+import io.c2crelay.it.support.RecordingEcho;
 import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Stopwatch;
 import io.c2crelay.it.support.Target;
 import io.c2crelay.it.support.TcpEnd;
 import io.c2crelay.it.support.Wire;
 import java.io.IOException;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
@@ -48,20 +46,8 @@ class FaultIT {
 
   @TempDir Path directory;
 
-  private Target target(Behaviour behaviour) {
-    return harness.keep(Target.start(behaviour));
-  }
-
   private Target echo() {
-    return target(Behaviour.ECHO);
-  }
-
-  private Target echo(int port) {
-    return harness.keep(Target.start(new InetSocketAddress("127.0.0.1", port), Behaviour.ECHO));
-  }
-
-  private TcpEnd user(int port) {
-    return harness.keep(TcpEnd.connect(port));
+    return harness.target(Behaviour.ECHO);
   }
 
   // ---- keys
@@ -81,8 +67,7 @@ class FaultIT {
   @Test
   void failureIsLoggedOncePerCause() {
     Target noRelay = harness.keep(Target.manual());
-    AgentProcess agent =
-        harness.agent(Launch.agent("" + Ports.free(), "127.0.0.1", "" + noRelay.port()).key(key));
+    AgentProcess agent = harness.agent(key, Ports.free(), noRelay.port());
     for (int i = 0; i < 12; i++) {
       noRelay.next().close();
     }
@@ -108,7 +93,7 @@ class FaultIT {
   @Test
   void triesNextAddressAfterNonRelay() throws IOException {
     RelayProcess relay = harness.relay(key, "--bind", "127.0.0.2");
-    Target noRelay = echo(relay.port());
+    Target noRelay = harness.keep(Target.start(relay.port(), Behaviour.ECHO));
     AgentProcess agent = agentWithTwoAddresses(noRelay.port(), relay.port());
     agent.awaitReady();
     assertThat(noRelay.accepted()).isPositive();
@@ -132,24 +117,21 @@ class FaultIT {
   @Test
   void refusedTargetResetsUser() {
     Pair pair = Pair.of(harness, Ports.free()).start();
-    long begin = System.nanoTime();
-    TcpEnd user = user(pair.port()).send("hello");
+    Stopwatch watch = Stopwatch.start();
+    TcpEnd user = harness.user(pair.port()).send("hello");
     assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
-    assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(Duration.ofSeconds(4));
+    assertThat(watch.elapsed()).isLessThan(Duration.ofSeconds(4));
     pair.relay().awaitLog("reason=TARGET_REFUSED", SOON);
     pair.agent().awaitLog("session\\.failed .*reason=TARGET_REFUSED", SOON);
   }
 
   @Test
   void unreachableTargetResetsUser() {
-    RelayProcess relay = harness.relay(key);
     // TCP to the broadcast address fails at once with no route, on any network.
-    AgentProcess agent =
-        harness.agent(Launch.agent("255.255.255.255:80", "127.0.0.1", "" + relay.port()).key(key));
-    agent.awaitReady();
-    assertThat(user(relay.port()).send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
-    relay.awaitLog("reason=TARGET_UNREACHABLE", SOON);
-    agent.awaitLog("session\\.failed .*reason=TARGET_UNREACHABLE", SOON);
+    Pair pair = Pair.of(harness, "255.255.255.255:80").start();
+    assertThat(harness.user(pair.port()).send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    pair.relay().awaitLog("reason=TARGET_UNREACHABLE", SOON);
+    pair.agent().awaitLog("session\\.failed .*reason=TARGET_UNREACHABLE", SOON);
   }
 
   @Test
@@ -158,9 +140,9 @@ class FaultIT {
       assumeTrue(fill(full), "needs a kernel that drops SYNs when the accept queue is full");
       Pair pair =
           Pair.of(harness, full.getLocalPort()).agentOptions("--connect-timeout", "200ms").start();
-      long begin = System.nanoTime();
-      assertThat(user(pair.port()).send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
-      assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(Duration.ofSeconds(3));
+      Stopwatch watch = Stopwatch.start();
+      assertThat(harness.user(pair.port()).send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
+      assertThat(watch.elapsed()).isLessThan(Duration.ofSeconds(3));
       pair.relay().awaitLog("reason=TARGET_TIMEOUT", SOON);
       pair.agent().awaitLog("session\\.failed .*reason=TARGET_TIMEOUT", SOON);
     }
@@ -183,9 +165,9 @@ class FaultIT {
   void targetStartedLaterIsReached() {
     int port = Ports.free();
     Pair pair = Pair.of(harness, port).start();
-    assertThat(user(pair.port()).send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    assertThat(harness.user(pair.port()).send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
     harness.keep(Target.start(port, Behaviour.ECHO));
-    user(pair.port()).echo("hello");
+    harness.user(pair.port()).echo("hello");
   }
 
   // ---- killed processes
@@ -198,7 +180,7 @@ class FaultIT {
     relay.awaitListening();
     AgentProcess agent = harness.agent(key, target.port(), port);
     agent.awaitReady();
-    TcpEnd user = user(port).send("hello");
+    TcpEnd user = harness.user(port).send("hello");
     TcpEnd atTarget = target.next();
     atTarget.receive(5);
 
@@ -212,15 +194,15 @@ class FaultIT {
     LogLine attached = restarted.awaitLog("agent\\.attached ", SOON);
     assertThat(Duration.ofNanos(attached.nanos() - listening.nanos()))
         .isLessThan(Duration.ofSeconds(5)); // 1.5 s of back-off and two cold starts
-    target.become(Behaviour.ECHO);
-    user(port).echo("hello again");
+    target.setBehaviour(Behaviour.ECHO);
+    harness.user(port).echo("hello again");
   }
 
   @Test
   void restartedAgentServesWaitingUser() {
     Target target = harness.keep(Target.manual());
     Pair pair = Pair.start(harness, target);
-    TcpEnd user = user(pair.port()).send("hello");
+    TcpEnd user = harness.user(pair.port()).send("hello");
     TcpEnd atTarget = target.next();
     atTarget.receive(5);
 
@@ -229,41 +211,33 @@ class FaultIT {
     assertThat(atTarget.awaitEnd(SOON)).as("at the target").isEqualTo(Ending.RESET);
     pair.relay().awaitLog("agent\\.detached ", SOON);
 
-    target.become(Behaviour.ECHO);
-    TcpEnd early = user(pair.port()).send("early");
+    target.setBehaviour(Behaviour.ECHO);
+    TcpEnd early = harness.user(pair.port()).send("early");
     harness.agent(pair.key(), target.port(), pair.port()).awaitReady();
     assertThat(early.receiveText(5)).isEqualTo("early");
-    user(pair.port()).echo("late");
+    harness.user(pair.port()).echo("late");
   }
 
   @Test
   void sessionSurvivesControlConnectionLoss() {
-    Target target = echo();
-    RelayProcess relay = harness.relay(key);
-    FaultProxy network = harness.keep(FaultProxy.to(relay));
-    AgentProcess agent = harness.agent(key, target.port(), network.port());
-    agent.awaitReady();
-    TcpEnd user = user(relay.port()).echo("before");
-    int mark = agent.mark();
-    assertThat(network.reset(Wire.KIND_CONTROL)).isEqualTo(1);
+    Pair pair = Pair.of(harness, echo()).throughProxy().start();
+    TcpEnd user = harness.user(pair.port()).echo("before");
+    int mark = pair.agent().mark();
+    assertThat(pair.network().reset(Wire.KIND_CONTROL)).isEqualTo(1);
     user.echo("meanwhile");
-    agent.awaitLog(mark, "control\\.lost ", SOON);
-    agent.awaitReady(mark);
-    user.echo("after").finish();
-    assertThat(user.receiveAll()).isEmpty();
-    user(relay.port()).echo("another");
+    pair.agent().awaitLog(mark, "control\\.lost ", SOON);
+    pair.agent().awaitReady(mark);
+    user.echo("after").finishCleanly();
+    harness.user(pair.port()).echo("another");
   }
 
   @Test
   void dataConnectionLossResetsUser() {
-    Target target = echo();
-    RelayProcess relay = harness.relay(key);
-    FaultProxy network = harness.keep(FaultProxy.to(relay));
-    harness.agent(key, target.port(), network.port()).awaitReady();
-    TcpEnd user = user(relay.port()).echo("before");
-    assertThat(network.reset(Wire.KIND_DATA)).isPositive();
+    Pair pair = Pair.of(harness, echo()).throughProxy().start();
+    TcpEnd user = harness.user(pair.port()).echo("before");
+    assertThat(pair.network().reset(Wire.KIND_DATA)).isPositive();
     assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
-    user(relay.port()).echo("after");
+    harness.user(pair.port()).echo("after");
   }
 
   // ---- timeouts
@@ -272,7 +246,7 @@ class FaultIT {
   void idleTimeoutAbortsSession() {
     Target target = harness.keep(Target.manual());
     Pair pair = Pair.of(harness, target).relayOptions("--idle-timeout", "3s").start();
-    TcpEnd user = user(pair.port()).send("hello");
+    TcpEnd user = harness.user(pair.port()).send("hello");
     TcpEnd atTarget = target.next();
     atTarget.receive(5);
     assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
@@ -284,9 +258,9 @@ class FaultIT {
   void halfCloseTimeoutAbortsSession() {
     Target target = harness.keep(Target.manual());
     Pair pair = Pair.of(harness, target).relayOptions("--half-close-timeout", "3s").start();
-    TcpEnd user = user(pair.port()).send("hello").finish();
+    TcpEnd user = harness.user(pair.port()).send("hello").finish();
     TcpEnd atTarget = target.next();
-    assertThat(new String(atTarget.receiveAll(), UTF_8)).isEqualTo("hello");
+    assertThat(atTarget.receiveAllText()).isEqualTo("hello");
     assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
     // the target has already read FIN, so only the log shows the reset
     pair.agent().awaitLog("session\\.close .*reason=IDLE", SOON);
@@ -298,12 +272,12 @@ class FaultIT {
   void waitingUsersAreServedAfterAttach() {
     Target target = echo();
     RelayProcess relay = harness.relay(key);
-    TcpEnd talking = user(relay.port()).send("first");
-    TcpEnd finished = user(relay.port()).send("all of it").finish();
-    TcpEnd silent = user(relay.port());
+    TcpEnd talking = harness.user(relay.port()).send("first");
+    TcpEnd finished = harness.user(relay.port()).send("all of it").finish();
+    TcpEnd silent = harness.user(relay.port());
     harness.agent(key, target.port(), relay.port()).awaitReady();
     assertThat(talking.receiveText(5)).isEqualTo("first");
-    assertThat(new String(finished.receiveAll(), UTF_8)).isEqualTo("all of it");
+    assertThat(finished.receiveAllText()).isEqualTo("all of it");
     silent.echo("now I talk");
   }
 
@@ -311,11 +285,10 @@ class FaultIT {
   void queueTimeoutResetsUser() {
     RelayProcess relay = harness.relay(key, "--queue-timeout", "1");
     relay.awaitListening();
-    long begin = System.nanoTime();
-    TcpEnd user = user(relay.port()).send("hello");
+    Stopwatch watch = Stopwatch.start();
+    TcpEnd user = harness.user(relay.port()).send("hello");
     assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
-    assertThat(Duration.ofNanos(System.nanoTime() - begin))
-        .isBetween(Duration.ofMillis(800), Duration.ofSeconds(4));
+    assertThat(watch.elapsed()).isBetween(Duration.ofMillis(800), Duration.ofSeconds(4));
     relay.awaitLog("user\\.reset .*reason=", SOON);
   }
 
@@ -325,16 +298,15 @@ class FaultIT {
   void sessionsBeyondLimitAreReset() {
     Pair pair =
         Pair.of(harness, echo())
-            .relayOptions("--max-sessions", "2", "--log-level", "debug")
+            .relay(launch -> launch.debug().arguments("--max-sessions", "2"))
             .start();
-    TcpEnd first = user(pair.port()).echo("one");
-    TcpEnd second = user(pair.port()).echo("two");
-    assertThat(user(pair.port()).send("three").awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    TcpEnd first = harness.user(pair.port()).echo("one");
+    TcpEnd second = harness.user(pair.port()).echo("two");
+    assertThat(harness.user(pair.port()).send("three").awaitEnd(SOON)).isEqualTo(Ending.RESET);
     pair.relay().awaitLog("reason=LIMIT", SOON);
-    first.echo("one again").finish();
-    assertThat(first.receiveAll()).isEmpty();
+    first.echo("one again").finishCleanly();
     pair.relay().awaitCounts(SOON, "sessions=1");
-    user(pair.port()).echo("four");
+    harness.user(pair.port()).echo("four");
     second.echo("two again");
   }
 
@@ -342,74 +314,70 @@ class FaultIT {
   void silentUsersDoNotExhaustSessions() {
     Target target = echo();
     Pair pair = Pair.of(harness, target).relayOptions("--max-sessions", "200").start();
-    TcpEnd established = user(pair.port()).echo("before");
+    TcpEnd established = harness.user(pair.port()).echo("before");
     List<TcpEnd> idleUsers = new ArrayList<>();
     for (int i = 0; i < 2_000; i++) {
-      idleUsers.add(user(pair.port()));
+      idleUsers.add(harness.user(pair.port()));
       if (i % 100 == 0) {
         established.echo("during " + i);
       }
     }
     established.echo("with all of them there");
     harness.agent(pair.key(), target.port(), pair.port()).awaitReady();
-    user(pair.port()).echo("someone who talks");
+    harness.user(pair.port()).echo("someone who talks");
     established.echo("still");
     assertThat(target.accepted()).as("sessions at the target").isLessThanOrEqualTo(200);
     idleUsers.forEach(TcpEnd::close);
-    user(pair.port()).echo("after");
+    harness.user(pair.port()).echo("after");
     established.echo("after");
   }
 
   @Test
   void acceptRecoversFromExhaustedDescriptors() {
     assumeTrue(Files.isExecutable(Path.of("/bin/sh")), "needs /bin/sh");
-    Target target = echo();
     RelayProcess relay =
-        harness.relay(
-            Launch.relay("0", "--max-sessions", "60")
-                .key(key)
-                .wrappedIn("/bin/sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh"));
-    AgentProcess agent = harness.agent(key, target.port(), relay.port());
-    agent.awaitReady();
-    TcpEnd established = user(relay.port()).echo("before");
+        Pair.of(harness, echo())
+            .relay(launch -> launch.descriptors(200).arguments("--max-sessions", "60"))
+            .start()
+            .relay();
+    TcpEnd established = harness.user(relay.port()).echo("before");
     List<TcpEnd> idleUsers = new ArrayList<>();
     for (int i = 0; i < 400; i++) {
-      idleUsers.add(user(relay.port()));
+      idleUsers.add(harness.user(relay.port()));
     }
     established.echo("with no descriptor left");
     idleUsers.forEach(TcpEnd::close);
     established.echo("after");
-    TcpEnd next = user(relay.port()).timeout(20_000);
-    next.echo("served again");
+    harness.user(relay.port()).timeout(20_000).echo("served again");
     assertThat(relay.isAlive()).isTrue();
   }
 
   @Test
   void twoAgentsShareUsers() {
-    KeepingEcho one = new KeepingEcho();
-    KeepingEcho two = new KeepingEcho();
-    Pair pair = Pair.of(harness, target(one)).relayOptions("--log-level", "debug").start();
-    harness.agent(pair.key(), target(two).port(), pair.port()).awaitReady();
+    RecordingEcho one = new RecordingEcho();
+    RecordingEcho two = new RecordingEcho();
+    Pair pair = Pair.of(harness, harness.target(one)).relay(Launch::debug).start();
+    harness.agent(pair.key(), harness.target(two).port(), pair.port()).awaitReady();
     pair.relay().awaitCounts(SOON, "agents=2", "warm=8", "tokens=0");
     for (int i = 0; i < 20; i++) {
-      user(pair.port()).echo("user " + i);
+      harness.user(pair.port()).echo("user " + i);
     }
-    assertThat(one.heard().size() + two.heard().size()).isEqualTo(20);
-    assertThat(one.heard().size()).as("users of the first agent").isBetween(5, 15);
+    assertThat(one.firstBytes().size() + two.firstBytes().size()).isEqualTo(20);
+    assertThat(one.firstBytes().size()).as("users of the first agent").isBetween(5, 15);
   }
 
   @Test
   void usersOfKilledAgentGoToOther() {
-    KeepingEcho one = new KeepingEcho();
-    KeepingEcho two = new KeepingEcho();
-    Pair pair = Pair.start(harness, target(one));
-    harness.agent(pair.key(), target(two).port(), pair.port()).awaitReady();
+    RecordingEcho one = new RecordingEcho();
+    RecordingEcho two = new RecordingEcho();
+    Pair pair = Pair.start(harness, harness.target(one));
+    harness.agent(pair.key(), harness.target(two).port(), pair.port()).awaitReady();
     pair.agent().kill();
     pair.relay().awaitLog("agent\\.detached ", SOON);
     for (int i = 0; i < 10; i++) {
-      user(pair.port()).echo("user " + i);
+      harness.user(pair.port()).echo("user " + i);
     }
-    assertThat(two.heard().size()).isEqualTo(10);
+    assertThat(two.firstBytes().size()).isEqualTo(10);
   }
 
   // ---- names
@@ -430,6 +398,6 @@ class FaultIT {
     agent.awaitLog("control\\.retry .*in=", SOON);
     RelayProcess relay = harness.relay(Launch.relay("" + port).key(key));
     agent.awaitReady();
-    user(relay.port()).echo("hello");
+    harness.user(relay.port()).echo("hello");
   }
 }

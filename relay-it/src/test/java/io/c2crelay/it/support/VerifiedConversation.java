@@ -7,10 +7,10 @@ import java.net.SocketException;
 import java.time.Duration;
 
 /**
- * A user that exchanges bytes with a {@link Ledger} in both directions until stopped, and verifies
- * every byte received.
+ * A user that exchanges bytes with a {@link SequenceEchoTarget} in both directions until stopped,
+ * and verifies every byte received.
  */
-public final class Talk {
+public final class VerifiedConversation {
 
   private static final int CHUNK = 1_024;
   private static final int PAUSE_MILLIS = 5;
@@ -21,10 +21,10 @@ public final class Talk {
   private final Async<Boolean> sending;
   private final Async<Ending> receiving;
   private volatile long received;
-  private volatile long longestSilenceNanos;
+  private volatile long maxReadGapNanos;
   private volatile boolean stopped;
 
-  private Talk(TcpEnd user, int session) {
+  private VerifiedConversation(TcpEnd user, int session) {
     this.user = user.timeout((int) Duration.ofMinutes(3).toMillis());
     this.toTarget = Sequence.toTarget(session);
     this.toUser = Sequence.toUser(session);
@@ -32,8 +32,9 @@ public final class Talk {
     this.receiving = Async.run(this::receive);
   }
 
-  public static Talk begin(TcpEnd user, int session) {
-    return new Talk(user, session);
+  /** Returns when bytes have come back; fails after 10 s. */
+  public static VerifiedConversation begin(TcpEnd user, int session) {
+    return new VerifiedConversation(user, session).awaitProgress(Duration.ofSeconds(10));
   }
 
   /** Returns whether sending ended with FIN, not with an error. */
@@ -65,21 +66,21 @@ public final class Talk {
       }
       toUser.verify(buffer, 0, n);
       received = toUser.position();
-      longestSilenceNanos = Math.max(longestSilenceNanos, System.nanoTime() - lastRead);
+      maxReadGapNanos = Math.max(maxReadGapNanos, System.nanoTime() - lastRead);
       lastRead = System.nanoTime();
     }
   }
 
   /** Waits for more than {@code CHUNK} further bytes; fails at the timeout. */
-  public Talk awaitMore(Duration timeout) {
+  public VerifiedConversation awaitProgress(Duration timeout) {
     long before = received;
     await(toUser + ": more bytes").atMost(timeout).until(() -> received > before + CHUNK);
     return this;
   }
 
   /** The longest interval between two reads so far. */
-  public Duration longestSilence() {
-    return Duration.ofNanos(longestSilenceNanos);
+  public Duration maxReadGap() {
+    return Duration.ofNanos(maxReadGapNanos);
   }
 
   /** Sends FIN; fails unless every byte was answered and the connection ends with FIN. */
