@@ -28,7 +28,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * Builds the pipelines of agents' connections.
  *
  * <pre>
- * magic received:             guard
+ * until something follows the preamble: guard
  * control, in handshake:      guard, tls, decoder, encoder, handshake
  * control, authenticated:            tls, decoder, encoder, heartbeat, control
  * data, until CLAIM is good:  guard, tls, decoder, encoder, data
