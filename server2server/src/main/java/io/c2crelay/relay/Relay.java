@@ -39,6 +39,7 @@ import java.net.UnknownHostException;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The relay server: creates its components, listens on the port, adds a classifier to each accepted
@@ -246,6 +247,7 @@ public final class Relay {
   private final class Router implements ConnectionRouter {
     private final SocketChannel channel;
     private final ClientNetwork network;
+    private @Nullable User user;
 
     Router(SocketChannel channel, ClientNetwork network) {
       this.channel = channel;
@@ -258,18 +260,22 @@ public final class Relay {
       if (draining) {
         Sockets.reset(channel);
       } else {
-        User.enter(channel, dispatcher, events, silent);
+        user = User.enter(channel, dispatcher, events, silent);
       }
     }
 
     @Override
     public void confirmed() {
-      User.confirm(channel);
+      if (user != null) {
+        user.confirm();
+      }
     }
 
     @Override
     public void misclassified() {
-      User.misclassified(channel);
+      if (user != null) {
+        user.misclassified();
+      }
     }
 
     @Override

@@ -140,6 +140,7 @@ class SessionsFuzzTest {
     private final Relay relay;
     private final List<DataPeer> servedBy = new ArrayList<>();
     private final ByteArrayOutputStream got = new ByteArrayOutputStream();
+    private User user;
     private int preambleSent;
     private boolean agent;
 
@@ -157,17 +158,17 @@ class SessionsFuzzTest {
 
     @Override
     public void user(boolean silent) {
-      User.enter(channel, relay.dispatcher, EVENTS, silent);
+      user = User.enter(channel, relay.dispatcher, EVENTS, silent);
     }
 
     @Override
     public void confirmed() {
-      User.confirm(channel);
+      user.confirm();
     }
 
     @Override
     public void misclassified() {
-      User.misclassified(channel);
+      user.misclassified();
     }
 
     @Override

@@ -8,7 +8,6 @@ import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.EventLoop;
 import io.netty.channel.socket.DuplexChannel;
-import io.netty.util.AttributeKey;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
@@ -21,7 +20,6 @@ import org.jspecify.annotations.Nullable;
  * and its loop, its second to the channel and the loop that this is on at the time.
  */
 public final class User {
-  private static final AttributeKey<User> KEY = AttributeKey.valueOf(User.class, "user");
 
   // --- on the dispatcher's loop ---
 
@@ -83,35 +81,25 @@ public final class User {
    *
    * @param silent nothing was received yet, so that it may still prove to be an agent's connection
    */
-  public static void enter(
+  public static User enter(
       DuplexChannel channel, Dispatcher dispatcher, RelayEvents events, boolean silent) {
     User user = new User(channel, dispatcher, events);
     user.confirmed = !silent;
-    channel.attr(KEY).set(user);
     Sockets.resetOnClose(channel, true); // what it sent is lost if this process ends now
     user.await();
     dispatcher.enter(user);
+    return user;
   }
 
-  static @Nullable User of(DuplexChannel channel) {
-    return channel.attr(KEY).get();
+  /** A byte of a silent user passed. On the channel's loop. */
+  public void confirm() {
+    dispatcher.confirm(this);
   }
 
-  /** A connection that entered as a silent user's proved to be a user's. On its loop. */
-  public static void confirm(DuplexChannel channel) {
-    User user = of(channel);
-    if (user != null) {
-      user.dispatcher.confirm(user);
-    }
-  }
-
-  /** A connection that entered as a silent user's is an agent's: resets it. On its loop. */
-  public static void misclassified(DuplexChannel channel) {
-    User user = of(channel);
-    if (user != null) {
-      user.dispatcher.misclassified(user.network);
-      user.abort(ReasonCode.MISCLASSIFIED);
-    }
+  /** A silent user's connection is an agent's: resets it. On the channel's loop. */
+  public void misclassified() {
+    dispatcher.misclassified(network);
+    abort(ReasonCode.MISCLASSIFIED);
   }
 
   /** Holds what the user sends until it has a session. */

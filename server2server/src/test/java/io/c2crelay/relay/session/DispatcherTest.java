@@ -845,8 +845,7 @@ class DispatcherTest {
           new MemorySocket(
               new InetSocketAddress(address, 50_000), true, UnpooledByteBufAllocator.DEFAULT);
       clock.eventLoop().register(socket);
-      User.enter(socket, dispatcher, events, silent);
-      user = User.of(socket);
+      user = User.enter(socket, dispatcher, events, silent);
     }
 
     User user() {
@@ -858,7 +857,7 @@ class DispatcherTest {
     }
 
     void confirm() {
-      User.confirm(socket);
+      user.confirm();
       run();
     }
 
