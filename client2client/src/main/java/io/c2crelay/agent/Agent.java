@@ -3,10 +3,14 @@ package io.c2crelay.agent;
 import io.c2crelay.agent.connect.NameResolver;
 import io.c2crelay.agent.connect.RelayConnector;
 import io.c2crelay.agent.control.ControlConnection;
+import io.c2crelay.agent.data.Forward;
 import io.c2crelay.agent.data.SessionStarter;
 import io.c2crelay.agent.data.SessionTracker;
 import io.c2crelay.agent.data.TargetConnector;
 import io.c2crelay.agent.events.AgentEvents;
+import io.c2crelay.agent.events.ServiceEvents;
+import io.c2crelay.common.auth.MutualAuth;
+import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.cli.StartupException;
@@ -20,7 +24,13 @@ import io.netty.util.concurrent.Promise;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** An agent: wires its components, attaches to the relay and drains on shutdown. */
 public final class Agent {
@@ -34,7 +44,7 @@ public final class Agent {
   private final AgentEvents events = new AgentEvents();
   private final FailFastEventLoopGroup loops;
   private final SessionTracker sessions = new SessionTracker();
-  private final ControlConnection control;
+  private final List<ControlConnection> controls = new ArrayList<>();
 
   private Agent(AgentConfig config) throws StartupException {
     this.config = config;
@@ -49,29 +59,40 @@ public final class Agent {
     BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory());
     BridgeSettings settings =
         BridgeSettings.of(BridgeSettings.Side.AGENT, budget, Duration.ZERO, DELIVERY_TIMEOUT);
-    TargetConnector target =
-        new TargetConnector(
-            config.target(), config.connectTimeout(), config.transport(), NameResolver.create());
-    control =
-        new ControlConnection(
-            config.relayHost(),
-            config.relayPort(),
-            config.label(),
-            config.target().toString(),
-            loops,
-            NameResolver.create(), // separate: target lookups must not delay relay lookups
-            RelayConnector.of(config.transport(), tls),
-            new SessionStarter(target::connect, settings, sessions, events),
-            config.key().deriveKey(),
-            new SecureRandom(),
-            events);
-    events.agentStarted(
-        config.target().toString(),
-        config.relayHost(),
-        config.relayPort(),
-        config.transport(),
-        tls.providerName());
-    events.agentCounts(
+    NameResolver relayNames = NameResolver.create();
+    NameResolver targetNames = NameResolver.create(); // separate: must not delay the relay's
+    RelayConnector connector = RelayConnector.of(config.transport(), tls);
+    SecureRandom random = new SecureRandom();
+    Map<SharedKey, CompletableFuture<MutualAuth>> keys = new HashMap<>();
+    for (Forward forward : config.forwards()) {
+      TargetConnector target =
+          new TargetConnector(
+              forward.target(), config.connectTimeout(), config.transport(), targetNames);
+      ServiceEvents serviceEvents =
+          new ServiceEvents(forward.service(), config.relayHost(), config.relayPort());
+      controls.add(
+          new ControlConnection(
+              config.relayHost(),
+              config.relayPort(),
+              forward.service(),
+              config.label(),
+              forward.target().toString(),
+              loops,
+              relayNames,
+              connector,
+              new SessionStarter(target::connect, settings, sessions, serviceEvents),
+              keys.computeIfAbsent(forward.key(), SharedKey::deriveKey),
+              random,
+              serviceEvents));
+      events.agentStarted(
+          forward.service(),
+          forward.target().toString(),
+          config.relayHost(),
+          config.relayPort(),
+          config.transport(),
+          tls.providerName());
+    }
+    events.agentStats(
         loops.next(), () -> "sessions=" + sessions.size() + " buffered=" + budget.usedBytes());
   }
 
@@ -82,7 +103,7 @@ public final class Agent {
    */
   public static Agent start(AgentConfig config) throws StartupException {
     Agent agent = new Agent(config);
-    agent.control.start();
+    agent.controls.forEach(ControlConnection::start);
     return agent;
   }
 
@@ -98,7 +119,17 @@ public final class Agent {
         () -> sessions.abortAll(ReasonCode.DRAINING),
         config.drain().toNanos(),
         TimeUnit.NANOSECONDS);
-    control.drain().addListener(idle -> sessions.drain().addListener(drained -> endLoops(done)));
+    AtomicInteger attached = new AtomicInteger(controls.size());
+    for (ControlConnection control : controls) {
+      control
+          .drain()
+          .addListener(
+              idle -> {
+                if (attached.decrementAndGet() == 0) {
+                  sessions.drain().addListener(drained -> endLoops(done));
+                }
+              });
+    }
     return done;
   }
 

@@ -2,17 +2,23 @@ package io.c2crelay.agent;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.agent.data.Forward;
 import io.c2crelay.agent.data.Target;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.cli.CliCommand;
 import io.c2crelay.common.cli.CliRunner;
-import io.c2crelay.common.cli.KeySources;
+import io.c2crelay.common.cli.KeySource;
 import io.c2crelay.common.cli.Running;
 import io.c2crelay.common.cli.SharedOptions;
 import io.c2crelay.common.cli.StartupException;
+import io.c2crelay.common.protocol.ServiceName;
 import java.io.PrintStream;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -37,6 +43,8 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
     Running start(AgentConfig config) throws StartupException;
   }
 
+  private static final Pattern FORWARD = Pattern.compile("([^=,]*)=([^,]+)(?:,(.+))?");
+
   private final Starter starter;
 
   @Mixin private SharedOptions shared = new SharedOptions();
@@ -59,6 +67,20 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
       paramLabel = "KEY",
       description = "The key shared with the relay. Process lists show arguments: prefer a file.")
   private @Nullable String key;
+
+  @Option(
+      names = "--service",
+      paramLabel = "NAME",
+      description = "The relay's service that TARGET is for (default: ${DEFAULT-VALUE}).")
+  private String service = ServiceName.DEFAULT.toString();
+
+  @Option(
+      names = "--forward",
+      paramLabel = "NAME=TARGET[,KEYFILE]",
+      description =
+          "A further service and its target; repeatable. Without KEYFILE it has the same key"
+              + " (default: none).")
+  private List<String> forwards = new ArrayList<>();
 
   @Option(
       names = "--label",
@@ -89,12 +111,18 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
 
   @Override
   public AgentConfig config(Map<String, String> env) throws StartupException {
-    SharedKey given = shared.key(key, env);
-    if (given == null) {
+    KeySource keys = shared.keys(key, env);
+    if (keys == null) {
       throw new IllegalArgumentException(
-          "a key is required: as KEY, with --key-file FILE, or in " + KeySources.ENVIRONMENT);
+          "a key is required: as KEY, with --key-file FILE, or in " + KeySource.ENVIRONMENT);
     }
-    return AgentConfig.builder(given, Target.parse(target), relayHost, relayPort)
+    Forward first =
+        Forward.of(ServiceName.parse("--service", service), Target.parse(target), keys.first());
+    AgentConfig.Builder config = AgentConfig.builder(first, relayHost, relayPort);
+    for (String forward : forwards) {
+      config.forward(parseForward(forward, keys.first()));
+    }
+    return config
         .label(label)
         .connectTimeout(connectTimeout)
         .drain(shared.drain())
@@ -107,5 +135,21 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
   @Override
   public Running start(AgentConfig config, PrintStream out) throws StartupException {
     return starter.start(config);
+  }
+
+  private static Forward parseForward(String text, SharedKey defaultKey) throws StartupException {
+    Matcher form = FORWARD.matcher(text);
+    if (!form.matches()) {
+      throw new IllegalArgumentException("--forward needs NAME=TARGET or NAME=TARGET,KEYFILE");
+    }
+    ServiceName name = ServiceName.parse("--forward", requireNonNull(form.group(1)));
+    Target target = Target.parse(requireNonNull(form.group(2)));
+    String file = form.group(3);
+    return Forward.of(
+        name,
+        target,
+        file == null
+            ? defaultKey
+            : KeySource.ofFile(file, "the key file of service " + name).first());
   }
 }

@@ -2,12 +2,14 @@ package io.c2crelay.agent;
 
 import static java.util.Objects.requireNonNull;
 
-import io.c2crelay.agent.data.Target;
-import io.c2crelay.common.auth.SharedKey;
+import io.c2crelay.agent.data.Forward;
 import io.c2crelay.common.cli.Checks;
 import io.c2crelay.common.transport.Transport;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Immutable, validated agent configuration. Accessors are named after their options. */
@@ -19,8 +21,9 @@ public final class AgentConfig {
 
   private static final int MAX_LABEL_BYTES = 64;
 
-  private final SharedKey key;
-  private final Target target;
+  private static final int MAX_FORWARDS = 64;
+
+  private final List<Forward> forwards;
   private final String relayHost;
   private final int relayPort;
   private final String label;
@@ -31,8 +34,11 @@ public final class AgentConfig {
   private final int threads;
 
   private AgentConfig(Builder from) {
-    key = from.key;
-    target = from.target;
+    forwards = Collections.unmodifiableList(new ArrayList<>(from.forwards));
+    Checks.range("the number of services", forwards.size(), 1, MAX_FORWARDS);
+    if (forwards.stream().map(Forward::service).distinct().count() < forwards.size()) {
+      throw new IllegalArgumentException("each service can be offered once");
+    }
     relayHost = Checks.host("RELAY_HOST", from.relayHost);
     relayPort = Checks.range("RELAY_PORT", from.relayPort, 1, 65535);
     label = validLabel(from.label == null ? HostName.get() : from.label);
@@ -46,18 +52,13 @@ public final class AgentConfig {
   }
 
   /** A builder with all defaults. */
-  public static Builder builder(SharedKey key, Target target, String relayHost, int relayPort) {
-    return new Builder(key, target, relayHost, relayPort);
+  public static Builder builder(Forward first, String relayHost, int relayPort) {
+    return new Builder(first, relayHost, relayPort);
   }
 
-  /** The key shared with the relay. */
-  public SharedKey key() {
-    return key;
-  }
-
-  /** The server to connect to for each session. */
-  public Target target() {
-    return target;
+  /** The services that the agent offers, each with its target and key; at least one. */
+  public List<Forward> forwards() {
+    return forwards;
   }
 
   /** The relay's name or address, without brackets. */
@@ -117,8 +118,7 @@ public final class AgentConfig {
 
   /** Builds a configuration; {@link #build()} validates the values. */
   public static final class Builder {
-    private final SharedKey key;
-    private final Target target;
+    private final List<Forward> forwards = new ArrayList<>();
     private final String relayHost;
     private final int relayPort;
     private @Nullable String label;
@@ -128,11 +128,16 @@ public final class AgentConfig {
     private @Nullable Transport transport;
     private int threads;
 
-    private Builder(SharedKey key, Target target, String relayHost, int relayPort) {
-      this.key = requireNonNull(key, "key");
-      this.target = requireNonNull(target, "target");
+    private Builder(Forward first, String relayHost, int relayPort) {
+      forwards.add(requireNonNull(first, "first"));
       this.relayHost = requireNonNull(relayHost, "relayHost");
       this.relayPort = relayPort;
+    }
+
+    /** Adds a service to {@link AgentConfig#forwards()}. */
+    public Builder forward(Forward forward) {
+      forwards.add(requireNonNull(forward, "forward"));
+      return this;
     }
 
     /** See {@link AgentConfig#label()}; the local host name unless set. */

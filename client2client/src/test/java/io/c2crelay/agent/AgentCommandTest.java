@@ -3,6 +3,7 @@ package io.c2crelay.agent;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.c2crelay.agent.data.Forward;
 import io.c2crelay.agent.data.Target;
 import io.c2crelay.common.cli.CliRunner;
 import io.c2crelay.common.transport.Transport;
@@ -78,7 +79,7 @@ class AgentCommandTest {
 
   @Test
   void unreadableKeyFileFailsStartup(@TempDir Path dir) {
-    assertThat(run("22", "relay", "4000", "--key-file=" + dir)).isEqualTo(CliRunner.REFUSED);
+    assertThat(run("22", "relay", "4000", "--key-file=" + dir)).isEqualTo(CliRunner.FAILED);
     assertThat(err.toString(UTF_8).split("\\R")).hasSize(1);
   }
 
@@ -87,12 +88,41 @@ class AgentCommandTest {
     AgentConfig config = config("db:22", "relay", "4000", "key");
     assertThat(config)
         .usingRecursiveComparison()
-        .isEqualTo(AgentConfig.builder(config.key(), Target.parse("db:22"), "relay", 4000).build());
+        .isEqualTo(AgentConfig.builder(config.forwards().get(0), "relay", 4000).build());
+    assertThat(config.forwards()).hasSize(1);
+    assertForward(config.forwards().get(0), "default", "db:22");
     assertThat(config.connectTimeout()).isEqualTo(Duration.ofSeconds(3));
     assertThat(config.drain()).isEqualTo(Duration.ofSeconds(30));
     assertThat(config.transport()).isEqualTo(Transport.best());
     assertThat(config.threads()).isEqualTo(Runtime.getRuntime().availableProcessors());
     assertThat(config.label()).isEqualTo(HostName.get());
+  }
+
+  private static void assertForward(Forward forward, String service, String target) {
+    assertThat(forward.service()).hasToString(service);
+    assertThat(forward.target()).isEqualTo(Target.parse(target));
+  }
+
+  @Test
+  void severalServicesAreOffered(@TempDir Path dir) throws Exception {
+    Path file = Files.writeString(dir.resolve("key"), "# for the web\nwebkey # web\nother");
+    List<Forward> forwards =
+        config(
+                "22",
+                "relay",
+                "4000",
+                "key",
+                "--service=ssh",
+                "--forward=web=[::1]:80," + file,
+                "--forward",
+                "default=db:5432")
+            .forwards();
+    assertThat(forwards).hasSize(3);
+    assertForward(forwards.get(0), "ssh", "22");
+    assertForward(forwards.get(1), "web", "[::1]:80");
+    assertForward(forwards.get(2), "default", "db:5432");
+    assertThat(forwards.get(1).key().name()).isEqualTo("web");
+    assertThat(forwards.get(2).key()).isSameAs(forwards.get(0).key());
   }
 
   @Test
@@ -110,7 +140,7 @@ class AgentCommandTest {
             "[2001:db8::1]",
             "65535",
             "key");
-    assertThat(config.target()).isEqualTo(Target.parse("[::1]:22"));
+    assertForward(config.forwards().get(0), "default", "[::1]:22");
     assertThat(config.relayHost()).isEqualTo("2001:db8::1");
     assertThat(config.relayPort()).isEqualTo(65535);
     assertThat(config.label()).isEqualTo("bücher 1");
@@ -133,6 +163,11 @@ class AgentCommandTest {
         "22 relay secret key     | RELAY_PORT must be a whole number",
         "22 relay 0 key          | RELAY_PORT must be from 1 to 65535",
         "22 relay 65536 key      | RELAY_PORT must be from 1 to 65535",
+        "22 relay 4000 key --service=SSH | --service needs a service name of a-z, 0-9 and -, at most 63 characters",
+        "22 relay 4000 key --forward=secret | --forward needs NAME=TARGET or NAME=TARGET,KEYFILE",
+        "22 relay 4000 key --forward==80 | --forward needs a service name of a-z, 0-9 and -, at most 63 characters",
+        "22 relay 4000 key --forward=web=secret | TARGET must be a port, HOST:PORT or [IPV6]:PORT, with a port from 1 to 65535",
+        "22 relay 4000 key --forward=default=80 | each service can be offered once",
         "22 relay 4000 key --connect-timeout=5s | --connect-timeout must be from 100ms to 4s",
         "22 relay 4000 key --pool=3 | unknown option --pool in argument 5; put -- before a key that looks like an option",
       })

@@ -66,8 +66,8 @@ class ArchitectureIT {
   }
 
   /**
-   * listen, and agents -> session -> address, each -> events -> common; the root depends on all,
-   * none depends on the root.
+   * listen -> agents -> auth | session -> address, each -> events -> common; the root depends on
+   * all, none depends on the root.
    */
   @Test
   void relayLayers() {
@@ -80,6 +80,8 @@ class ArchitectureIT {
         .definedBy("io.c2crelay.relay.listen..")
         .layer("agents")
         .definedBy("io.c2crelay.relay.agents..")
+        .layer("auth")
+        .definedBy("io.c2crelay.relay.auth..")
         .layer("session")
         .definedBy("io.c2crelay.relay.session..")
         .layer("address")
@@ -91,11 +93,13 @@ class ArchitectureIT {
         .whereLayer("listen")
         .mayOnlyBeAccessedByLayers("root")
         .whereLayer("agents")
-        .mayOnlyBeAccessedByLayers("root")
-        .whereLayer("session")
+        .mayOnlyBeAccessedByLayers("root", "listen")
+        .whereLayer("auth")
         .mayOnlyBeAccessedByLayers("root", "agents")
+        .whereLayer("session")
+        .mayOnlyBeAccessedByLayers("root", "listen", "agents")
         .whereLayer("address")
-        .mayOnlyBeAccessedByLayers("root", "agents", "session")
+        .mayOnlyBeAccessedByLayers("root", "listen", "agents", "auth", "session")
         .check(classes);
   }
 

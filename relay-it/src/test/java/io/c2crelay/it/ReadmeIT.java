@@ -6,8 +6,11 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.it.support.Readme;
 import io.c2crelay.it.support.Readme.Block;
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -112,19 +115,19 @@ class ReadmeIT {
 
   /** The tables of events are complete: relay-common logs {@code shortage} and three more. */
   @ParameterizedTest
-  @CsvSource({
-    "relay, server2server, RelayEvents, accept.paused",
-    "agent, client2client, AgentEvents, sockets.exhausted"
-  })
-  void eventsMatchCode(String side, String module, String type, String shortage)
-      throws IOException {
-    String source = module + "/src/main/java/io/c2crelay/" + side + "/events/" + type + ".java";
-    Set<String> logged =
-        Pattern.compile("\\blog\\.(?:info|warn|error)\\(\\s*\"([a-z_.]+)")
-            .matcher(Files.readString(Readme.ROOT.resolve(source)))
+  @CsvSource({"relay, server2server, accept.paused", "agent, client2client, sockets.exhausted"})
+  void eventsMatchCode(String side, String module, String shortage) throws IOException {
+    Pattern event = Pattern.compile("\\blog\\.(?:info|warn|error)\\(\\s*\"([a-z_.]+)");
+    Set<String> logged = new HashSet<>();
+    String events = module + "/src/main/java/io/c2crelay/" + side + "/events";
+    try (DirectoryStream<Path> sources = Files.newDirectoryStream(Readme.ROOT.resolve(events))) {
+      for (Path source : sources) {
+        event
+            .matcher(Files.readString(source))
             .results()
-            .map(found -> found.group(1))
-            .collect(Collectors.toSet());
+            .forEach(found -> logged.add(found.group(1)));
+      }
+    }
     logged.addAll(List.of(shortage, "key.file_readable", "loop.lost", "log.lost"));
     assertThat(
             Readme.operations().table("Events of the " + side, "event").stream()

@@ -22,6 +22,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.regex.Pattern;
@@ -43,6 +44,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 class WireIT {
 
   private static final Duration SOON = Duration.ofSeconds(10);
+
+  private static byte[] done(long sessionId) {
+    return RawFrame.of(Wire.DONE, ByteBuffer.allocate(8).putLong(sessionId).array()).bytes();
+  }
 
   /** Tests the relay with {@link RawAgent}. */
   @Nested
@@ -243,9 +248,9 @@ class WireIT {
     void serviceAvailabilityIsLogged() {
       int mark = relay.mark();
       control.close();
-      relay.awaitLog(mark, "WARN  service\\.unavailable note=", SOON);
+      relay.awaitLog(mark, "WARN  service\\.unavailable service=default note=", SOON);
       control = harness.keep(agent.attach());
-      relay.awaitLog(mark, "INFO  service\\.available unavailable_ms=\\d+$", SOON);
+      relay.awaitLog(mark, "INFO  service\\.available service=default unavailable_ms=\\d+$", SOON);
     }
 
     @Test
@@ -257,7 +262,7 @@ class WireIT {
           .keep(labelled.openControl().readChallenge())
           .sendAuth(RawControl.claim(labelled.instance(), 1, label))
           .readWelcome();
-      relay.awaitLog(mark, Pattern.quote("label=\"a b=\\\"c\\\\\\u202e\\n\" address="), SOON);
+      relay.awaitLog(mark, Pattern.quote("label=\"a b=\\\"c\\\\\\u202e\\n\" key=- address="), SOON);
     }
 
     @Test
@@ -291,6 +296,33 @@ class WireIT {
       assertThat(user.receiveText(3)).isEqualTo("bye");
       assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
       relay.awaitLog("session\\.close .*reason=AGENT_LOST ", SOON);
+    }
+
+    /** A peer that could reuse the connection says DONE; this version closes it all the same. */
+    @Test
+    void doneAfterBothEofsIsAccepted() {
+      int mark = relay.mark();
+      RawConnection data = warm();
+      TcpEnd user = user().send("hello");
+      RawAgent.Start start = RawAgent.Start.parse(data.expect(Wire.START));
+      data.send(Wire.STARTED);
+      data.expectData(5);
+      user.finish();
+      data.expect(Wire.EOF);
+      data.sendBytes(Wire.concat(RawFrame.of(Wire.EOF).bytes(), done(start.id())));
+      assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.FIN);
+      assertThat(data.awaitEnd(SOON).frames()).isEmpty();
+      relay.awaitLog(mark, "session\\.close .*reason=DONE ", SOON);
+      assertThat(relay.lines(mark, "connection\\.aborted")).isEmpty();
+    }
+
+    @Test
+    void doneBeforeEofAborts() {
+      RawConnection data = warm();
+      TcpEnd user = startUser(data);
+      data.sendBytes(done(1));
+      assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.RESET);
+      relay.awaitLog("session\\.close .*reason=PROTOCOL ", SOON);
     }
 
     @Test
@@ -503,6 +535,7 @@ class WireIT {
       RawRelay.Auth auth = handshake.readAuth();
       assertThat(auth.proofValid()).as("the agent's proof").isTrue();
       assertThat(auth.label()).isEqualTo("north");
+      assertThat(auth.service()).as("the default service").isEmpty();
       assertThat(auth.fields()).containsOnlyKeys(1);
       assertThat(auth.fields().get(1))
           .isEqualTo(handshake.digestOfTarget(Integer.toString(targetPort)));
@@ -670,6 +703,23 @@ class WireIT {
       atTarget.send("reply").finish();
       assertThat(data.expectText(5)).isEqualTo("reply");
       data.expect(Wire.EOF);
+    }
+
+    /** A relay that could reuse the connection says DONE; this version closes it. */
+    @Test
+    void doneIsAnsweredWithClose() {
+      target.setManual();
+      RawConnection data = warm(attached(target.port()));
+      data.send(Wire.START, start(1)).send(RawFrame.data("request")).send(Wire.EOF);
+      data.expect(Wire.STARTED);
+      TcpEnd atTarget = target.next();
+      atTarget.finish();
+      data.expect(Wire.EOF);
+      data.sendBytes(done(1));
+      assertThat(atTarget.receiveAllText()).isEqualTo("request");
+      RawConnection.End end = data.awaitEnd(SOON);
+      assertThat(end.frames()).isEmpty();
+      assertThat(end.after()).isLessThan(SOON);
     }
 
     @Test

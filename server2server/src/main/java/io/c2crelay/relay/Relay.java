@@ -1,35 +1,33 @@
 package io.c2crelay.relay;
 
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.cli.DescriptorLimit;
+import io.c2crelay.common.cli.KeyFile;
+import io.c2crelay.common.cli.KeySource;
 import io.c2crelay.common.cli.StartupException;
-import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.tls.Identity;
 import io.c2crelay.common.tls.RelayTls;
 import io.c2crelay.common.transport.FailFastEventLoopGroup;
-import io.c2crelay.common.transport.ReceiveBuffer;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.address.AgentAddresses;
-import io.c2crelay.relay.address.ClientNetwork;
-import io.c2crelay.relay.address.ConnectionLimit;
 import io.c2crelay.relay.agents.AgentConnections;
+import io.c2crelay.relay.agents.AgentRegistry;
+import io.c2crelay.relay.auth.Authenticator;
+import io.c2crelay.relay.auth.KeyRing;
 import io.c2crelay.relay.events.RelayEvents;
-import io.c2crelay.relay.events.RelayEvents.ConnectionRefusal;
-import io.c2crelay.relay.listen.AcceptErrorHandler;
-import io.c2crelay.relay.listen.ConnectionClassifier;
-import io.c2crelay.relay.listen.ConnectionRouter;
+import io.c2crelay.relay.listen.Listener;
 import io.c2crelay.relay.session.Dispatcher;
 import io.c2crelay.relay.session.DispatcherSettings;
-import io.c2crelay.relay.session.User;
-import io.netty.bootstrap.ServerBootstrap;
-import io.netty.channel.Channel;
+import io.c2crelay.relay.session.Dispatchers;
 import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelFuture;
-import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoop;
-import io.netty.channel.socket.SocketChannel;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import io.netty.util.concurrent.Promise;
@@ -38,83 +36,108 @@ import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
+import java.util.stream.Collectors;
 
-/**
- * The relay server: creates its components, listens on the port, adds a classifier to each accepted
- * connection, and drains.
- */
+/** The relay server: creates its components, listens on the ports of its services, and drains. */
 public final class Relay {
-  /** The shortest detection timeout for a network where an agent is expected. */
-  private static final long EXPECTED_AGENT_DETECT_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
-
-  /** Lower bound of the limit on unidentified connections, which is a quarter of the sessions. */
-  private static final int MIN_UNIDENTIFIED = 64;
-
   private final RelayConfig config;
   private final RelayEvents events = new RelayEvents();
+  private final Map<KeySource, KeyRing> keyRings = new HashMap<>();
+  private final Map<ServiceName, AgentRegistry> registries = new HashMap<>();
+  private final Authenticator authenticator;
   private final FailFastEventLoopGroup loops;
-  private final Dispatcher dispatcher;
-  private final AgentAddresses addresses = new AgentAddresses();
-  private final AgentConnections agents;
-  private final ConnectionLimit<SocketChannel> unidentified;
-  private final Channel listener;
-  private volatile boolean draining;
+  private final Dispatchers dispatchers;
+  private final Listener listener;
+  private final List<InetSocketAddress> addresses = new ArrayList<>();
 
   private Relay(RelayConfig config) throws StartupException {
     this.config = config;
-    int maxUnidentified = Math.max(MIN_UNIDENTIFIED, config.maxSessions() / 4);
-    unidentified = ConnectionLimit.of(maxUnidentified, maxUnidentified);
     SecureRandom random = new SecureRandom();
+    byte[] channelBinding;
+    RelayTls tls;
     try {
       Identity identity = Identity.create(random);
-      RelayTls tls = RelayTls.ofRelay(identity);
+      channelBinding = identity.binding();
+      tls = RelayTls.ofRelay(identity);
       tls.warmUp();
       loops = config.transport().newEventLoops(config.threads());
-      EventLoop dispatcherLoop = loops.next();
-      BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory());
-      dispatcher =
-          new Dispatcher(
-              dispatcherLoop,
-              DispatcherSettings.of(config.pool(), config.queueTimeout(), config.maxSessions()),
-              budget,
-              addresses,
-              random,
-              events);
-      agents =
-          new AgentConnections(
-              tls,
-              identity.binding(),
-              config.key().deriveKey(),
-              dispatcher,
-              dispatcherLoop,
-              BridgeSettings.of(
-                  BridgeSettings.Side.RELAY,
-                  budget,
-                  config.idleTimeout(),
-                  config.halfCloseTimeout()),
-              addresses,
-              random,
-              events);
-      listener = listen();
-      events.relayListening(
-          localAddress(), config.transport(), tls.providerName(), config.maxSessions());
-      events.relayCounts(dispatcherLoop, this::counts);
     } catch (GeneralSecurityException | ChannelException e) {
       throw new StartupException(String.valueOf(e.getMessage()), e);
     }
-    long descriptors = DescriptorLimit.get();
-    if (!DescriptorLimit.suffices(descriptors, config.maxSessions())) {
-      events.descriptorsFew(descriptors, config.maxSessions());
+    EventLoop dispatcherLoop = loops.next();
+    BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory());
+    AgentAddresses agentAddresses = new AgentAddresses();
+    dispatchers =
+        new Dispatchers(
+            dispatcherLoop,
+            DispatcherSettings.of(config.pool(), config.queueTimeout(), config.maxSessions()),
+            budget,
+            agentAddresses,
+            random,
+            events);
+    Map<ServiceName, KeyRing> keys = new HashMap<>();
+    Map<ServiceConfig, Dispatcher> services = new LinkedHashMap<>();
+    for (ServiceConfig service : config.services()) {
+      KeyRing ring = keyRings.computeIfAbsent(service.keys(), source -> KeyRing.of(source.keys()));
+      Dispatcher dispatcher = dispatchers.create(service.name());
+      keys.put(service.name(), ring);
+      services.put(service, dispatcher);
+      registries.put(
+          service.name(),
+          new AgentRegistry(dispatcherLoop, ring, dispatcher, agentAddresses, events));
     }
-    if (!config.key().isLong()) {
-      events.keyShort();
+    authenticator = new Authenticator(channelBinding, keys, random, events);
+    AgentConnections agents =
+        new AgentConnections(
+            tls,
+            authenticator,
+            registries,
+            dispatchers,
+            BridgeSettings.of(
+                BridgeSettings.Side.RELAY, budget, config.idleTimeout(), config.halfCloseTimeout()),
+            agentAddresses,
+            events);
+    listener =
+        new Listener(
+            loops,
+            config.transport(),
+            config.detectTimeout(),
+            config.maxSessions(),
+            agentAddresses,
+            agents,
+            events);
+    for (Map.Entry<ServiceConfig, Dispatcher> service : services.entrySet()) {
+      InetSocketAddress address = listen(service.getKey(), service.getValue());
+      addresses.add(address);
+      events.relayListening(
+          service.getKey().name(),
+          address,
+          config.transport(),
+          tls.providerName(),
+          config.maxSessions());
     }
+    events.relayStats(
+        dispatcherLoop,
+        () ->
+            "unidentified="
+                + listener.unidentified()
+                + " "
+                + agents.stats()
+                + " "
+                + dispatchers.stats());
+    warn();
   }
 
   /**
-   * Starts a relay. Blocks the calling thread until the port is bound.
+   * Starts a relay. Blocks the calling thread until the ports are bound.
    *
    * @throws StartupException if startup fails; the message is one sentence for the user
    */
@@ -122,90 +145,84 @@ public final class Relay {
     return new Relay(config);
   }
 
-  private String counts() {
-    return "unidentified="
-        + unidentified.size()
-        + " "
-        + agents.counts()
-        + " "
-        + dispatcher.counts();
-  }
-
-  private Channel listen() throws StartupException {
-    InetSocketAddress address = bindAddress();
-    ChannelFuture bound =
-        new ServerBootstrap()
-            .group(loops)
-            .channel(config.transport().serverChannel())
-            .childHandler(
-                new ChannelInitializer<SocketChannel>() {
-                  @Override
-                  protected void initChannel(SocketChannel channel) {
-                    accepted(channel);
-                  }
-                })
-            .bind(address)
-            .awaitUninterruptibly();
+  private InetSocketAddress listen(ServiceConfig service, Dispatcher users)
+      throws StartupException {
+    InetSocketAddress address = bindAddress(service.port());
+    ChannelFuture bound = listener.bind(address, users).awaitUninterruptibly();
     if (!bound.isSuccess()) {
       loops.shutdownGracefully(0, 0, TimeUnit.SECONDS);
       throw new StartupException(
-          "cannot listen on " + Sockets.text(address) + ": " + Sockets.wordsOf(bound.cause()),
+          "cannot listen on " + Sockets.text(address) + ": " + Sockets.messageOf(bound.cause()),
           bound.cause());
     }
-    bound.channel().pipeline().addLast("accept-error", new AcceptErrorHandler());
-    return bound.channel();
+    return (InetSocketAddress) bound.channel().localAddress();
   }
 
-  private InetSocketAddress bindAddress() throws StartupException {
+  private InetSocketAddress bindAddress(int port) throws StartupException {
     String host = config.bind();
     if (host == null) {
-      return new InetSocketAddress(config.port());
+      return new InetSocketAddress(port);
     }
     try {
-      return new InetSocketAddress(InetAddress.getByName(host), config.port());
+      return new InetSocketAddress(InetAddress.getByName(host), port);
     } catch (UnknownHostException e) {
       throw new StartupException("the host name of --bind cannot be resolved", e);
     }
   }
 
-  private void accepted(SocketChannel channel) {
-    if (draining) {
-      Sockets.reset(channel);
+  private void warn() {
+    long descriptors = DescriptorLimit.get();
+    if (!DescriptorLimit.suffices(descriptors, config.maxSessions())) {
+      events.descriptorsFew(descriptors, config.maxSessions());
+    }
+    Set<SharedKey> seen = new HashSet<>();
+    for (ServiceConfig service : config.services()) {
+      for (SharedKey key : service.keys().keys()) {
+        if (seen.add(key) && !key.isStrong()) {
+          events.keyShort(service.name(), key.name());
+        }
+      }
+    }
+  }
+
+  /** The ports that are bound, in the order of the services. */
+  public List<Integer> ports() {
+    return addresses.stream().map(InetSocketAddress::getPort).collect(Collectors.toList());
+  }
+
+  /**
+   * Reads the key files again and replaces the keys, all or none: agents whose key is gone are
+   * detached, nothing else changes. Reads files; on any thread but an event loop.
+   */
+  public void reloadKeys() {
+    Map<KeySource, List<SharedKey>> read = new HashMap<>();
+    try {
+      for (KeySource source : keyRings.keySet()) {
+        KeyFile file = source.file();
+        if (file != null) {
+          read.put(source, file.read());
+        }
+      }
+    } catch (StartupException e) {
+      events.keysKept(e.getMessage());
       return;
     }
-    Sockets.tune(channel);
-    channel.config().setAllowHalfClosure(true);
-    channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
-    ClientNetwork network = ClientNetwork.of(channel.remoteAddress());
-    SocketChannel oldest = unidentified.enter(network, channel);
-    if (oldest != null) {
-      events.connectionRefused(oldest.remoteAddress(), ConnectionRefusal.LIMIT);
-      Sockets.reset(oldest);
+    for (ServiceConfig service : config.services()) { // in their order; a ring may have several
+      List<SharedKey> keys = read.remove(service.keys());
+      if (keys != null) {
+        requireNonNull(keyRings.get(service.keys()))
+            .replace(keys)
+            .thenAccept(change -> keysReplaced(service.name(), change));
+      }
     }
-    channel.closeFuture().addListener(closed -> unidentified.leave(network, channel));
-    channel
-        .pipeline()
-        .addLast(
-            "classifier",
-            new ConnectionClassifier(
-                () -> detectTimeoutNanos(channel, network), new Router(channel, network), events));
   }
 
-  private long detectTimeoutNanos(SocketChannel channel, ClientNetwork network) {
-    long now = channel.eventLoop().ticker().nanoTime();
-    long detectTimeout = config.detectTimeout().toNanos();
-    return addresses.isExpected(network, now)
-        ? Math.max(detectTimeout, EXPECTED_AGENT_DETECT_NANOS)
-        : detectTimeout;
-  }
-
-  /** The port that is bound, also if the configured one is 0. */
-  public int port() {
-    return localAddress().getPort();
-  }
-
-  private InetSocketAddress localAddress() {
-    return (InetSocketAddress) listener.localAddress();
+  private void keysReplaced(ServiceName service, KeyRing.Change change) {
+    events.keysReloaded(service, change.keys(), change.added(), change.removed());
+    if (change.removed() > 0) {
+      authenticator.forgetInstances();
+      registries.values().forEach(AgentRegistry::checkKeys);
+    }
   }
 
   /**
@@ -216,17 +233,15 @@ public final class Relay {
    */
   public Future<Void> drain() {
     events.relayDraining(config.drain());
-    draining = true;
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
     listener
-        .close()
+        .drain()
         .addListener(
-            listenerClosed -> {
-              unidentified.all().forEach(Sockets::reset);
-              dispatcher.drain().addListener(sessionsEnded -> endLoops(done));
+            closed -> {
+              dispatchers.drain().addListener(sessionsEnded -> endLoops(done));
               // scheduled here: the loops may have ended by the time drain() returns
               loops.schedule(
-                  () -> dispatcher.abortAll(ReasonCode.DRAINING),
+                  () -> dispatchers.abortAll(ReasonCode.DRAINING),
                   config.drain().toNanos(),
                   TimeUnit.NANOSECONDS);
             });
@@ -241,52 +256,5 @@ public final class Relay {
               events.relayStopped();
               done.setSuccess(null);
             });
-  }
-
-  /** Passes one connection from its classifier to the user or the agent handlers. */
-  private final class Router implements ConnectionRouter {
-    private final SocketChannel channel;
-    private final ClientNetwork network;
-    private @Nullable User user;
-
-    Router(SocketChannel channel, ClientNetwork network) {
-      this.channel = channel;
-      this.network = network;
-    }
-
-    @Override
-    public void user(boolean silent) {
-      unidentified.leave(network, channel);
-      if (draining) {
-        Sockets.reset(channel);
-      } else {
-        user = User.enter(channel, dispatcher, events, silent);
-      }
-    }
-
-    @Override
-    public void confirmed() {
-      if (user != null) {
-        user.confirm();
-      }
-    }
-
-    @Override
-    public void misclassified() {
-      if (user != null) {
-        user.misclassified();
-      }
-    }
-
-    @Override
-    public void magic() {
-      unidentified.leave(network, channel);
-      agents.guard(channel);
-    }
-
-    @Override
-    public void agent(Preamble preamble) {
-      agents.accept(channel, preamble);
-    }
   }
 }

@@ -7,13 +7,18 @@ import io.c2crelay.common.cli.CliCommand;
 import io.c2crelay.common.cli.CliRunner;
 import io.c2crelay.common.cli.DescriptorLimit;
 import io.c2crelay.common.cli.DurationOrOff;
-import io.c2crelay.common.cli.KeySources;
+import io.c2crelay.common.cli.KeySource;
 import io.c2crelay.common.cli.Running;
 import io.c2crelay.common.cli.SharedOptions;
 import io.c2crelay.common.cli.StartupException;
+import io.c2crelay.common.protocol.ServiceName;
 import java.io.PrintStream;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -38,6 +43,8 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
     Running start(RelayConfig config) throws StartupException;
   }
 
+  private static final Pattern SERVICE = Pattern.compile("([^=,]*)=([0-9]{1,5})(?:,(.+))?");
+
   private final Starter starter;
   private @Nullable String generatedKey;
 
@@ -56,6 +63,14 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
       description =
           "The key shared with the agents. Process lists show arguments: prefer a key file.")
   private @Nullable String key;
+
+  @Option(
+      names = "--service",
+      paramLabel = "NAME=PORT[,KEYFILE]",
+      description =
+          "A further service, on a port of its own; repeatable. Without KEYFILE it has the keys"
+              + " of the first (default: none).")
+  private List<String> services = new ArrayList<>();
 
   @Option(
       names = "--bind",
@@ -111,7 +126,12 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
 
   /** Runs the relay until a stop signal, then exits the process. */
   public static void main(String[] args) {
-    CliRunner.main(new RelayCommand(config -> Relay.start(config)::drain), args);
+    CliRunner.main(new RelayCommand(RelayCommand::startRelay), args);
+  }
+
+  private static Running startRelay(RelayConfig config) throws StartupException {
+    Relay relay = Relay.start(config);
+    return Running.of(relay::drain, config.hasKeyFile() ? relay::reloadKeys : null);
   }
 
   @Override
@@ -121,7 +141,12 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
 
   @Override
   public RelayConfig config(Map<String, String> env) throws StartupException {
-    return RelayConfig.builder(keyOrGenerated(env), port)
+    KeySource keys = keysOrGenerated(env);
+    RelayConfig.Builder config = RelayConfig.builder(keys, port);
+    for (String service : services) {
+      config.service(parseService(service, keys));
+    }
+    return config
         .bind(bind)
         .detectTimeout(detectTimeout)
         .pool(pool)
@@ -149,13 +174,30 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
     return relay;
   }
 
-  private SharedKey keyOrGenerated(Map<String, String> env) throws StartupException {
-    SharedKey given = shared.key(key, env);
+  private KeySource keysOrGenerated(Map<String, String> env) throws StartupException {
+    KeySource given = shared.keys(key, env);
     if (given != null) {
       return given;
     }
-    String generated = KeySources.generate();
+    String generated = KeySource.generate();
     generatedKey = generated;
-    return SharedKey.of(generated);
+    return KeySource.of(SharedKey.of(generated));
+  }
+
+  private static ServiceConfig parseService(String text, KeySource defaultKeys)
+      throws StartupException {
+    Matcher form = SERVICE.matcher(text);
+    if (!form.matches()) {
+      throw new IllegalArgumentException("--service needs NAME=PORT or NAME=PORT,KEYFILE");
+    }
+    ServiceName name = ServiceName.parse("--service", requireNonNull(form.group(1)));
+    if (name.isDefault()) {
+      throw new IllegalArgumentException("--service default is that of PORT and KEY");
+    }
+    String file = form.group(3);
+    KeySource keys =
+        file == null ? defaultKeys : KeySource.ofFile(file, "the key file of service " + name);
+    int port = Integer.parseInt(requireNonNull(form.group(2)));
+    return ServiceConfig.of("the port of --service", name, port, keys);
   }
 }

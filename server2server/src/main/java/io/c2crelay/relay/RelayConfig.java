@@ -2,11 +2,15 @@ package io.c2crelay.relay;
 
 import static java.util.Objects.requireNonNull;
 
-import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.cli.Checks;
 import io.c2crelay.common.cli.DescriptorLimit;
+import io.c2crelay.common.cli.KeySource;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.transport.Transport;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Immutable, validated relay configuration. Each accessor has the name of its option. */
@@ -21,9 +25,10 @@ public final class RelayConfig {
   private static final int MAX_SESSIONS = 1_000_000;
   private static final Duration MAX_TIMEOUT = Duration.ofDays(30);
 
-  private final SharedKey key;
+  private static final int MAX_SERVICES = 64;
+
+  private final List<ServiceConfig> services;
   private final @Nullable String bind;
-  private final int port;
   private final Duration detectTimeout;
   private final int pool;
   private final Duration queueTimeout;
@@ -37,9 +42,12 @@ public final class RelayConfig {
 
   private RelayConfig(Builder from) {
     Duration second = Duration.ofSeconds(1);
-    key = from.key;
+    services = Collections.unmodifiableList(new ArrayList<>(from.services));
+    Checks.range("the number of services", services.size(), 1, MAX_SERVICES);
+    if (services.stream().map(ServiceConfig::name).distinct().count() < services.size()) {
+      throw new IllegalArgumentException("each service needs a name of its own");
+    }
     bind = from.bind == null ? null : Checks.host("--bind", from.bind);
-    port = Checks.range("PORT", from.port, 0, 65535);
     detectTimeout =
         Checks.range(
             "--detect-timeout", from.detectTimeout, Duration.ofMillis(1), Duration.ofSeconds(10));
@@ -57,24 +65,24 @@ public final class RelayConfig {
     transport = from.transport == null ? Transport.best() : from.transport;
   }
 
-  /** A builder with the defaults; {@code port} 0 binds a free port. */
-  public static Builder builder(SharedKey key, int port) {
-    return new Builder(key, port);
+  /** A builder with the defaults and the default service; {@code port} 0 binds a free port. */
+  public static Builder builder(KeySource keys, int port) {
+    return new Builder(ServiceConfig.of("PORT", ServiceName.DEFAULT, port, keys));
   }
 
-  /** The key shared with the agents. */
-  public SharedKey key() {
-    return key;
+  /** The services, the default one first. */
+  public List<ServiceConfig> services() {
+    return services;
+  }
+
+  /** Whether a service has keys from a file, which can be read again. */
+  public boolean hasKeyFile() {
+    return services.stream().anyMatch(service -> service.keys().file() != null);
   }
 
   /** The address or host name to listen on, without brackets; null for all addresses. */
   public @Nullable String bind() {
     return bind;
-  }
-
-  /** The port to listen on, 0 for a free one. */
-  public int port() {
-    return port;
   }
 
   /** How long to wait for the first byte before a connection counts as a silent user. */
@@ -129,8 +137,7 @@ public final class RelayConfig {
 
   /** Builds a configuration; {@link #build()} validates the values. */
   public static final class Builder {
-    private final SharedKey key;
-    private final int port;
+    private final List<ServiceConfig> services = new ArrayList<>();
     private @Nullable String bind;
     private Duration detectTimeout = DEFAULT_DETECT_TIMEOUT;
     private int pool = DEFAULT_POOL;
@@ -143,9 +150,14 @@ public final class RelayConfig {
     private @Nullable Transport transport;
     private int threads;
 
-    private Builder(SharedKey key, int port) {
-      this.key = requireNonNull(key, "key");
-      this.port = port;
+    private Builder(ServiceConfig defaultService) {
+      services.add(defaultService);
+    }
+
+    /** Adds a service. */
+    public Builder service(ServiceConfig service) {
+      services.add(requireNonNull(service, "service"));
+      return this;
     }
 
     /** See {@link RelayConfig#bind()}; brackets around an IPv6 address are removed. */

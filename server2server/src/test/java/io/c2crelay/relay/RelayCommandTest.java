@@ -3,6 +3,7 @@ package io.c2crelay.relay;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.cli.CliRunner;
 import io.c2crelay.common.cli.DescriptorLimit;
 import io.c2crelay.common.cli.StartupException;
@@ -12,6 +13,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -42,7 +44,7 @@ class RelayCommandTest {
         new RelayCommand(
             config -> {
               assertThat(out.size()).isZero();
-              if (config.port() == 1001) {
+              if (config.services().get(0).port() == 1001) {
                 throw new StartupException("port 1001 is in use");
               }
               started.add(config);
@@ -62,13 +64,14 @@ class RelayCommandTest {
     RelayConfig config = config("0");
     assertThat(out.toString(UTF_8))
         .matches("Generated API Auth Key :\\n[A-Za-z0-9_][A-Za-z0-9_-]{31}\\n");
-    assertThat(config.key().toString()).doesNotContain(out.toString(UTF_8).split("\n")[1]);
+    assertThat(config.services().get(0).keys().first().toString())
+        .doesNotContain(out.toString(UTF_8).split("\n")[1]);
     assertThat(err.size()).isZero();
   }
 
   @Test
   void startupFailurePrintsNoKey() {
-    assertThat(run("1001")).isEqualTo(CliRunner.REFUSED);
+    assertThat(run("1001")).isEqualTo(CliRunner.FAILED);
     assertThat(out.size()).isZero();
     assertThat(err.toString(UTF_8))
         .isEqualToNormalizingNewlines("server2server: port 1001 is in use\n");
@@ -83,7 +86,7 @@ class RelayCommandTest {
             throw new IOException("No space left on device");
           }
         };
-    assertThat(run(new PrintStream(full, true, UTF_8), "0")).isEqualTo(CliRunner.REFUSED);
+    assertThat(run(new PrintStream(full, true, UTF_8), "0")).isEqualTo(CliRunner.FAILED);
     assertThat(err.toString(UTF_8))
         .contains("the generated key cannot be written to standard output");
   }
@@ -106,7 +109,7 @@ class RelayCommandTest {
   @Test
   void missingKeyFileFailsStartup(@TempDir Path dir) {
     assertThat(run("4000", "--key-file", dir.resolve("absent").toString()))
-        .isEqualTo(CliRunner.REFUSED);
+        .isEqualTo(CliRunner.FAILED);
     assertThat(err.toString(UTF_8)).contains("--key-file does not exist").doesNotContain("absent");
     assertThat(started).isEmpty();
   }
@@ -118,12 +121,37 @@ class RelayCommandTest {
     assertThat(err.toString(UTF_8)).contains("give the key once").doesNotContain("secret");
   }
 
+  private static void assertService(ServiceConfig service, String name, int port) {
+    assertThat(service.name()).hasToString(name);
+    assertThat(service.port()).isEqualTo(port);
+  }
+
+  @Test
+  void severalServicesAreConfigured(@TempDir Path dir) throws Exception {
+    Path file = Files.writeString(dir.resolve("key,s"), "one # laptop\ntwo\n");
+    RelayConfig config =
+        config("4000", "key", "--service=ssh=4022", "--service", "web-1=0," + file);
+    List<ServiceConfig> services = config.services();
+    assertThat(services).hasSize(3);
+    assertService(services.get(0), "default", 4000);
+    assertService(services.get(1), "ssh", 4022);
+    assertService(services.get(2), "web-1", 0);
+    assertThat(services.get(1).keys()).isSameAs(services.get(0).keys());
+    assertThat(services.get(2).keys().keys())
+        .extracting(SharedKey::name)
+        .containsExactly("laptop", "");
+    assertThat(config.hasKeyFile()).isTrue();
+  }
+
   @Test
   void optionDefaults() {
     RelayConfig config = config("4000", "key");
     assertThat(config)
         .usingRecursiveComparison()
-        .isEqualTo(RelayConfig.builder(config.key(), 4000).build());
+        .isEqualTo(RelayConfig.builder(config.services().get(0).keys(), 4000).build());
+    assertThat(config.services()).hasSize(1);
+    assertService(config.services().get(0), "default", 4000);
+    assertThat(config.hasKeyFile()).isFalse();
     assertThat(config.bind()).isNull();
     assertThat(config.detectTimeout()).isEqualTo(Duration.ofMillis(25));
     assertThat(config.pool()).isEqualTo(4);
@@ -156,7 +184,7 @@ class RelayCommandTest {
             "0",
             "key");
     assertThat(config.bind()).isEqualTo("::1");
-    assertThat(config.port()).isZero();
+    assertThat(config.services().get(0).port()).isZero();
     assertThat(config.detectTimeout()).isEqualTo(Duration.ofMillis(40));
     assertThat(config.pool()).isZero();
     assertThat(config.queueTimeout()).isEqualTo(Duration.ofSeconds(20));
@@ -175,6 +203,11 @@ class RelayCommandTest {
       value = {
         "-1                       | PORT must be from 0 to 65535",
         "65536                    | PORT must be from 0 to 65535",
+        "1 --service=secret       | --service needs NAME=PORT or NAME=PORT,KEYFILE",
+        "1 --service=S=1          | --service needs a service name of a-z, 0-9 and -, at most 63 characters",
+        "1 --service=s=65536      | the port of --service must be from 0 to 65535",
+        "1 --service=default=2    | --service default is that of PORT and KEY",
+        "1 --service=s=2 --service=s=3 | each service needs a name of its own",
         "1 --bind=a:1             | --bind must be a host name or an IP address",
         "1 --bind=                | --bind must be a host name or an IP address",
         "1 --detect-timeout=0              | --detect-timeout must be from 1ms to 10s",

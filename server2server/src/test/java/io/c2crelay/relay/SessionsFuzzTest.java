@@ -14,11 +14,13 @@ import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.testing.MemorySocket;
 import io.c2crelay.common.testing.Script;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.address.AgentAddresses;
+import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.listen.ConnectionClassifier;
@@ -27,6 +29,7 @@ import io.c2crelay.relay.session.AgentLink;
 import io.c2crelay.relay.session.DataConnectionHandler;
 import io.c2crelay.relay.session.Dispatcher;
 import io.c2crelay.relay.session.DispatcherSettings;
+import io.c2crelay.relay.session.Dispatchers;
 import io.c2crelay.relay.session.User;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
@@ -101,14 +104,15 @@ class SessionsFuzzTest {
 
   /** A connection to the relay, and what was sent to it. */
   private abstract static class Peer {
+    final ClientAddress client;
     final MemorySocket channel;
     final ByteArrayOutputStream sent = new ByteArrayOutputStream();
     boolean finished;
 
     Peer(Relay relay, int port, boolean halfClosure) {
-      channel =
-          new MemorySocket(
-              new InetSocketAddress("198.51.100.7", port), halfClosure, relay.allocator);
+      InetSocketAddress remote = new InetSocketAddress("198.51.100.7", port);
+      client = ClientAddress.of(remote, new InetSocketAddress("192.0.2.1", 4000));
+      channel = new MemorySocket(remote, halfClosure, relay.allocator);
     }
 
     void begin(Relay relay, ChannelHandler... handlers) {
@@ -147,7 +151,7 @@ class SessionsFuzzTest {
     UserPeer(Relay relay, int port) {
       super(relay, port, true);
       this.relay = relay;
-      begin(relay, new ConnectionClassifier(() -> MILLISECONDS.toNanos(25), this, EVENTS));
+      begin(relay, new ConnectionClassifier(() -> MILLISECONDS.toNanos(25), this));
     }
 
     void beginPreamble(int length) {
@@ -158,13 +162,16 @@ class SessionsFuzzTest {
 
     @Override
     public void user(boolean silent) {
-      user = User.enter(channel, relay.dispatcher, EVENTS, silent);
+      user = User.enter(channel, client, relay.dispatcher, EVENTS, silent);
     }
 
     @Override
     public void confirmed() {
       user.confirm();
     }
+
+    @Override
+    public void invalidPreamble() {}
 
     @Override
     public void misclassified() {
@@ -232,7 +239,7 @@ class SessionsFuzzTest {
             }
           },
           new DataConnectionHandler(
-              channel, relay.dispatcher, relay.settings, EVENTS, () -> ready = true));
+              channel, client, relay.dispatchers, relay.settings, EVENTS, () -> ready = true));
     }
 
     /** As START is written: the agent may not have it yet, and answer all the same. */
@@ -308,14 +315,15 @@ class SessionsFuzzTest {
     final SecureRandom random = new SecureRandom();
     final AgentAddresses addresses = new AgentAddresses();
     final BufferBudget budget = BufferBudget.ofBytes(64 << 20);
-    final Dispatcher dispatcher =
-        new Dispatcher(
+    final Dispatchers dispatchers =
+        new Dispatchers(
             loops.get(2).eventLoop(),
             DispatcherSettings.of(2, Duration.ofSeconds(15), 100),
             budget,
             addresses,
             random,
             EVENTS);
+    final Dispatcher dispatcher = dispatchers.create(ServiceName.DEFAULT);
     final BridgeSettings settings =
         BridgeSettings.of(
             BridgeSettings.Side.RELAY, budget, Duration.ofMinutes(5), Duration.ofMinutes(1));
@@ -421,7 +429,7 @@ class SessionsFuzzTest {
       run();
       detach();
       pass(60_000);
-      assertThat(dispatcher.counts())
+      assertThat(dispatchers.stats())
           .isEqualTo("agents=0 warm=0 tokens=0 waiting=0 sessions=0 buffered=0");
       assertThat(allocator.metric().usedHeapMemory()).as("bytes leaked").isZero();
       assertThat(allocator.metric().usedDirectMemory()).as("bytes leaked").isZero();
@@ -466,30 +474,30 @@ class SessionsFuzzTest {
     relay.run();
     while (script.hasNext()) {
       switch (script.oneOf(Step.values())) {
-        case USER -> user = relay.user(script.number() % EACH);
+        case USER -> user = relay.user(script.unsignedByte() % EACH);
         case USER_SENDS -> user.send(script.bytes());
-        case USER_FLOODS -> user.send(new byte[1024 * script.number()]);
-        case USER_BEGINS_A_PREAMBLE -> user.beginPreamble(script.number() % 17);
-        case USER_DOES -> user.does(script.number());
-        case DATA_CONNECTION -> data = relay.dataConnection(script.number() % EACH);
+        case USER_FLOODS -> user.send(new byte[1024 * script.unsignedByte()]);
+        case USER_BEGINS_A_PREAMBLE -> user.beginPreamble(script.unsignedByte() % 17);
+        case USER_DOES -> user.does(script.unsignedByte());
+        case DATA_CONNECTION -> data = relay.dataConnection(script.unsignedByte() % EACH);
         case CLAIM -> {
-          boolean right = script.usual() && !relay.asked.isEmpty();
+          boolean right = script.isEven() && !relay.asked.isEmpty();
           Token token = right ? relay.asked.remove().token() : Token.random(relay.random);
           data.send(Script.frame(Frame.Claim.of(token)));
         }
         case FRAME -> {
-          int type = script.number();
+          int type = script.unsignedByte();
           data.send(Script.frame(type, script.bytes()));
         }
         case DATA_FLOODS -> {
-          for (int i = script.number(); i > 0; i--) {
+          for (int i = script.unsignedByte(); i > 0; i--) {
             data.send(Script.frame(0x15, new byte[1000]));
           }
         }
         case BYTES -> data.send(script.bytes());
-        case DATA_DOES -> data.does(script.number());
+        case DATA_DOES -> data.does(script.unsignedByte());
         case PASS -> relay.pass(script.oneOf(MILLIS));
-        case AGENT_DOES -> relay.agentDoes(script.number());
+        case AGENT_DOES -> relay.agentDoes(script.unsignedByte());
       }
       relay.run();
     }

@@ -8,13 +8,14 @@ import io.c2crelay.agent.connect.RelayConnector;
 import io.c2crelay.agent.connect.VersionRefusedException;
 import io.c2crelay.agent.data.DataDialer;
 import io.c2crelay.agent.data.SessionStarter;
-import io.c2crelay.agent.events.AgentEvents;
+import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.auth.MutualAuth;
 import io.c2crelay.common.keepalive.Heartbeat;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.Channel;
@@ -76,6 +77,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
 
   private final String relayHost;
   private final int relayPort;
+  private final ServiceName service;
   private final String label;
   private final String target;
   private final EventLoop loop;
@@ -87,7 +89,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
   private final SecureRandom random;
   private final InstanceId instance;
   private final Backoff backoff;
-  private final AgentEvents events;
+  private final ServiceEvents events;
 
   private State state = State.BACKOFF;
   private long epoch;
@@ -102,12 +104,14 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
 
   /**
    * @param relayHost name or address, resolved for every attempt
+   * @param service the service that the agent offers
    * @param label the agent's name in the relay's log
    * @param target the target as text; the relay receives a keyed digest of it
    */
   public ControlConnection(
       String relayHost,
       int relayPort,
+      ServiceName service,
       String label,
       String target,
       EventLoopGroup loops,
@@ -116,9 +120,10 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
       SessionStarter sessions,
       CompletableFuture<MutualAuth> mutualAuth,
       SecureRandom random,
-      AgentEvents events) {
+      ServiceEvents events) {
     this.relayHost = requireNonNull(relayHost, "relayHost");
     this.relayPort = relayPort;
+    this.service = requireNonNull(service, "service");
     this.label = requireNonNull(label, "label");
     this.target = requireNonNull(target, "target");
     this.loops = requireNonNull(loops, "loops");
@@ -146,7 +151,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     }
     state = State.CONNECTING;
     epoch++;
-    events.controlConnecting(relayHost, relayPort, epoch);
+    events.controlConnecting(epoch);
     resolver
         .resolve(relayHost, loop)
         .addListener(
@@ -175,7 +180,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
       return;
     }
     ControlHandshake handshake =
-        new ControlHandshake(mutualAuth, random, instance, epoch, label, target, this);
+        new ControlHandshake(mutualAuth, random, instance, epoch, service, label, target, this);
     InetSocketAddress relay = new InetSocketAddress(addresses.next(), relayPort);
     address = relay;
     connector
@@ -192,7 +197,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
 
   private void unreachable(Throwable cause) {
     if (isAttempting()) {
-      retryLater(events.controlUnreachable(relayHost, relayPort, address, cause, now()));
+      retryLater(events.controlUnreachable(address, cause, now()));
     }
   }
 
@@ -238,14 +243,14 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
 
   @Override
   public void impostor() {
-    events.controlImpostor(relayHost, relayPort, address);
+    events.controlImpostor(address);
     nextAttempt(() -> backoff.nextDelayNanos(now()));
   }
 
   @Override
   public void refused() {
     refusals++;
-    events.controlRefused(relayHost, relayPort, address, refusals);
+    events.controlRefused(address, refusals);
     nextAttempt(this::refusedRetryNanos);
   }
 
@@ -259,14 +264,14 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
   @Override
   public void failed(@Nullable Throwable cause) {
     if (cause instanceof VersionRefusedException) {
-      events.controlVersion(relayHost, relayPort, address, cause);
+      events.controlVersion(address, cause);
       nextAttempt(() -> VERSION_RETRY_NANOS);
     } else if (MisclassifiedException.isCauseOf(cause)
         && ++misclassifications <= MAX_MISCLASSIFICATIONS) {
-      events.controlMisclassified(relayHost, relayPort, address);
+      events.controlMisclassified(address);
       nextAttempt(() -> MISCLASSIFIED_RETRY_NANOS);
     } else if (isAttempting()) {
-      retryLater(events.controlFailed(relayHost, relayPort, address, cause, now()));
+      retryLater(events.controlFailed(address, cause, now()));
     }
   }
 
@@ -311,7 +316,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     if (control.isWritable()) {
       control.writeAndFlush(Frame.DialFailed.of(token, reason));
     } else if (control == channel && control.isActive()) { // a closed channel is not writable
-      events.controlStalled(relayHost, relayPort);
+      events.controlStalled();
       lost(ReasonCode.AGENT_LOST);
     }
   }
@@ -330,7 +335,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     if (state != State.READY) {
       return;
     }
-    events.controlLost(relayHost, relayPort, reason);
+    events.controlLost(reason);
     backoff.attachedFor(now() - readySinceNanos);
     detach();
     retryIn(backoff.nextDelayNanos(now()));

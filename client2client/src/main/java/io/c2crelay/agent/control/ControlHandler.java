@@ -1,6 +1,6 @@
 package io.c2crelay.agent.control;
 
-import io.c2crelay.agent.events.AgentEvents;
+import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
@@ -21,9 +21,9 @@ final class ControlHandler extends ChannelInboundHandlerAdapter {
   }
 
   private final Owner owner;
-  private final AgentEvents events;
+  private final ServiceEvents events;
 
-  ControlHandler(Owner owner, AgentEvents events) {
+  ControlHandler(Owner owner, ServiceEvents events) {
     this.owner = owner;
     this.events = events;
   }

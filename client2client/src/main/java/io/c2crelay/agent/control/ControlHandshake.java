@@ -6,6 +6,7 @@ import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -46,6 +47,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
   private final SecureRandom random;
   private final InstanceId instance;
   private final long epoch;
+  private final ServiceName service;
   private final String label;
   private final String target;
   private final Listener listener;
@@ -63,6 +65,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
       SecureRandom random,
       InstanceId instance,
       long epoch,
+      ServiceName service,
       String label,
       String target,
       Listener listener) {
@@ -70,6 +73,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
     this.random = random;
     this.instance = instance;
     this.epoch = epoch;
+    this.service = service;
     this.label = label;
     this.target = target;
     this.listener = listener;
@@ -135,7 +139,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
     byte[] nonce = new byte[Frame.Challenge.NONCE_LENGTH];
     random.nextBytes(nonce);
     Frame.Auth auth =
-        Frame.Auth.of(nonce, instance, epoch, label)
+        Frame.Auth.of(nonce, instance, epoch, service, label)
             .withTargetDigest(proofs.digestOfTarget(target));
     MutualAuth.Transcript observed =
         MutualAuth.Transcript.of(
@@ -147,7 +151,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
   }
 
   private void verify(ChannelHandlerContext ctx, Frame.Welcome welcome) {
-    if (proofs == null || transcript == null || !proofs.holds(transcript, welcome)) {
+    if (proofs == null || transcript == null || !proofs.verify(transcript, welcome)) {
       end();
       Sockets.reset(ctx.channel());
       listener.impostor();

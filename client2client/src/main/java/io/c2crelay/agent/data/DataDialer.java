@@ -3,7 +3,7 @@ package io.c2crelay.agent.data;
 import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.agent.connect.RelayConnector;
-import io.c2crelay.agent.events.AgentEvents;
+import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
@@ -33,7 +33,7 @@ public final class DataDialer {
   private final SessionStarter sessions;
   private final InetSocketAddress relay;
   private final byte[] channelBinding;
-  private final AgentEvents events;
+  private final ServiceEvents events;
   private final DialFailureListener listener;
   private final Deque<Frame.Dial.DialRequest> queued = new ArrayDeque<>();
   private final ChannelGroup withoutSession;
@@ -54,7 +54,7 @@ public final class DataDialer {
       SessionStarter sessions,
       InetSocketAddress relay,
       byte[] channelBinding,
-      AgentEvents events,
+      ServiceEvents events,
       DialFailureListener listener) {
     this.loop = requireNonNull(loop, "loop");
     this.loops = requireNonNull(loops, "loops");
@@ -166,7 +166,7 @@ public final class DataDialer {
     return channelBinding.clone();
   }
 
-  AgentEvents events() {
+  ServiceEvents events() {
     return events;
   }
 }

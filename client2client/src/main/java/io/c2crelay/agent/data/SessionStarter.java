@@ -2,7 +2,7 @@ package io.c2crelay.agent.data;
 
 import static java.util.Objects.requireNonNull;
 
-import io.c2crelay.agent.events.AgentEvents;
+import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.transport.Sockets;
@@ -13,13 +13,13 @@ public final class SessionStarter {
   private final TargetDialer targetDialer;
   private final BridgeSettings settings;
   private final SessionTracker tracker;
-  private final AgentEvents events;
+  private final ServiceEvents events;
 
   public SessionStarter(
       TargetDialer targetDialer,
       BridgeSettings settings,
       SessionTracker tracker,
-      AgentEvents events) {
+      ServiceEvents events) {
     this.targetDialer = requireNonNull(targetDialer, "targetDialer");
     this.settings = requireNonNull(settings, "settings");
     this.tracker = requireNonNull(tracker, "tracker");

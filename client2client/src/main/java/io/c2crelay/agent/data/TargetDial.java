@@ -2,7 +2,7 @@ package io.c2crelay.agent.data;
 
 import static java.util.Objects.requireNonNull;
 
-import io.c2crelay.agent.events.AgentEvents;
+import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.bridge.Bridge;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.protocol.Frame;
@@ -36,7 +36,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Bridge.Li
   private final Frame.Start start;
   private final BridgeSettings settings;
   private final SessionTracker tracker;
-  private final AgentEvents events;
+  private final ServiceEvents events;
   private final Deque<Frame> held = new ArrayDeque<>(1);
   private int heldBytes;
   private @Nullable ChannelHandlerContext context;
@@ -44,7 +44,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Bridge.Li
   private boolean finished;
 
   TargetDial(
-      Frame.Start start, BridgeSettings settings, SessionTracker tracker, AgentEvents events) {
+      Frame.Start start, BridgeSettings settings, SessionTracker tracker, ServiceEvents events) {
     this.start = start;
     this.settings = settings;
     this.tracker = tracker;
@@ -89,7 +89,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Bridge.Li
 
   private void join(ChannelHandlerContext ctx, DuplexChannel target) {
     Channel data = ctx.channel();
-    Bridge bridge = Bridge.join(target, data, settings, this);
+    Bridge bridge = Bridge.join(target, data, start.sessionId(), settings, this);
     tracker.joined(data, bridge);
     ctx.writeAndFlush(Frame.Started.INSTANCE);
     while (!held.isEmpty()) {
@@ -105,7 +105,7 @@ final class TargetDial extends ChannelInboundHandlerAdapter implements Bridge.Li
     ByteBuf bytes = UnreadBytes.take(target);
     Channel data = ctx.channel();
     ctx.writeAndFlush(Frame.Started.INSTANCE);
-    tracker.joined(data, Bridge.deliver(bytes, target, data, settings, this));
+    tracker.joined(data, Bridge.deliver(bytes, target, data, start.sessionId(), settings, this));
     ctx.pipeline().remove(this);
   }
 

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.c2crelay.agent.FinishedTls;
-import io.c2crelay.agent.events.AgentEvents;
+import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.auth.MutualAuth;
 import io.c2crelay.common.auth.MutualAuth.Transcript;
 import io.c2crelay.common.auth.SharedKey;
@@ -17,6 +17,7 @@ import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.testing.Script;
 import io.c2crelay.common.tls.Identity;
 import io.netty.buffer.ByteBuf;
@@ -49,7 +50,7 @@ class ControlHandshakeFuzzTest {
   private static final int MAX_HELD = 16 * 1024;
 
   private static final int[] MILLIS = {1, 500, 3000, 9999, 10_000, 15_000, 25_000};
-  private static final AgentEvents EVENTS = new AgentEvents();
+  private static final ServiceEvents EVENTS = new ServiceEvents(ServiceName.DEFAULT, "relay", 4000);
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final MutualAuth KEY = SharedKey.of("the key").deriveKey().join();
   private static final SSLEngine TLS;
@@ -119,7 +120,14 @@ class ControlHandshakeFuzzTest {
           .addLast(FinishedTls.of(TLS), FrameDecoder.ofControl(), FrameEncoder.INSTANCE)
           .addLast(
               new ControlHandshake(
-                  key, RANDOM, InstanceId.random(RANDOM), 7, "fuzz", "target", this));
+                  key,
+                  RANDOM,
+                  InstanceId.random(RANDOM),
+                  7,
+                  ServiceName.DEFAULT,
+                  "fuzz",
+                  "target",
+                  this));
       channel.register();
     }
 
@@ -255,7 +263,7 @@ class ControlHandshakeFuzzTest {
         assertThat(challenges).as("CHALLENGE frames").isNotEmpty();
         assertThat(challenges.get(0).version()).isEqualTo(1);
         auth = (Frame.Auth) frame;
-        assertThat(KEY.holds(transcript(), auth)).as("the agent's proof").isTrue();
+        assertThat(KEY.verify(transcript(), auth)).as("the agent's proof").isTrue();
       } else {
         assertThat(outcomes).as("outcomes before %s", frame).containsExactly("authenticated");
       }
@@ -281,7 +289,7 @@ class ControlHandshakeFuzzTest {
         }
         case "impostor" -> {
           assertThat(auth).isNotNull();
-          assertThat(KEY.holds(transcript(), welcomes.get(0))).isFalse();
+          assertThat(KEY.verify(transcript(), welcomes.get(0))).isFalse();
           assertThat(channel.isOpen()).isFalse();
         }
         case "refused" -> {
@@ -294,7 +302,7 @@ class ControlHandshakeFuzzTest {
     }
 
     private boolean isRight(Frame.Welcome welcome) {
-      return welcome.dataMode() == 0 && KEY.holds(transcript(), welcome);
+      return welcome.dataMode() == 0 && KEY.verify(transcript(), welcome);
     }
 
     void assertNothingLeft() {
@@ -310,22 +318,24 @@ class ControlHandshakeFuzzTest {
   void steps(byte[] input) throws Exception {
     Script script = Script.of(input);
     Attempt attempt = new Attempt();
-    if (script.usual()) {
+    if (script.isEven()) {
       attempt.key.complete(KEY);
     }
     while (script.hasNext()) {
       switch (script.oneOf(Step.values())) {
-        case TLS -> attempt.tls(script.usual());
-        case CHALLENGE -> attempt.challenge(script.number());
-        case WELCOME -> attempt.welcome(script.number(), script.number(), script.number());
+        case TLS -> attempt.tls(script.isEven());
+        case CHALLENGE -> attempt.challenge(script.unsignedByte());
+        case WELCOME ->
+            attempt.welcome(script.unsignedByte(), script.unsignedByte(), script.unsignedByte());
         case BYTES -> attempt.other(script.bytes());
         case FRAME -> {
-          int type = script.number();
+          int type = script.unsignedByte();
           attempt.other(Script.frame(type, script.bytes()));
         }
-        case DIAL -> attempt.other(Script.frame(0x04, new byte[32 * (script.number() % 130)]));
+        case DIAL ->
+            attempt.other(Script.frame(0x04, new byte[32 * (script.unsignedByte() % 130)]));
         case ADVANCE_TIME -> attempt.ticker.advance(script.oneOf(MILLIS), MILLISECONDS);
-        case END -> attempt.end(script.usual());
+        case END -> attempt.end(script.isEven());
         case KEY_READY -> attempt.key.complete(KEY);
       }
       attempt.run();

@@ -11,6 +11,7 @@ import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.tls.Identity;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.Test;
 
 class ControlHandshakeTest implements ControlHandshake.Listener {
   private static final SecureRandom RANDOM = new SecureRandom();
+  private static final ServiceName SERVICE = ServiceName.parse("--service", "ssh");
   private static final byte[] NONCE = new byte[32];
   private static final Frame.Challenge CHALLENGE = Frame.Challenge.of(1, NONCE);
 
@@ -52,7 +54,8 @@ class ControlHandshakeTest implements ControlHandshake.Listener {
   void connect() throws Exception {
     relay =
         RelayEnd.ofControl(
-            identity, new ControlHandshake(key, RANDOM, instance, 7, "lab", "host:22", this));
+            identity,
+            new ControlHandshake(key, RANDOM, instance, 7, SERVICE, "lab", "host:22", this));
   }
 
   @AfterEach
@@ -92,11 +95,12 @@ class ControlHandshakeTest implements ControlHandshake.Listener {
     Frame.Auth auth = challenged();
     assertThat(auth.instance()).isEqualTo(instance);
     assertThat(auth.epoch()).isEqualTo(7);
+    assertThat(auth.service()).isEqualTo(SERVICE);
     assertThat(auth.label()).isEqualTo("lab");
     assertThat(auth.targetDigest()).isEqualTo(validKey.digestOfTarget("host:22"));
     Transcript transcript = transcript(identity, auth);
-    assertThat(validKey.holds(transcript, auth)).isTrue();
-    assertThat(wrongKey.holds(transcript, auth)).isFalse();
+    assertThat(validKey.verify(transcript, auth)).isTrue();
+    assertThat(wrongKey.verify(transcript, auth)).isFalse();
     assertThat(outcomes).isEmpty();
     relay.send(validKey.welcome(transcript, 0));
     assertThat(outcomes).containsExactly("authenticated");
@@ -153,7 +157,7 @@ class ControlHandshakeTest implements ControlHandshake.Listener {
     key.complete(validKey);
     Frame.Auth auth = challenged();
     Transcript otherTranscript = transcript(Identity.create(RANDOM), auth);
-    assertThat(validKey.holds(otherTranscript, auth)).as("valid for the real relay").isFalse();
+    assertThat(validKey.verify(otherTranscript, auth)).as("valid for the real relay").isFalse();
     relay.send(validKey.welcome(otherTranscript, 0));
     assertFailed("impostor");
   }
@@ -187,7 +191,8 @@ class ControlHandshakeTest implements ControlHandshake.Listener {
             Frame.GoAway.of(ReasonCode.DRAINING))) {
       RelayEnd other =
           RelayEnd.ofControl(
-              identity, new ControlHandshake(key, RANDOM, instance, 7, "lab", "host:22", this));
+              identity,
+              new ControlHandshake(key, RANDOM, instance, 7, SERVICE, "lab", "host:22", this));
       other.send(frame);
       assertThat(other.agent().isOpen()).as("after %s", frame).isFalse();
       assertThat(outcomes).containsExactly("failed");

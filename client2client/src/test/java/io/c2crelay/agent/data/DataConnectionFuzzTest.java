@@ -8,7 +8,7 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.c2crelay.agent.FinishedTls;
 import io.c2crelay.agent.RelayEnd;
 import io.c2crelay.agent.connect.RelayConnector;
-import io.c2crelay.agent.events.AgentEvents;
+import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.protocol.Frame;
@@ -16,6 +16,7 @@ import io.c2crelay.common.protocol.FrameDecoder;
 import io.c2crelay.common.protocol.FrameEncoder;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.testing.MemorySocket;
 import io.c2crelay.common.testing.Script;
@@ -60,7 +61,7 @@ class DataConnectionFuzzTest {
   private static final int MAX_HELD = (64 + 64) * 1024 * 3;
 
   private static final int[] MILLIS = {1, 999, 1000, 4000, 10_000, 30_000};
-  private static final AgentEvents EVENTS = new AgentEvents();
+  private static final ServiceEvents EVENTS = new ServiceEvents(ServiceName.DEFAULT, "relay", 4000);
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final SSLEngine TLS;
   private static final byte[] BINDING;
@@ -338,12 +339,12 @@ class DataConnectionFuzzTest {
   @FuzzTest
   void steps(byte[] input) {
     Script script = Script.of(input);
-    Agent agent = new Agent(script.usual());
+    Agent agent = new Agent(script.isEven());
     while (script.hasNext()) {
       switch (script.oneOf(Step.values())) {
-        case TLS -> agent.tls(script.usual());
+        case TLS -> agent.tls(script.isEven());
         case READY -> {
-          Token ack = script.usual() ? agent.dialRequest.ack() : Token.random(RANDOM);
+          Token ack = script.isEven() ? agent.dialRequest.ack() : Token.random(RANDOM);
           agent.relaySends(Script.frame(Frame.Ready.of(ack)));
         }
         case START -> {
@@ -351,21 +352,21 @@ class DataConnectionFuzzTest {
           agent.relaySends(Script.frame(Frame.Start.of(1, any, any)));
         }
         case FRAME -> {
-          int type = script.number();
+          int type = script.unsignedByte();
           agent.relaySends(Script.frame(type, script.bytes()));
         }
         case FLOOD -> {
-          for (int i = script.number(); i > 0; i--) {
+          for (int i = script.unsignedByte(); i > 0; i--) {
             agent.relaySends(Script.frame(0x15, new byte[1000]));
           }
         }
         case BYTES -> agent.relaySends(script.bytes());
-        case RELAY_EVENT -> Agent.does(agent.data, script.number());
-        case TARGET_ANSWERS -> agent.targetAnswers(script.usual());
+        case RELAY_EVENT -> Agent.does(agent.data, script.unsignedByte());
+        case TARGET_ANSWERS -> agent.targetAnswers(script.isEven());
         case TARGET_SENDS -> agent.targetSends(script.bytes());
-        case TARGET_FLOODS -> agent.targetSends(new byte[1024 * script.number()]);
+        case TARGET_FLOODS -> agent.targetSends(new byte[1024 * script.unsignedByte()]);
         case TARGET_EVENT -> {
-          int event = script.number();
+          int event = script.unsignedByte();
           if (agent.connected) {
             agent.targetFinished |= event % 4 == 0;
             agent.targetStalled |= event % 4 == 2; // its last bytes may be delivered later

@@ -5,11 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.c2crelay.agent.RelayEnd;
 import io.c2crelay.agent.connect.NameResolver;
 import io.c2crelay.agent.connect.RelayConnector;
-import io.c2crelay.agent.events.AgentEvents;
+import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.tls.Identity;
 import io.c2crelay.common.tls.RelayTls;
@@ -48,7 +49,7 @@ class DataHandshakeTest {
     control.freezeTime();
     identity = Identity.create(RANDOM);
     RelayTls tls = RelayEnd.agentTls();
-    AgentEvents events = new AgentEvents();
+    ServiceEvents events = new ServiceEvents(ServiceName.DEFAULT, "relay", 4000);
     // connecting always fails: an embedded event loop takes no NIO channel
     TargetConnector target =
         new TargetConnector(

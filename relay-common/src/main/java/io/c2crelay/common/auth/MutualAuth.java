@@ -65,13 +65,18 @@ public final class MutualAuth {
     }
   }
 
+  /** Whether this is derived from the same key. */
+  public boolean isSameKey(MutualAuth other) {
+    return MessageDigest.isEqual(key.getEncoded(), other.key.getEncoded());
+  }
+
   /** Returns {@code auth} with the agent's proof. */
   public Frame.Auth prove(Transcript transcript, Frame.Auth auth) {
     return auth.withProof(agentProof(transcript));
   }
 
   /** Returns whether {@code auth} carries the agent's proof for {@code transcript}. */
-  public boolean holds(Transcript transcript, Frame.Auth auth) {
+  public boolean verify(Transcript transcript, Frame.Auth auth) {
     return MessageDigest.isEqual(agentProof(transcript), auth.proof());
   }
 
@@ -81,7 +86,7 @@ public final class MutualAuth {
   }
 
   /** Returns whether {@code welcome} carries the relay's proof for {@code transcript}. */
-  public boolean holds(Transcript transcript, Frame.Welcome welcome) {
+  public boolean verify(Transcript transcript, Frame.Welcome welcome) {
     return MessageDigest.isEqual(relayProof(transcript, welcome.dataMode()), welcome.proof());
   }
 

@@ -55,11 +55,16 @@ public final class Bridge {
 
   private boolean ended;
 
-  private Bridge(DuplexChannel raw, Channel framed, BridgeSettings settings, Listener listener) {
+  private Bridge(
+      DuplexChannel raw,
+      Channel framed,
+      long sessionId,
+      BridgeSettings settings,
+      Listener listener) {
     this.settings = settings;
     this.listener = requireNonNull(listener, "listener");
     this.raw = new RawLeg(this, raw, settings.side().rawGone());
-    this.framed = new FramedLeg(this, framed, settings.side());
+    this.framed = new FramedLeg(this, framed, settings.side(), sessionId);
     toFramed = new Direction(this.raw, this.framed, settings.budget());
     toRaw = new Direction(this.framed, this.raw, settings.budget());
     timer = new SessionTimer(this, settings, NioProbe.isNio(raw));
@@ -70,8 +75,12 @@ public final class Bridge {
    * which must pass on all they hold, and begins to read.
    */
   public static Bridge join(
-      DuplexChannel raw, Channel framed, BridgeSettings settings, Listener listener) {
-    Bridge bridge = new Bridge(raw, framed, settings, listener);
+      DuplexChannel raw,
+      Channel framed,
+      long sessionId,
+      BridgeSettings settings,
+      Listener listener) {
+    Bridge bridge = new Bridge(raw, framed, sessionId, settings, listener);
     bridge.raw.attach();
     bridge.framed.attach();
     return bridge;
@@ -85,9 +94,10 @@ public final class Bridge {
       ByteBuf bytes,
       DuplexChannel gone,
       Channel framed,
+      long sessionId,
       BridgeSettings settings,
       Listener listener) {
-    Bridge bridge = new Bridge(gone, framed, settings, listener);
+    Bridge bridge = new Bridge(gone, framed, sessionId, settings, listener);
     bridge.framed.attach();
     ReceiveBuffer.widen(framed, settings.budget()::share);
     bridge.timer.start(framed.eventLoop());
@@ -129,6 +139,11 @@ public final class Bridge {
   }
 
   // --- for the legs and the timer ---
+
+  /** Whether the session has ended in order. */
+  boolean isDone() {
+    return ended && abortReason == null;
+  }
 
   private Direction from(Leg leg) {
     return leg == raw ? toFramed : toRaw;

@@ -13,16 +13,21 @@ import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 
-/** The data connection: DATA, EOF, RESET and PING (docs/protocol.md section 4). */
+/** The data connection: DATA, EOF, RESET, DONE and PING (docs/protocol.md section 4). */
 final class FramedLeg extends Leg {
   /** After both EOFs the relay closes first; an agent closes by itself only after this. */
   private static final long CLOSE_AFTER_HOURS = 1;
 
   private final BridgeSettings.Side side;
+  private final long sessionId;
 
-  FramedLeg(Bridge bridge, Channel framed, BridgeSettings.Side side) {
+  /** The peer is done with the session: nothing of it may follow. */
+  private boolean peerDone;
+
+  FramedLeg(Bridge bridge, Channel framed, BridgeSettings.Side side, long sessionId) {
     super(bridge, framed);
     this.side = side;
+    this.sessionId = sessionId;
   }
 
   void attach() {
@@ -39,6 +44,11 @@ final class FramedLeg extends Leg {
     Frame frame = (Frame) msg;
     if (bridge.isOver()) {
       drop(frame);
+      return;
+    }
+    if (peerDone) {
+      ReferenceCountUtil.release(frame);
+      bridge.abort(ReasonCode.PROTOCOL);
       return;
     }
     boolean ended = bridge.hasInputEnded(this);
@@ -61,6 +71,12 @@ final class FramedLeg extends Leg {
       case RESET:
         bridge.lost(this, ((Frame.Reset) frame).reason());
         break;
+      case DONE:
+        peerDone = isDone(frame) && ended && bridge.hasOutputEnded(this);
+        if (!peerDone) {
+          bridge.abort(ReasonCode.PROTOCOL);
+        }
+        break;
       case PING: // no answer is due
         if (ended) {
           bridge.abort(ReasonCode.PROTOCOL);
@@ -71,11 +87,17 @@ final class FramedLeg extends Leg {
     }
   }
 
-  /** What the peer sends after our RESET, until it closes. */
+  private boolean isDone(Frame frame) {
+    return frame.type() == FrameType.DONE && ((Frame.Done) frame).value() == sessionId;
+  }
+
+  /** What the peer sends after the end of the session, until it closes. */
   private void drop(Frame frame) {
     ReferenceCountUtil.release(frame);
     if (frame.type() == FrameType.RESET) {
       Sockets.reset(channel); // the peer has aborted too and reads nothing more
+    } else if (frame.type() == FrameType.DONE && bridge.isDone()) {
+      channel.close(); // this version does not reuse the connection
     }
   }
 
@@ -137,7 +159,7 @@ final class FramedLeg extends Leg {
 
   @Override
   void close() {
-    if (side == BridgeSettings.Side.RELAY) {
+    if (side == BridgeSettings.Side.RELAY || peerDone) {
       channel.close();
       return;
     }

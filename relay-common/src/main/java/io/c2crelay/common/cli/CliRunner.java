@@ -28,7 +28,7 @@ public final class CliRunner {
   public static final int OK = 0;
 
   /** Exit code after a startup failure or an unexpected error. */
-  public static final int REFUSED = 1;
+  public static final int FAILED = 1;
 
   /** Exit code for an invalid command line. */
   public static final int USAGE = 2;
@@ -86,19 +86,23 @@ public final class CliRunner {
       }
       return startAndDrain(command, config);
     } catch (StartupException e) {
-      return fail(name, LogText.safe(e.getMessage()), REFUSED);
+      return fail(name, LogText.safe(e.getMessage()), FAILED);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return REFUSED;
+      return FAILED;
     } catch (RuntimeException | Error e) {
       LOG.error("unexpected", e);
-      return REFUSED;
+      return FAILED;
     }
   }
 
   private <C> int startAndDrain(CliCommand<C> command, C config)
       throws StartupException, InterruptedException {
     Running running = command.start(config, out);
+    Runnable reload = running.reload();
+    if (reload != null) {
+      stop.onHangup(reload);
+    }
     stop.await();
     CountDownLatch drained = new CountDownLatch(1);
     Future<Void> drain = running.drain();
@@ -108,7 +112,7 @@ public final class CliRunner {
             command.shared().drain().plus(CLOSE_TIMEOUT).toMillis(), TimeUnit.MILLISECONDS);
     if (!inTime || !drain.isSuccess()) {
       LOG.error("drain.failed", drain.cause());
-      return REFUSED;
+      return FAILED;
     }
     return OK;
   }

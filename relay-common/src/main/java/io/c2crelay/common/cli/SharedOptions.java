@@ -1,6 +1,5 @@
 package io.c2crelay.common.cli;
 
-import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.transport.Transport;
 import java.time.Duration;
 import java.util.Map;
@@ -13,7 +12,7 @@ public final class SharedOptions {
   @Option(
       names = "--key-file",
       paramLabel = "FILE",
-      description = "Read the key from the first line of this UTF-8 file (default: none).")
+      description = "Read the key from this UTF-8 file, one a line (default: none).")
   private @Nullable String keyFile;
 
   @Option(
@@ -48,10 +47,10 @@ public final class SharedOptions {
       description = "error, warn, info, debug or trace (default: ${DEFAULT-VALUE}).")
   private Level logLevel = Level.INFO;
 
-  /** Returns the key of {@link KeySources#key}. */
-  public @Nullable SharedKey key(@Nullable String argument, Map<String, String> env)
+  /** Returns the keys of {@link KeySource#find}. */
+  public @Nullable KeySource keys(@Nullable String argument, Map<String, String> env)
       throws StartupException {
-    return KeySources.key(argument, keyFile, env);
+    return KeySource.find(argument, keyFile, env);
   }
 
   /** The time limit for running sessions after a stop signal. */

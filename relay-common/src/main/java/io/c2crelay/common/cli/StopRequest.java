@@ -6,4 +6,7 @@ public interface StopRequest {
 
   /** Blocks until the stop is requested. */
   void await();
+
+  /** Runs an action at each SIGHUP from now on, where there is such a signal. */
+  default void onHangup(Runnable action) {}
 }

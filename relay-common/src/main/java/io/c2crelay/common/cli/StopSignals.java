@@ -6,8 +6,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.function.IntConsumer;
 
 /**
- * Waits for SIGINT or SIGTERM. The first signal requests a stop. The second ends the process at
- * once with exit code 128 plus the signal number.
+ * Waits for SIGINT or SIGTERM, and passes on SIGHUP. The first stop signal requests a stop. The
+ * second ends the process at once with exit code 128 plus the signal number.
  *
  * <p>{@code sun.misc.Signal} is the only way to receive a signal without a JVM shutdown. It is part
  * of {@code jdk.unsupported} but does not compile under {@code --release 8}, hence the reflection.
@@ -29,7 +29,9 @@ final class StopSignals implements StopRequest {
   static StopSignals install() {
     StopSignals signals = new StopSignals(code -> Runtime.getRuntime().halt(code));
     try {
-      signals.registerHandlers();
+      for (String name : SIGNALS) {
+        register(name, signals::received);
+      }
     } catch (ReflectiveOperationException | LinkageError e) {
       Runtime.getRuntime().addShutdownHook(new Thread(signals::delayShutdown, "stop"));
     }
@@ -68,17 +70,30 @@ final class StopSignals implements StopRequest {
     }
   }
 
-  private void registerHandlers() throws ReflectiveOperationException {
+  @Override
+  public void onHangup(Runnable action) {
+    try {
+      register("HUP", number -> action.run());
+    } catch (ReflectiveOperationException | LinkageError e) {
+      // the default action remains
+    }
+  }
+
+  /**
+   * @param handler receives the signal's number, on a thread of the JVM
+   */
+  private static void register(String name, IntConsumer handler)
+      throws ReflectiveOperationException {
     Class<?> signal = Class.forName("sun.misc.Signal");
-    Class<?> handler = Class.forName("sun.misc.SignalHandler");
+    Class<?> handlerType = Class.forName("sun.misc.SignalHandler");
     Object proxy =
         Proxy.newProxyInstance(
-            handler.getClassLoader(),
-            new Class<?>[] {handler},
+            handlerType.getClassLoader(),
+            new Class<?>[] {handlerType},
             (self, method, args) -> {
               switch (method.getName()) {
                 case "handle":
-                  received((Integer) signal.getMethod("getNumber").invoke(args[0]));
+                  handler.accept((Integer) signal.getMethod("getNumber").invoke(args[0]));
                   return null;
                 case "equals":
                   return self == args[0];
@@ -88,13 +103,11 @@ final class StopSignals implements StopRequest {
                   return "StopSignals";
               }
             });
-    for (String name : SIGNALS) {
-      try {
-        Object instance = signal.getConstructor(String.class).newInstance(name);
-        signal.getMethod("handle", signal, handler).invoke(null, instance, proxy);
-      } catch (InvocationTargetException e) {
-        // unknown to this system or disabled by -Xrs: the default action remains
-      }
+    try {
+      Object instance = signal.getConstructor(String.class).newInstance(name);
+      signal.getMethod("handle", signal, handlerType).invoke(null, instance, proxy);
+    } catch (InvocationTargetException e) {
+      // unknown to this system or disabled by -Xrs: the default action remains
     }
   }
 }

@@ -72,16 +72,24 @@ public interface Frame {
     private final byte[] nonce;
     private final InstanceId instance;
     private final long epoch;
+    private final ServiceName service;
     private final byte[] label;
     private final byte[] fields;
     private final byte[] proof;
 
     private Auth(
-        byte[] nonce, InstanceId instance, long epoch, byte[] label, byte[] fields, byte[] proof) {
+        byte[] nonce,
+        InstanceId instance,
+        long epoch,
+        ServiceName service,
+        byte[] label,
+        byte[] fields,
+        byte[] proof) {
       super(FrameType.AUTH);
       this.nonce = nonce;
       this.instance = instance;
       this.epoch = epoch;
+      this.service = service;
       this.label = label;
       this.fields = fields;
       this.proof = proof;
@@ -93,7 +101,8 @@ public interface Frame {
      * @param label at most {@link RelayProtocol#MAX_LABEL_LENGTH} bytes of UTF-8
      * @throws IllegalArgumentException if the label is longer
      */
-    public static Auth of(byte[] nonce, InstanceId instance, long epoch, String label) {
+    public static Auth of(
+        byte[] nonce, InstanceId instance, long epoch, ServiceName service, String label) {
       byte[] utf8 = label.getBytes(StandardCharsets.UTF_8);
       if (utf8.length > RelayProtocol.MAX_LABEL_LENGTH) {
         throw new IllegalArgumentException("label too long");
@@ -102,6 +111,7 @@ public interface Frame {
           nonce.clone(),
           requireNonNull(instance, "instance"),
           epoch,
+          requireNonNull(service, "service"),
           utf8,
           new byte[0],
           new byte[32]);
@@ -111,26 +121,30 @@ public interface Frame {
     public Auth withTargetDigest(byte[] digest) {
       ByteBuf field = Unpooled.buffer(2 + digest.length);
       field.writeByte(TARGET_DIGEST).writeByte(digest.length).writeBytes(digest);
-      return new Auth(nonce, instance, epoch, label, field.array(), proof);
+      return new Auth(nonce, instance, epoch, service, label, field.array(), proof);
     }
 
     /** Returns a copy with the agent's proof, 32 bytes. */
     public Auth withProof(byte[] newProof) {
-      return new Auth(nonce, instance, epoch, label, fields, newProof.clone());
+      return new Auth(nonce, instance, epoch, service, label, fields, newProof.clone());
     }
 
     static Auth read(ByteBuf in) {
       byte[] nonce = readBytes(in, Challenge.NONCE_LENGTH);
       InstanceId instance = InstanceId.read(in);
       long epoch = in.readLong();
+      ServiceName service = ServiceName.read(in);
       int labelLength = in.readUnsignedByte();
       int fieldsLength = in.readableBytes() - labelLength - PROOF_LENGTH;
-      if (labelLength > RelayProtocol.MAX_LABEL_LENGTH || fieldsLength < 0) {
-        throw new ProtocolException("AUTH: invalid label length");
+      if (labelLength > RelayProtocol.MAX_LABEL_LENGTH
+          || fieldsLength < 0
+          || fieldsLength > RelayProtocol.MAX_AUTH_FIELDS) {
+        throw new ProtocolException("AUTH: invalid length");
       }
       byte[] label = readBytes(in, labelLength);
       byte[] fields = readBytes(in, fieldsLength);
-      Auth auth = new Auth(nonce, instance, epoch, label, fields, readBytes(in, PROOF_LENGTH));
+      byte[] proof = readBytes(in, PROOF_LENGTH);
+      Auth auth = new Auth(nonce, instance, epoch, service, label, fields, proof);
       auth.field(TARGET_DIGEST); // validates all fields
       return auth;
     }
@@ -162,6 +176,11 @@ public interface Frame {
       return epoch;
     }
 
+    /** The service that the agent offers. */
+    public ServiceName service() {
+      return service;
+    }
+
     /** The agent's label: untrusted text, for logs only. */
     public String label() {
       return new String(label, StandardCharsets.UTF_8);
@@ -184,14 +203,22 @@ public interface Frame {
 
     /** The payload length in bytes without the proof. */
     public int lengthBeforeProof() {
-      return nonce.length + InstanceId.LENGTH + Long.BYTES + 1 + label.length + fields.length;
+      return nonce.length
+          + InstanceId.LENGTH
+          + Long.BYTES
+          + service.encodedLength()
+          + 1
+          + label.length
+          + fields.length;
     }
 
     @Override
     public void writePayload(ByteBuf out) {
       out.writeBytes(nonce);
       instance.write(out);
-      out.writeLong(epoch).writeByte(label.length).writeBytes(label);
+      out.writeLong(epoch);
+      service.write(out);
+      out.writeByte(label.length).writeBytes(label);
       out.writeBytes(fields).writeBytes(proof);
     }
   }
@@ -354,7 +381,7 @@ public interface Frame {
   /**
    * A liveness check. The peer echoes {@code value} in a PONG where docs/protocol.md requires one.
    */
-  final class Ping extends EchoFrame {
+  final class Ping extends NumberFrame {
     private Ping(long value) {
       super(FrameType.PING, value);
     }
@@ -365,7 +392,7 @@ public interface Frame {
   }
 
   /** The answer to PING, with the same value. */
-  final class Pong extends EchoFrame {
+  final class Pong extends NumberFrame {
     private Pong(long value) {
       super(FrameType.PONG, value);
     }
@@ -527,6 +554,21 @@ public interface Frame {
     }
   }
 
+  /**
+   * The sender has delivered all bytes of a session that ended in order, and closed its raw leg:
+   * the last frame of the session in its direction.
+   */
+  final class Done extends NumberFrame {
+    private Done(long sessionId) {
+      super(FrameType.DONE, sessionId);
+    }
+
+    /** A DONE with the session id of START. */
+    public static Done of(long sessionId) {
+      return new Done(sessionId);
+    }
+  }
+
   /** The session is aborted. */
   final class Reset extends ReasonFrame {
     private Reset(ReasonCode reason) {
@@ -571,11 +613,11 @@ public interface Frame {
     }
   }
 
-  /** A frame with a payload of eight bytes, which PONG echoes. */
-  abstract class EchoFrame extends Base {
+  /** A frame with a payload of one u64. */
+  abstract class NumberFrame extends Base {
     private final long value;
 
-    EchoFrame(FrameType type, long value) {
+    NumberFrame(FrameType type, long value) {
       super(type);
       this.value = value;
     }

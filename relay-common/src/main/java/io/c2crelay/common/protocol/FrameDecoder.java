@@ -117,6 +117,8 @@ public final class FrameDecoder extends ByteToMessageDecoder {
         return Frame.Eof.INSTANCE;
       case RESET:
         return Frame.Reset.of(ReasonCode.of(payload.readUnsignedByte()));
+      case DONE:
+        return Frame.Done.of(payload.readLong());
     }
     throw new AssertionError(type);
   }

@@ -11,8 +11,8 @@ public enum FrameType {
   AUTH(
       0x02,
       ConnectionKind.CONTROL,
-      89,
-      89 + RelayProtocol.MAX_LABEL_LENGTH + RelayProtocol.MAX_AUTH_FIELDS),
+      90,
+      90 + ServiceName.MAX_LENGTH + RelayProtocol.MAX_LABEL_LENGTH + RelayProtocol.MAX_AUTH_FIELDS),
   WELCOME(0x03, ConnectionKind.CONTROL, 33, 33),
   DIAL(0x04, ConnectionKind.CONTROL, 32, RelayProtocol.MAX_CONTROL_PAYLOAD),
   DIAL_FAILED(0x05, ConnectionKind.CONTROL, 17, 17),
@@ -26,7 +26,8 @@ public enum FrameType {
   FAILED(0x14, ConnectionKind.DATA, 1, 1),
   DATA(0x15, ConnectionKind.DATA, 0, RelayProtocol.MAX_DATA_PAYLOAD),
   EOF(0x16, ConnectionKind.DATA, 0, 0),
-  RESET(0x17, ConnectionKind.DATA, 1, 1);
+  RESET(0x17, ConnectionKind.DATA, 1, 1),
+  DONE(0x18, ConnectionKind.DATA, 8, 8);
 
   /** The decoder skips unknown types that have this bit and rejects all others. */
   static final int SKIPPABLE_BIT = 0x80;
@@ -37,7 +38,7 @@ public enum FrameType {
     BOTH
   }
 
-  private static final @Nullable FrameType[] BY_CODE = new @Nullable FrameType[0x18];
+  private static final @Nullable FrameType[] BY_CODE = new @Nullable FrameType[0x19];
 
   static {
     for (FrameType type : values()) {

@@ -40,7 +40,9 @@ public enum ReasonCode {
   /** An internal error; the log of the sender has the details. */
   INTERNAL(16),
   /** No agent accepted the user within the queue timeout. Not sent: the user had no session. */
-  NO_AGENT(17);
+  NO_AGENT(17),
+  /** The key of the agent is no longer one of the relay's. */
+  KEY_REMOVED(18);
 
   private static final ReasonCode[] BY_CODE = values();
 
@@ -56,7 +58,7 @@ public enum ReasonCode {
   }
 
   /** Whether dialling the target failed. */
-  public boolean isOfDiallingTheTarget() {
+  public boolean isDialFailure() {
     return this == TARGET_REFUSED || this == TARGET_TIMEOUT || this == TARGET_UNREACHABLE;
   }
 

@@ -23,7 +23,7 @@ public final class SocketShortage {
    *
    * @param event the event name of the log line
    */
-  public static synchronized void say(String event, Throwable cause) {
+  public static synchronized void report(String event, Throwable cause) {
     long now = System.nanoTime();
     if (!logged || now - lastLoggedNanos >= LOG_INTERVAL_NANOS) {
       logged = true;

@@ -123,7 +123,7 @@ public final class Sockets {
                 return;
               }
               if (connected.cause() instanceof ChannelException) {
-                SocketShortage.say("sockets.exhausted", connected.cause());
+                SocketShortage.report("sockets.exhausted", connected.cause());
               }
               result.setFailure(connected.cause());
             });
@@ -156,14 +156,14 @@ public final class Sockets {
 
   /** Formats the cause of an error as the value of a {@code key=value} pair. */
   public static String describe(@Nullable Throwable cause) {
-    return LogText.value(cause == null ? null : wordsOf(cause));
+    return LogText.value(cause == null ? null : messageOf(cause));
   }
 
   /**
    * Returns the system's error message, without the failed call and error number that Netty adds
    * and without Java class names.
    */
-  public static String wordsOf(Throwable cause) {
+  public static String messageOf(Throwable cause) {
     Throwable root = unwrap(cause);
     if (root instanceof ClosedChannelException) {
       return "connection closed";

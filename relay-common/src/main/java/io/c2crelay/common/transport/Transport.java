@@ -76,7 +76,7 @@ public enum Transport {
     try {
       return FailFastEventLoopGroup.of(threads, handlerFactory.get());
     } catch (IllegalStateException e) {
-      throw new ChannelException("cannot create event loops: " + Sockets.wordsOf(e), e);
+      throw new ChannelException("cannot create event loops: " + Sockets.messageOf(e), e);
     }
   }
 

@@ -6,6 +6,7 @@ import io.c2crelay.common.auth.MutualAuth.Transcript;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.ServiceName;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.util.ArrayList;
@@ -19,18 +20,18 @@ import org.junit.jupiter.params.provider.ValueSource;
 class MutualAuthTest {
   private static final String PREAMBLE = "c24332430d0a1a0a0101000000000000";
   private static final String AGENT_PROOF =
-      "8907bb0e59848cccb35eecfbcdedfb1ca27658f71f44c7ee75590cbaa2c82b1d";
+      "1740629314cb6f65cbca080f63457689d06439257bfe472d31dcf80e60b29e39";
   private static final String RELAY_PROOF =
-      "241dee4fcce4584422babf9adaae4dc240ce7bf4775b64a53f784e6f82eb8e1f";
+      "8d98fdfba97323713a52b511a88e387d80e5903bdf3312ad786e07a2d50fa221";
 
   private final MutualAuth auth = MutualAuth.of(bytesFrom(0x00, 32));
-  private final Handshake handshake = Handshake.of(PREAMBLE, 7, "lab");
+  private final Handshake handshake = Handshake.of(PREAMBLE, 7, "", "lab");
 
   /** The inputs of a transcript. */
   private record Handshake(
       byte[] preamble, byte[] binding, byte[] nonceR, int version, Frame.Auth answer) {
 
-    static Handshake of(String preamble, long epoch, String label) {
+    static Handshake of(String preamble, long epoch, String service, String label) {
       return new Handshake(
           ByteBufUtil.decodeHexDump(preamble),
           bytesFrom(0x40, 32),
@@ -40,6 +41,7 @@ class MutualAuthTest {
               bytesFrom(0x80, 32),
               InstanceId.read(Unpooled.wrappedBuffer(bytesFrom(0xa0, 16))),
               epoch,
+              service(service),
               label));
     }
 
@@ -51,25 +53,35 @@ class MutualAuthTest {
 
   @ParameterizedTest
   @CsvSource({
-    PREAMBLE + ", 7, lab, 0, " + AGENT_PROOF + ", " + RELAY_PROOF,
-    "c24332430d0a1a0a01030001deadbeef, -81985529216486896, büro, 1,"
-        + "4951754f82507bf19c5601a3c773fedbde2f608b193f98b2bed2666b3166bb03,"
-        + "8de91f0198744d286c463e5687bfb1649ea80f77152986e1da02c9868e8842ad",
+    PREAMBLE + ", 7, '', lab, 0, " + AGENT_PROOF + ", " + RELAY_PROOF,
     PREAMBLE
-        + ", 1, '', 0,"
-        + "fa6ba6b3d08bd8b0f7273157534b65df161072d7d9df1a2a95f1708c0f69c5fc,"
-        + "7f74c20fef81b5919364961e96e3ee5ca5f438062b332f10248556ec11e84367"
+        + ", 7, ssh-1, lab, 0,"
+        + "7e5fe090659ee7d5bd7b947b962bd7507f13fac6b15537433b86ef9954a58189,"
+        + "b0daaae3d1c02aeec16f12582a18b3e6beb9208c0ea23061952a75e00c78a278",
+    "c24332430d0a1a0a01030001deadbeef, -81985529216486896, '', büro, 1,"
+        + "c25a798ddefe5591febb93da968114495ca5cd0488dfe2ccd6d648ba8f303d38,"
+        + "e70df442a2bd2c7866b594d19e4768708a276424cd2af1552ca7e3ea864d9575",
+    PREAMBLE
+        + ", 1, '', '', 0,"
+        + "ac14c55a2781efa3b3439d40f08fe0e4a94284ce4d0a4e73ce585b1eb3889bbb,"
+        + "ef4d0424e680ec770b2756c458a489448198254a5765ca4b6eeb62a2ce6c4474"
   })
   void proofsMatchVectors(
-      String preamble, long epoch, String label, int dataMode, String agent, String relay) {
-    Handshake vector = Handshake.of(preamble, epoch, label);
+      String preamble,
+      long epoch,
+      String service,
+      String label,
+      int dataMode,
+      String agent,
+      String relay) {
+    Handshake vector = Handshake.of(preamble, epoch, service, label);
     Frame.Auth proven = auth.prove(vector.transcript(), vector.answer());
     assertThat(ByteBufUtil.hexDump(proven.proof())).isEqualTo(agent);
     Frame.Welcome welcome = auth.welcome(vector.transcript(), dataMode);
     assertThat(ByteBufUtil.hexDump(welcome.proof())).isEqualTo(relay);
     assertThat(welcome.dataMode()).isEqualTo(dataMode);
-    assertThat(auth.holds(vector.transcript(), proven)).isTrue();
-    assertThat(auth.holds(vector.transcript(), welcome)).isTrue();
+    assertThat(auth.verify(vector.transcript(), proven)).isTrue();
+    assertThat(auth.verify(vector.transcript(), welcome)).isTrue();
   }
 
   @Test
@@ -150,17 +162,18 @@ class MutualAuthTest {
     byte[] nonce = bytesFrom(0x80, 32);
     byte[] instance = bytesFrom(0xa0, 16);
     for (int bit = 0; bit < 256; bit++) {
-      assertProofsRejected("nonce", bit, withAuth(flip(nonce, bit), instance, 7, "lab"));
+      assertProofsRejected("nonce", bit, withAuth(flip(nonce, bit), instance, 7, "", "lab"));
     }
     for (int bit = 0; bit < 128; bit++) {
-      assertProofsRejected("instance", bit, withAuth(nonce, flip(instance, bit), 7, "lab"));
+      assertProofsRejected("instance", bit, withAuth(nonce, flip(instance, bit), 7, "", "lab"));
     }
     for (int bit = 0; bit < 64; bit++) {
-      assertProofsRejected("epoch", bit, withAuth(nonce, instance, 7 ^ 1L << bit, "lab"));
+      assertProofsRejected("epoch", bit, withAuth(nonce, instance, 7 ^ 1L << bit, "", "lab"));
     }
     for (String label : List.of("", "la", "lac", "Lab", "labb", "lab ")) {
-      assertProofsRejected("label", 0, withAuth(nonce, instance, 7, label));
+      assertProofsRejected("label", 0, withAuth(nonce, instance, 7, "", label));
     }
+    assertProofsRejected("service", 0, withAuth(nonce, instance, 7, "ssh", "lab"));
   }
 
   @Test
@@ -170,9 +183,9 @@ class MutualAuthTest {
     Frame.Welcome welcome = auth.welcome(transcript, 0);
     for (int bit = 0; bit < 256; bit++) {
       Frame.Auth forged = proven.withProof(flip(proven.proof(), bit));
-      assertThat(auth.holds(transcript, forged)).as("proofA, bit %d", bit).isFalse();
+      assertThat(auth.verify(transcript, forged)).as("proofA, bit %d", bit).isFalse();
       Frame.Welcome forgedWelcome = Frame.Welcome.of(flip(welcome.proof(), bit), 0);
-      assertThat(auth.holds(transcript, forgedWelcome)).as("proofR, bit %d", bit).isFalse();
+      assertThat(auth.verify(transcript, forgedWelcome)).as("proofR, bit %d", bit).isFalse();
     }
   }
 
@@ -181,7 +194,7 @@ class MutualAuthTest {
     Frame.Welcome welcome = auth.welcome(handshake.transcript(), 0);
     for (int mode = 1; mode < 256; mode++) {
       Frame.Welcome changed = Frame.Welcome.of(welcome.proof(), mode);
-      assertThat(auth.holds(handshake.transcript(), changed)).as("mode %d", mode).isFalse();
+      assertThat(auth.verify(handshake.transcript(), changed)).as("mode %d", mode).isFalse();
     }
   }
 
@@ -190,8 +203,8 @@ class MutualAuthTest {
     Transcript transcript = handshake.transcript();
     Frame.Auth proven = auth.prove(transcript, handshake.answer());
     Frame.Welcome welcome = auth.welcome(transcript, 0);
-    assertThat(auth.holds(transcript, Frame.Welcome.of(proven.proof(), 0))).isFalse();
-    assertThat(auth.holds(transcript, handshake.answer().withProof(welcome.proof()))).isFalse();
+    assertThat(auth.verify(transcript, Frame.Welcome.of(proven.proof(), 0))).isFalse();
+    assertThat(auth.verify(transcript, handshake.answer().withProof(welcome.proof()))).isFalse();
   }
 
   @ParameterizedTest
@@ -199,13 +212,13 @@ class MutualAuthTest {
   void proofOfOtherKeyIsRejected(int bit) {
     MutualAuth other = MutualAuth.of(flip(bytesFrom(0x00, 32), bit));
     Transcript transcript = handshake.transcript();
-    assertThat(auth.holds(transcript, other.prove(transcript, handshake.answer()))).isFalse();
-    assertThat(auth.holds(transcript, other.welcome(transcript, 0))).isFalse();
+    assertThat(auth.verify(transcript, other.prove(transcript, handshake.answer()))).isFalse();
+    assertThat(auth.verify(transcript, other.welcome(transcript, 0))).isFalse();
   }
 
   @Test
   void zeroProofIsRejected() {
-    assertThat(auth.holds(handshake.transcript(), handshake.answer())).isFalse();
+    assertThat(auth.verify(handshake.transcript(), handshake.answer())).isFalse();
   }
 
   @Test
@@ -218,19 +231,29 @@ class MutualAuthTest {
   private void assertProofsRejected(String part, int bit, Handshake changed) {
     Transcript original = handshake.transcript();
     Frame.Auth proven = auth.prove(original, handshake.answer());
-    assertThat(auth.holds(changed.transcript(), proven)).as("%s, bit %d", part, bit).isFalse();
-    assertThat(auth.holds(changed.transcript(), auth.welcome(original, 0)))
+    assertThat(auth.verify(changed.transcript(), proven)).as("%s, bit %d", part, bit).isFalse();
+    assertThat(auth.verify(changed.transcript(), auth.welcome(original, 0)))
         .as("%s, bit %d", part, bit)
         .isFalse();
   }
 
-  private Handshake withAuth(byte[] nonce, byte[] instance, long epoch, String label) {
+  private static ServiceName service(String name) {
+    return name.isEmpty() ? ServiceName.DEFAULT : ServiceName.parse("--service", name);
+  }
+
+  private Handshake withAuth(
+      byte[] nonce, byte[] instance, long epoch, String service, String label) {
     return new Handshake(
         handshake.preamble(),
         handshake.binding(),
         handshake.nonceR(),
         handshake.version(),
-        Frame.Auth.of(nonce, InstanceId.read(Unpooled.wrappedBuffer(instance)), epoch, label));
+        Frame.Auth.of(
+            nonce,
+            InstanceId.read(Unpooled.wrappedBuffer(instance)),
+            epoch,
+            service(service),
+            label));
   }
 
   private static List<Byte> payload(Frame frame) {

@@ -7,6 +7,7 @@ import io.c2crelay.common.auth.MutualAuth.Transcript;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.ServiceName;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import java.util.concurrent.TimeUnit;
@@ -38,15 +39,19 @@ class SharedKeyTest {
     MutualAuth expected = MutualAuth.of(ByteBufUtil.decodeHexDump(derived));
     Frame.Auth auth =
         Frame.Auth.of(
-            new byte[32], InstanceId.read(Unpooled.wrappedBuffer(new byte[16])), 1, "any");
+            new byte[32],
+            InstanceId.read(Unpooled.wrappedBuffer(new byte[16])),
+            1,
+            ServiceName.DEFAULT,
+            "any");
     Transcript transcript =
         Transcript.of(
             Preamble.of(Preamble.Kind.CONTROL),
             new byte[32],
             Frame.Challenge.of(1, new byte[32]),
             auth);
-    assertThat(expected.holds(transcript, actual.prove(transcript, auth))).isTrue();
-    assertThat(actual.holds(transcript, expected.welcome(transcript, 0))).isTrue();
+    assertThat(expected.verify(transcript, actual.prove(transcript, auth))).isTrue();
+    assertThat(actual.verify(transcript, expected.welcome(transcript, 0))).isTrue();
   }
 
   @ParameterizedTest
@@ -68,7 +73,7 @@ class SharedKeyTest {
     "u\u0308234567890123456789, false"
   })
   void isLongFrom20Characters(String text, boolean isLong) {
-    assertThat(SharedKey.of(text).isLong()).isEqualTo(isLong);
+    assertThat(SharedKey.of(text).isStrong()).isEqualTo(isLong);
   }
 
   @Test

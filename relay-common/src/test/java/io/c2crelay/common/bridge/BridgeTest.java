@@ -31,6 +31,8 @@ class BridgeTest {
   private static final String DATA_UP = "15000002" + BYTES_UP;
   private static final String DATA_DOWN = "15000004" + BYTES_DOWN;
   private static final String EOF = "16000000";
+  private static final long SESSION_ID = 7;
+  private static final String DONE = "18000008" + "0000000000000007";
   private static final String PING = "06000008" + "0000000000000000";
 
   private final BufferBudget budget = BufferBudget.ofBytes(1 << 30);
@@ -60,6 +62,7 @@ class BridgeTest {
         Bridge.join(
             raw,
             framed,
+            SESSION_ID,
             BridgeSettings.of(side, budget, idleTimeout, halfCloseTimeout),
             (ended, reason) -> ends.add(reason));
     assertThat(raw.config().isAutoRead() || framed.config().isAutoRead()).isFalse();
@@ -68,6 +71,49 @@ class BridgeTest {
   }
 
   // --- the orderly end ---
+
+  /** DONE of the peer lets an end that waits for its close close first. */
+  @ParameterizedTest
+  @EnumSource(Side.class)
+  void doneAfterTheEndClosesTheConnection(Side side) {
+    begin(side);
+    happen("fe");
+    happen('o');
+    assertThat(framed.isClosed()).isTrue();
+    assertThat(framed.isReset()).isFalse();
+    assertThat(ends).containsExactly(ReasonCode.DONE);
+  }
+
+  @Test
+  void doneBeforeTheLastByteIsDeliveredIsRemembered() {
+    begin(Side.AGENT);
+    raw.stall();
+    happen("dfe");
+    happen('o');
+    assertThat(ends).as("bytes are queued").isEmpty();
+    raw.goOn();
+    assertThat(ends).containsExactly(ReasonCode.DONE);
+    assertThat(framed.isClosed()).as("this end closes at once").isTrue();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "'', " + DONE,
+    "e, " + DONE,
+    "f, " + DONE,
+    "dfe, 180000080000000000000008",
+    "dfe, " + DONE + DONE,
+    "dfe, " + DONE + EOF,
+    "dfe, " + DONE + "1700000106"
+  })
+  void doneOutOfOrderIsAnError(String events, String frames) {
+    begin(Side.RELAY);
+    raw.stall();
+    happen(events);
+    receive(framed, frames);
+    assertThat(ends).containsExactly(ReasonCode.PROTOCOL);
+    assertThat(raw.isReset()).isTrue();
+  }
 
   @ParameterizedTest
   @CsvSource({
@@ -530,6 +576,7 @@ class BridgeTest {
             Unpooled.wrappedBuffer(ByteBufUtil.decodeHexDump(BYTES_UP)),
             raw,
             framed,
+            SESSION_ID,
             BridgeSettings.of(Side.RELAY, budget, idleTimeout, halfCloseTimeout),
             (ended, reason) -> ends.add(reason));
     assertThat(framed.written()).isEqualTo(DATA_UP + reset(ReasonCode.USER_GONE));
@@ -757,6 +804,7 @@ class BridgeTest {
       case 'd' -> receive(framed, DATA_DOWN);
       case 'e' -> receive(framed, EOF);
       case 'p' -> receive(framed, PING);
+      case 'o' -> receive(framed, DONE);
       case 'x' -> raw.receiveReset();
       default -> throw new IllegalArgumentException("event " + event);
     }

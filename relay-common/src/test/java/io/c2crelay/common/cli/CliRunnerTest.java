@@ -201,7 +201,7 @@ class CliRunnerTest {
 
   @Test
   void startupFailureIsOneLineAndExitCode1() {
-    assertThat(run("1001")).isEqualTo(CliRunner.REFUSED);
+    assertThat(run("1001")).isEqualTo(CliRunner.FAILED);
     assertThat(err.toString(UTF_8))
         .isEqualTo("sample: port 1001 is\\nin use" + System.lineSeparator());
     assertThat(out.size()).isZero();
@@ -216,7 +216,7 @@ class CliRunnerTest {
     logger.addAppender(logged);
     logger.setAdditive(false);
     try {
-      assertThat(run(port)).isEqualTo(CliRunner.REFUSED);
+      assertThat(run(port)).isEqualTo(CliRunner.FAILED);
     } finally {
       logger.setAdditive(true);
       logger.detachAppender(logged);

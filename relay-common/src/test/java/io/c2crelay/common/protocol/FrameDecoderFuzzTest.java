@@ -10,6 +10,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -35,7 +36,7 @@ class FrameDecoderFuzzTest {
   private static final Map<Integer, Rule> RULES =
       Map.ofEntries(
           Map.entry(0x01, new Rule(true, false, 33, 33)),
-          Map.entry(0x02, new Rule(true, false, 89, 665)),
+          Map.entry(0x02, new Rule(true, false, 90, 729)),
           Map.entry(0x03, new Rule(true, false, 33, 33)),
           Map.entry(0x04, new Rule(true, false, 32, 4096)),
           Map.entry(0x05, new Rule(true, false, 17, 17)),
@@ -49,7 +50,8 @@ class FrameDecoderFuzzTest {
           Map.entry(0x14, new Rule(false, true, 1, 1)),
           Map.entry(0x15, new Rule(false, true, 0, 16_380)),
           Map.entry(0x16, new Rule(false, true, 0, 0)),
-          Map.entry(0x17, new Rule(false, true, 1, 1)));
+          Map.entry(0x17, new Rule(false, true, 1, 1)),
+          Map.entry(0x18, new Rule(false, true, 8, 8)));
 
   @FuzzTest
   void bytes(byte[] input) {
@@ -105,14 +107,26 @@ class FrameDecoderFuzzTest {
   private static boolean isValid(int code, byte[] payload) {
     return switch (code) {
       case 0x02 -> {
-        int label = payload[56] & 0xFF;
-        int fields = payload.length - 89 - label;
-        yield label <= 64 && fields >= 0 && areFields(payload, 57 + label, fields);
+        int service = payload[56] & 0xFF;
+        if (payload.length < 90 + service || !isServiceName(payload, 57, service)) {
+          yield false;
+        }
+        int label = payload[57 + service] & 0xFF;
+        int fields = payload.length - 90 - service - label;
+        yield label <= 64
+            && fields >= 0
+            && fields <= 512
+            && areFields(payload, 58 + service + label, fields);
       }
       case 0x04 -> payload.length % 32 == 0;
       case 0x12 -> (payload[8] == 4 || payload[8] == 6) && (payload[27] == 4 || payload[27] == 6);
       default -> true;
     };
+  }
+
+  private static boolean isServiceName(byte[] payload, int from, int length) {
+    String name = new String(payload, from, length, StandardCharsets.ISO_8859_1);
+    return name.matches("[a-z0-9-]{0,63}");
   }
 
   /** Whether the bytes are fields of type u8, length u8 and value. */
@@ -134,7 +148,7 @@ class FrameDecoderFuzzTest {
     switch (code) {
       case 0x05, 0x08, 0x14, 0x17 -> {
         int last = written.length - 1;
-        boolean known = written[last] >= 1 && written[last] <= 17;
+        boolean known = written[last] >= 1 && written[last] <= 18;
         written[last] = known ? written[last] : 16;
       }
       case 0x12 -> {

@@ -11,6 +11,7 @@ import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.ReferenceCountUtil;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -135,7 +136,8 @@ class FrameDecoderTest {
         size(ConnectionKind.DATA, 0x14, 1, 1),
         size(ConnectionKind.DATA, 0x15, 0, 16380),
         size(ConnectionKind.DATA, 0x16, 0, 0),
-        size(ConnectionKind.DATA, 0x17, 1, 1));
+        size(ConnectionKind.DATA, 0x17, 1, 1),
+        size(ConnectionKind.DATA, 0x18, 8, 8));
   }
 
   private static Arguments size(ConnectionKind kind, int code, int min, int max) {
@@ -167,7 +169,7 @@ class FrameDecoderTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"88, false", "89, true", "153, true", "665, true", "666, false"})
+  @CsvSource({"89, false", "90, true", "154, true", "666, true", "729, true", "730, false"})
   void authLengthIsBounded(int length, boolean allowed) {
     if (!allowed) {
       assertHeaderRejected(ConnectionKind.CONTROL, 0x02, length);
@@ -175,19 +177,39 @@ class FrameDecoderTest {
     }
     EmbeddedChannel channel = decoder(ConnectionKind.CONTROL);
     ByteBuf bytes = frame(0x02, length);
-    int label = Math.min(64, length - 89);
-    bytes.setByte(4 + 56, label);
+    int label = Math.min(64, length - 90);
+    int service = Math.max(0, length - 90 - 64 - 512);
+    bytes.setByte(4 + 56, service);
+    bytes.setCharSequence(4 + 57, "s".repeat(service), StandardCharsets.US_ASCII);
+    bytes.setByte(4 + 57 + service, label);
     channel.writeInbound(bytes);
-    assertThat(channel.<Frame.Auth>readInbound().label()).hasSize(label);
+    Frame.Auth auth = channel.readInbound();
+    assertThat(auth.label()).hasSize(label);
+    assertThat(auth.service().toString()).hasSize(service == 0 ? 7 : service);
   }
 
   @ParameterizedTest
-  @CsvSource({"89, 1", "90, 2", "153, 65", "153, 255", "160, 65"})
+  @CsvSource({"90, 1", "91, 2", "154, 65", "154, 255", "161, 65"})
   void authLabelMustFitPayload(int length, int declared) {
     EmbeddedChannel channel = decoder(ConnectionKind.CONTROL);
     ByteBuf bytes = frame(0x02, length);
+    bytes.setByte(4 + 57, declared);
+    assertRejected(channel, bytes, "AUTH: invalid length");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"600, 64, a", "600, 255, a", "100, 63, a", "100, 1, A", "100, 1, _", "100, 1, é"})
+  void authServiceNameIsValid(int length, int declared, String character) {
+    ByteBuf bytes = frame(0x02, length);
     bytes.setByte(4 + 56, declared);
-    assertRejected(channel, bytes, "AUTH: invalid label length");
+    bytes.setCharSequence(4 + 57, character.repeat(declared), StandardCharsets.ISO_8859_1);
+    assertRejected(decoder(ConnectionKind.CONTROL), bytes, "AUTH: invalid service name");
+  }
+
+  @Test
+  void authFieldsAreBounded() {
+    ByteBuf bytes = frame(0x02, 90 + 513);
+    assertRejected(decoder(ConnectionKind.CONTROL), bytes, "AUTH: invalid length");
   }
 
   /** A field is type, length, value. Unknown types are skipped. */
@@ -217,8 +239,8 @@ class FrameDecoderTest {
 
   private static ByteBuf authWith(String fields) {
     byte[] bytes = ByteBufUtil.decodeHexDump(fields);
-    ByteBuf frame = frame(0x02, 89 + bytes.length);
-    frame.setBytes(4 + 57, bytes);
+    ByteBuf frame = frame(0x02, 90 + bytes.length);
+    frame.setBytes(4 + 58, bytes);
     return frame;
   }
 
@@ -258,7 +280,7 @@ class FrameDecoderTest {
   // --- unknown types ---
 
   @ParameterizedTest
-  @ValueSource(ints = {0x00, 0x09, 0x0f, 0x18, 0x19, 0x7f})
+  @ValueSource(ints = {0x00, 0x09, 0x0f, 0x19, 0x1a, 0x7f})
   void unknownTypeBelow0x80IsRejected(int code) {
     for (ConnectionKind kind : List.of(ConnectionKind.CONTROL, ConnectionKind.DATA)) {
       assertRejected(

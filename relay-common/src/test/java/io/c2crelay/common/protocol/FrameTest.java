@@ -56,7 +56,9 @@ class FrameTest {
   void arraysAreCopied() {
     byte[] nonce = new byte[32];
     byte[] proof = new byte[32];
-    Frame.Auth auth = Frame.Auth.of(nonce, InstanceId.read(Hex.bytes(ID)), 1, "").withProof(proof);
+    Frame.Auth auth =
+        Frame.Auth.of(nonce, InstanceId.read(Hex.bytes(ID)), 1, ServiceName.DEFAULT, "")
+            .withProof(proof);
     Frame.Welcome welcome = Frame.Welcome.of(proof, 0);
     proof[0] = 1;
     auth.proof()[1] = 1;
@@ -81,9 +83,14 @@ class FrameTest {
   @Test
   void labelHasAtMost64Bytes() {
     InstanceId instance = InstanceId.read(Hex.bytes(ID));
-    assertThat(Frame.Auth.of(new byte[32], instance, 1, "ü".repeat(32)).payloadLength())
-        .isEqualTo(153);
+    assertThat(
+            Frame.Auth.of(new byte[32], instance, 1, ServiceName.DEFAULT, "ü".repeat(32))
+                .payloadLength())
+        .isEqualTo(154);
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> Frame.Auth.of(new byte[32], instance, 1, "ü".repeat(32) + "x"));
+        .isThrownBy(
+            () ->
+                Frame.Auth.of(
+                    new byte[32], instance, 1, ServiceName.DEFAULT, "ü".repeat(32) + "x"));
   }
 }

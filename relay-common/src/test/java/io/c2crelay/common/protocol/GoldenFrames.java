@@ -43,21 +43,25 @@ final class GoldenFrames {
         control(
             "AUTH",
             auth(7, "lab"),
-            "02 00005c" + NONCE + INSTANCE + "0000000000000007 03 6c6162" + PROOF),
+            "02 00005d" + NONCE + INSTANCE + "0000000000000007 00 03 6c6162" + PROOF),
         control(
             "AUTH without a label",
             auth(1, ""),
-            "02 000059" + NONCE + INSTANCE + "0000000000000001 00" + PROOF),
+            "02 00005a" + NONCE + INSTANCE + "0000000000000001 00 00" + PROOF),
         control(
             "AUTH of the highest epoch, a label beyond ASCII",
             auth(-1, "ü鍵"),
-            "02 00005e" + NONCE + INSTANCE + "ffffffffffffffff 05 c3bc e98db5" + PROOF),
+            "02 00005f" + NONCE + INSTANCE + "ffffffffffffffff 00 05 c3bc e98db5" + PROOF),
+        control(
+            "AUTH for a service",
+            auth(7, ServiceName.parse("--service", "ssh-1"), "lab").withProof(Hex.array(PROOF)),
+            "02 000062" + NONCE + INSTANCE + "0000000000000007 05 7373682d31 03 6c6162" + PROOF),
         control(
             "AUTH with the digest of a target",
-            Frame.Auth.of(Hex.array(NONCE), InstanceId.read(Hex.bytes(INSTANCE)), 7, "lab")
+            auth(7, ServiceName.DEFAULT, "lab")
                 .withTargetDigest(Hex.array("d1d2d3"))
                 .withProof(Hex.array(PROOF)),
-            "02 000061" + NONCE + INSTANCE + "0000000000000007 03 6c6162 01 03 d1d2d3" + PROOF),
+            "02 000062" + NONCE + INSTANCE + "0000000000000007 00 03 6c6162 01 03 d1d2d3" + PROOF),
         control("WELCOME", Frame.Welcome.of(Hex.array(PROOF), 0), "03 000021" + PROOF + "00"),
         control(
             "WELCOME for plain data",
@@ -98,7 +102,8 @@ final class GoldenFrames {
         data("DATA", Frame.Data.of(ascii("hello")), "15 000005 68656c6c6f"),
         data("DATA without bytes", Frame.Data.of(ascii("")), "15 000000"),
         data("EOF", Frame.Eof.INSTANCE, "16 000000"),
-        data("RESET", Frame.Reset.of(ReasonCode.USER_GONE), "17 000001 06"));
+        data("RESET", Frame.Reset.of(ReasonCode.USER_GONE), "17 000001 06"),
+        data("DONE", Frame.Done.of(0x1122334455667788L), "18 000008 1122334455667788"));
   }
 
   static Token token(String hex) {
@@ -114,8 +119,12 @@ final class GoldenFrames {
   }
 
   private static Frame auth(long epoch, String label) {
-    return Frame.Auth.of(Hex.array(NONCE), InstanceId.read(Hex.bytes(INSTANCE)), epoch, label)
-        .withProof(Hex.array(PROOF));
+    return auth(epoch, ServiceName.DEFAULT, label).withProof(Hex.array(PROOF));
+  }
+
+  private static Frame.Auth auth(long epoch, ServiceName service, String label) {
+    InstanceId instance = InstanceId.read(Hex.bytes(INSTANCE));
+    return Frame.Auth.of(Hex.array(NONCE), instance, epoch, service, label);
   }
 
   private static Frame.Dial.DialRequest dialRequest(String token, String ack) {

@@ -27,7 +27,8 @@ class ReasonCodeTest {
     "START_TIMEOUT, 14",
     "TARGET_GONE, 15",
     "INTERNAL, 16",
-    "NO_AGENT, 17"
+    "NO_AGENT, 17",
+    "KEY_REMOVED, 18"
   })
   void codesMatchProtocol(ReasonCode reason, int code) {
     assertThat(reason.code()).isEqualTo(code);
@@ -35,7 +36,7 @@ class ReasonCodeTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {18, 127, 128, 255, -1})
+  @ValueSource(ints = {19, 127, 128, 255, -1})
   void unknownCodeIsInternal(int code) {
     assertThat(ReasonCode.of(code)).isSameAs(ReasonCode.INTERNAL);
   }

@@ -39,27 +39,27 @@ public final class Script {
 
   /** Selects one of {@code choices} by the next byte. */
   public <T> T oneOf(T[] choices) {
-    return choices[number() % choices.length];
+    return choices[unsignedByte() % choices.length];
   }
 
   /** Selects one of {@code choices} by the next byte. */
   public int oneOf(int[] choices) {
-    return choices[number() % choices.length];
+    return choices[unsignedByte() % choices.length];
   }
 
   /** The next byte, 0..255. */
-  public int number() {
+  public int unsignedByte() {
     return hasNext() ? bytes[next++] & 0xFF : 0;
   }
 
   /** Returns whether the next byte is even, as a missing one is. */
-  public boolean usual() {
-    return number() % 2 == 0;
+  public boolean isEven() {
+    return unsignedByte() % 2 == 0;
   }
 
   /** Reads a length and that many bytes, or those that are left. */
   public byte[] bytes() {
-    int length = number();
+    int length = unsignedByte();
     int from = next;
     next = Math.min(bytes.length, next + length);
     return Arrays.copyOfRange(bytes, from, next);

@@ -35,7 +35,7 @@ public class JarProcess implements AutoCloseable {
 
   private static final Pattern GENERATION =
       Pattern.compile("generation\\s+total \\d+K, used (\\d+)K");
-  private static final Pattern COUNTS = Pattern.compile("\\b(relay|agent)\\.counts ");
+  private static final Pattern COUNTS = Pattern.compile("\\b(relay|agent)\\.stats ");
 
   private final String name;
   private final List<String> idleCounts;
@@ -275,6 +275,11 @@ public class JarProcess implements AutoCloseable {
   /** Sends SIGINT, which the process must not have inherited as ignored. */
   public void interrupt() {
     signal("INT");
+  }
+
+  /** Sends SIGHUP. */
+  public void hangUp() {
+    signal("HUP");
   }
 
   /** Sends SIGSTOP. */

@@ -60,13 +60,21 @@ public final class RawControl implements AutoCloseable {
     return this;
   }
 
-  /** The AUTH payload before the proof: nonceA 32, instance 16, epoch u64, label. */
+  /** The AUTH payload before the proof, for the default service. */
   public static byte[] claim(byte[] instance, long epoch, String label) {
+    return claim(instance, epoch, "", label);
+  }
+
+  /** The AUTH payload before the proof: nonceA 32, instance 16, epoch u64, service, label. */
+  public static byte[] claim(byte[] instance, long epoch, String service, String label) {
+    byte[] name = service.getBytes(StandardCharsets.UTF_8);
     byte[] text = label.getBytes(StandardCharsets.UTF_8);
-    return ByteBuffer.allocate(32 + 16 + 8 + 1 + text.length)
+    return ByteBuffer.allocate(32 + 16 + 8 + 1 + name.length + 1 + text.length)
         .put(Wire.random(32))
         .put(instance)
         .putLong(epoch)
+        .put((byte) name.length)
+        .put(name)
         .put((byte) text.length)
         .put(text)
         .array();

@@ -84,7 +84,12 @@ public final class RawRelay implements AutoCloseable {
 
   /** The content of an AUTH frame. */
   public record Auth(
-      long epoch, String label, Map<Integer, byte[]> fields, byte[] proof, boolean proofValid) {}
+      long epoch,
+      String service,
+      String label,
+      Map<Integer, byte[]> fields,
+      byte[] proof,
+      boolean proofValid) {}
 
   /** Accepts the next connection and reads its preamble. */
   public Incoming accept() {
@@ -138,6 +143,8 @@ public final class RawRelay implements AutoCloseable {
       byte[] auth = connection.expect(Wire.AUTH).payload();
       ByteBuffer payload = ByteBuffer.wrap(auth).position(32 + 16); // after nonce and instance
       long epoch = payload.getLong();
+      byte[] service = new byte[payload.get() & 0xFF];
+      payload.get(service);
       byte[] label = new byte[payload.get() & 0xFF];
       payload.get(label);
       Map<Integer, byte[]> fields = new HashMap<>();
@@ -154,7 +161,8 @@ public final class RawRelay implements AutoCloseable {
           Wire.transcript(connection.preamble(), connection.channelBinding(), challenge, claim);
       boolean proofValid = MessageDigest.isEqual(proof, Wire.proofOfAgent(key, transcript));
       String text = new String(label, StandardCharsets.UTF_8);
-      return new Auth(epoch, text, fields, proof, proofValid);
+      String name = new String(service, StandardCharsets.US_ASCII);
+      return new Auth(epoch, name, text, fields, proof, proofValid);
     }
 
     /** The digest of a target with this relay's key. */

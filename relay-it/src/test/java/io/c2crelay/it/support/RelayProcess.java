@@ -31,6 +31,12 @@ public final class RelayProcess extends JarProcess {
     return Integer.parseInt(awaitListening().value("port"));
   }
 
+  /** The port of one of several services. */
+  public int port(String service) {
+    LogLine listening = awaitLog("relay\\.listening service=" + service + " ", START);
+    return Integer.parseInt(listening.value("port"));
+  }
+
   /** Its port on IPv4 loopback, shared by users and agents. */
   public InetSocketAddress address() {
     return new InetSocketAddress(InetAddress.getLoopbackAddress(), port());

@@ -39,6 +39,7 @@ public final class Wire {
   public static final int DATA = 0x15;
   public static final int EOF = 0x16;
   public static final int RESET = 0x17;
+  public static final int DONE = 0x18;
 
   public static final int KIND_CONTROL = 0;
   public static final int KIND_DATA = 1;

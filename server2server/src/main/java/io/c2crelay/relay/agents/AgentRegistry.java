@@ -1,38 +1,54 @@
 package io.c2crelay.relay.agents;
 
+import static java.util.Objects.requireNonNull;
+
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.relay.address.AgentAddresses;
+import io.c2crelay.relay.auth.KeyRing;
 import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.session.Dispatcher;
 import io.netty.util.concurrent.EventExecutor;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 
 /**
- * The attached agents: one control connection per agent process, the one with the highest epoch.
- * State is confined to the dispatcher's loop; methods may be called on any thread.
+ * The agents attached to a service: one control connection per agent process, the one with the
+ * highest epoch, and only while its key is one of the service's. State is confined to the
+ * dispatcher's loop; methods may be called on any thread.
  */
-final class AgentRegistry {
+public final class AgentRegistry {
   /** Bounds the log lines that agents with random digests can cause. */
   private static final int MAX_WARNINGS = 64;
 
   private final EventExecutor loop;
+  private final KeyRing keys;
   private final Dispatcher dispatcher;
   private final AgentAddresses addresses;
   private final RelayEvents events;
   private final Map<InstanceId, ControlHandler> attached = new HashMap<>();
   private final Set<ByteBuffer> warnedDigests = new HashSet<>();
 
-  AgentRegistry(
-      EventExecutor loop, Dispatcher dispatcher, AgentAddresses addresses, RelayEvents events) {
-    this.loop = loop;
-    this.dispatcher = dispatcher;
-    this.addresses = addresses;
-    this.events = events;
+  /**
+   * @param loop the dispatcher's
+   * @param keys the keys of the service
+   * @param dispatcher the service's
+   */
+  public AgentRegistry(
+      EventExecutor loop,
+      KeyRing keys,
+      Dispatcher dispatcher,
+      AgentAddresses addresses,
+      RelayEvents events) {
+    this.loop = requireNonNull(loop, "loop");
+    this.keys = requireNonNull(keys, "keys");
+    this.dispatcher = requireNonNull(dispatcher, "dispatcher");
+    this.addresses = requireNonNull(addresses, "addresses");
+    this.events = requireNonNull(events, "events");
   }
 
   Dispatcher dispatcher() {
@@ -42,15 +58,24 @@ final class AgentRegistry {
   void attach(ControlHandler agent) {
     loop.execute(
         () -> {
+          if (!keys.contains(agent.key())) { // removed since the agent was authenticated
+            agent.close(ReasonCode.KEY_REMOVED);
+            return;
+          }
           ControlHandler older = attached.get(agent.instance());
           if (older != null && Long.compareUnsigned(agent.epoch(), older.epoch()) <= 0) {
-            events.agentStale(agent.name(), agent.channel().remoteAddress());
+            events.agentStale(agent.name(), dispatcher.service(), agent.remote());
             agent.close(ReasonCode.STALE_EPOCH);
             return;
           }
           attached.put(agent.instance(), agent);
           addresses.attached(agent.network(), now());
-          events.agentAttached(agent.name(), agent.label(), agent.channel().remoteAddress());
+          events.agentAttached(
+              agent.name(),
+              dispatcher.service(),
+              agent.label(),
+              agent.key().name(),
+              agent.remote());
           warnIfTargetsDiffer(agent);
           dispatcher.attached(agent);
           if (older != null) { // after the newer one is attached: users always have an agent
@@ -71,6 +96,19 @@ final class AgentRegistry {
         return;
       }
     }
+  }
+
+  /** Detaches the agents whose key has been removed; their sessions go on. */
+  public void checkKeys() {
+    loop.execute(
+        () -> {
+          for (ControlHandler agent : new ArrayList<>(attached.values())) {
+            if (!keys.contains(agent.key())) {
+              remove(agent, ReasonCode.KEY_REMOVED);
+              agent.close(ReasonCode.KEY_REMOVED);
+            }
+          }
+        });
   }
 
   void detach(ControlHandler agent, ReasonCode reason) {

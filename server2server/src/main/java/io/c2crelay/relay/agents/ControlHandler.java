@@ -6,13 +6,16 @@ import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.address.ClientNetwork;
+import io.c2crelay.relay.auth.KeyRing;
 import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.session.AgentLink;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
+import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -20,8 +23,9 @@ import org.jspecify.annotations.Nullable;
 /** The relay's handler of an attached control connection. */
 final class ControlHandler extends ChannelInboundHandlerAdapter implements AgentLink {
   private final Channel channel;
-  private final ClientNetwork network;
+  private final ClientAddress client;
   private final String name;
+  private final KeyRing.Entry key;
   private final String label;
   private final InstanceId instance;
   private final long epoch;
@@ -34,17 +38,20 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
 
   /**
    * @param name unique in this process, for log lines
+   * @param key the key that the agent was authenticated by
    */
   ControlHandler(
       Channel channel,
-      ClientNetwork network,
+      ClientAddress client,
       String name,
       Frame.Auth auth,
+      KeyRing.Entry key,
       AgentRegistry registry,
       RelayEvents events) {
     this.channel = channel;
-    this.network = network;
+    this.client = client;
     this.name = name;
+    this.key = key;
     this.registry = registry;
     this.events = events;
     label = auth.label();
@@ -80,8 +87,12 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
     return label;
   }
 
-  Channel channel() {
-    return channel;
+  KeyRing.Entry key() {
+    return key;
+  }
+
+  InetSocketAddress remote() {
+    return client.remote();
   }
 
   @Override
@@ -91,7 +102,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
 
   @Override
   public ClientNetwork network() {
-    return network;
+    return client.network();
   }
 
   @Override
@@ -170,7 +181,7 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
   }
 
   private void abort(@Nullable String detail) {
-    events.controlAborted(channel.remoteAddress(), name, detail);
+    events.controlAborted(client.remote(), name, detail);
     end(ReasonCode.PROTOCOL, true);
   }
 

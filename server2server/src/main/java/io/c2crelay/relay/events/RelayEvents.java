@@ -6,6 +6,7 @@ import io.c2crelay.common.logging.StatsLogger;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.common.transport.Transport;
 import io.netty.util.NetUtil;
@@ -28,7 +29,8 @@ import org.slf4j.LoggerFactory;
 public final class RelayEvents {
   private static final Logger log = LoggerFactory.getLogger(RelayEvents.class);
 
-  private static final String SESSION_END = " id={} user={} agent={} reason={} up={} down={} ms={}";
+  private static final String SESSION_END =
+      " id={} service={} user={} agent={} reason={} up={} down={} ms={}";
 
   /** Why a connection was refused. */
   public enum ConnectionRefusal {
@@ -47,6 +49,7 @@ public final class RelayEvents {
   /** Why authentication failed. */
   public enum AuthRefusal {
     WRONG_KEY,
+    UNKNOWN_SERVICE,
     THROTTLED,
     PROTOCOL,
     INTERNAL
@@ -64,9 +67,14 @@ public final class RelayEvents {
   // --- the process ---
 
   public void relayListening(
-      InetSocketAddress address, Transport transport, String tlsProvider, int maxSessions) {
+      ServiceName service,
+      InetSocketAddress address,
+      Transport transport,
+      String tlsProvider,
+      int maxSessions) {
     log.info(
-        "relay.listening address={} port={} transport={} tls={} max_sessions={}",
+        "relay.listening service={} address={} port={} transport={} tls={} max_sessions={}",
+        service,
         NetUtil.toAddressString(address.getAddress()),
         address.getPort(),
         transport,
@@ -74,9 +82,9 @@ public final class RelayEvents {
         maxSessions);
   }
 
-  /** Logs counts at debug level from now on: see {@link StatsLogger#start}. */
-  public void relayCounts(EventExecutor loop, Supplier<String> counts) {
-    StatsLogger.start(log, "relay.counts", loop, counts);
+  /** Logs the numbers of everything at debug level from now on: see {@link StatsLogger#start}. */
+  public void relayStats(EventExecutor loop, Supplier<String> stats) {
+    StatsLogger.start(log, "relay.stats", loop, stats);
   }
 
   public void descriptorsFew(long limit, int maxSessions) {
@@ -87,8 +95,25 @@ public final class RelayEvents {
         maxSessions);
   }
 
-  public void keyShort() {
-    log.warn("key.short note=\"a key of fewer than 20 characters is weak: generate one\"");
+  public void keyShort(ServiceName service, String key) {
+    log.warn(
+        "key.short service={} key={} note=\"a key of fewer than 20 characters is weak:"
+            + " generate one\"",
+        service,
+        keyName(key));
+  }
+
+  public void keysReloaded(ServiceName service, int keys, int added, int removed) {
+    log.info("keys.reloaded service={} keys={} added={} removed={}", service, keys, added, removed);
+  }
+
+  /** Nothing has changed: the keys in use stay. */
+  public void keysKept(@Nullable String cause) {
+    log.error("keys.kept cause={}", LogText.value(cause));
+  }
+
+  private static String keyName(String name) {
+    return name.isEmpty() ? "-" : LogText.value(name);
   }
 
   public void relayDraining(Duration limit) {
@@ -141,15 +166,18 @@ public final class RelayEvents {
     }
   }
 
-  public void agentStale(String agent, SocketAddress address) {
-    log.info("agent.stale agent={} address={}", agent, Sockets.text(address));
+  public void agentStale(String agent, ServiceName service, SocketAddress address) {
+    log.info("agent.stale agent={} service={} address={}", agent, service, Sockets.text(address));
   }
 
-  public void agentAttached(String agent, String label, SocketAddress address) {
+  public void agentAttached(
+      String agent, ServiceName service, String label, String key, SocketAddress address) {
     log.info(
-        "agent.attached agent={} label={} address={}",
+        "agent.attached agent={} service={} label={} key={} address={}",
         agent,
+        service,
         LogText.value(label),
+        keyName(key),
         Sockets.text(address));
   }
 
@@ -187,20 +215,24 @@ public final class RelayEvents {
         LogText.value(detail));
   }
 
-  public void serviceUnavailable() {
-    log.warn("service.unavailable note=\"no agent is attached: users cannot be served\"");
+  public void serviceUnavailable(ServiceName service) {
+    log.warn(
+        "service.unavailable service={} note=\"no agent is attached: users cannot be served\"",
+        service);
   }
 
-  public void serviceAvailable(long unavailableNanos) {
+  public void serviceAvailable(ServiceName service, long unavailableNanos) {
     log.info(
-        "service.available unavailable_ms={}", TimeUnit.NANOSECONDS.toMillis(unavailableNanos));
+        "service.available service={} unavailable_ms={}",
+        service,
+        TimeUnit.NANOSECONDS.toMillis(unavailableNanos));
   }
 
   // --- data connections ---
 
-  public void dialFailed(String agent, ReasonCode reason) {
+  public void dialFailed(String agent, ServiceName service, ReasonCode reason) {
     if (dialFailed.allows()) {
-      log.info("dial.failed agent={} reason={}", agent, reason);
+      log.info("dial.failed agent={} service={} reason={}", agent, service, reason);
     }
   }
 
@@ -231,14 +263,15 @@ public final class RelayEvents {
 
   // --- users and sessions ---
 
-  public void userReset(SocketAddress user, ReasonCode reason) {
+  public void userReset(SocketAddress user, ServiceName service, ReasonCode reason) {
     if (userReset.allows()) {
-      log.info("user.reset user={} reason={}", Sockets.text(user), reason);
+      log.info("user.reset service={} user={} reason={}", service, Sockets.text(user), reason);
     }
   }
 
-  public void sessionOpened(long id, SocketAddress user, String agent) {
-    log.info("session.open id={} user={} agent={}", id, Sockets.text(user), agent);
+  public void sessionOpened(long id, ServiceName service, SocketAddress user, String agent) {
+    log.info(
+        "session.open id={} service={} user={} agent={}", id, service, Sockets.text(user), agent);
   }
 
   public void sessionStarted(long id) {
@@ -247,6 +280,7 @@ public final class RelayEvents {
 
   public void sessionRetried(
       long id,
+      ServiceName service,
       SocketAddress user,
       String agent,
       ReasonCode reason,
@@ -256,6 +290,7 @@ public final class RelayEvents {
     log.info(
         "session.retry" + SESSION_END,
         id,
+        service,
         Sockets.text(user),
         agent,
         reason,
@@ -266,6 +301,7 @@ public final class RelayEvents {
 
   public void sessionClosed(
       long id,
+      ServiceName service,
       SocketAddress user,
       String agent,
       ReasonCode reason,
@@ -275,6 +311,7 @@ public final class RelayEvents {
     log.info(
         "session.close" + SESSION_END,
         id,
+        service,
         Sockets.text(user),
         agent,
         reason,

@@ -12,6 +12,6 @@ public final class AcceptErrorHandler extends ChannelInboundHandlerAdapter {
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    SocketShortage.say("accept.paused", cause);
+    SocketShortage.report("accept.paused", cause);
   }
 }

@@ -1,8 +1,6 @@
 package io.c2crelay.relay.listen;
 
 import io.c2crelay.common.protocol.Preamble;
-import io.c2crelay.relay.events.RelayEvents;
-import io.c2crelay.relay.events.RelayEvents.ConnectionRefusal;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelDuplexHandler;
@@ -44,7 +42,6 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
 
   private final LongSupplier detectTimeoutNanos;
   private final ConnectionRouter router;
-  private final RelayEvents events;
 
   private State state = State.NEW;
   private ByteBuf received = Unpooled.EMPTY_BUFFER;
@@ -57,11 +54,9 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
   /**
    * @param detectTimeoutNanos how long to wait for the first byte
    */
-  public ConnectionClassifier(
-      LongSupplier detectTimeoutNanos, ConnectionRouter router, RelayEvents events) {
+  public ConnectionClassifier(LongSupplier detectTimeoutNanos, ConnectionRouter router) {
     this.detectTimeoutNanos = detectTimeoutNanos;
     this.router = router;
-    this.events = events;
   }
 
   @Override
@@ -116,7 +111,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     }
     Preamble preamble = Preamble.read(received);
     if (preamble == null) {
-      events.connectionRefused(ctx.channel().remoteAddress(), ConnectionRefusal.PREAMBLE);
+      router.invalidPreamble();
       close(ctx);
       return;
     }
@@ -135,7 +130,6 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
   private void firstBytesOfSilentUser(ChannelHandlerContext ctx, ProtocolDetectionState match) {
     if (match == ProtocolDetectionState.DETECTED) {
       state = State.MISCLASSIFIED;
-      events.connectionMisclassified(ctx.channel().remoteAddress());
       router.misclassified();
       return;
     }

@@ -21,6 +21,9 @@ public interface ConnectionRouter {
   /** The magic was received, and the peer is not authenticated yet: bound the connection. */
   void magic();
 
+  /** The preamble is invalid: the connection is closed. */
+  void invalidPreamble();
+
   /** An agent: add handlers for what follows the preamble. */
   void agent(Preamble preamble);
 }

@@ -8,10 +8,10 @@ import io.c2crelay.common.protocol.Token;
  * be called on any thread and take effect later, in order, on the connection's own event loop.
  */
 public interface DataConnection {
-  /** The token is good: the connection answers with the ack and is warm. */
-  void admit(Token ack, String agentName);
+  /** The token is good: the connection answers with the ack, and is warm for this dispatcher. */
+  void admit(Dispatcher dispatcher, Token ack, String agentName);
 
-  /** Joins a user to it; what comes of it is told to the dispatcher. */
+  /** Joins a user to it; the outcome is told to the user's dispatcher. */
   void serve(User user, long sessionId);
 
   /** Checks at once whether the agent still answers on it. */

@@ -6,6 +6,7 @@ import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
@@ -24,7 +25,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     implements DataConnection {
   private static final long PING_EVERY_SECONDS = 15;
   private static final long PONG_WITHIN_SECONDS = 5;
-  private static final long DOUBTFUL_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long PING_OVERDUE_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final long NO_PING = Long.MIN_VALUE;
 
   private enum State {
@@ -41,11 +42,13 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   }
 
   private final Channel channel;
-  private final Dispatcher dispatcher;
+  private final ClientAddress client;
+  private final Dispatchers dispatchers;
   private final BridgeSettings bridgeSettings;
   private final RelayEvents events;
   private final Runnable admitted;
   private State state = State.NEW;
+  private @Nullable Dispatcher dispatcher;
   private String agentName = "-";
   private @Nullable Future<?> timer;
   private volatile long lastHeardNanos;
@@ -53,16 +56,19 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
 
   /**
    * @param channel the connection, whose pipeline turns bytes into frames
-   * @param admitted run on the channel's loop when the token is accepted: limits for strangers end
+   * @param admitted run on the channel's loop when the token is accepted: limits for
+   *     unauthenticated peers end
    */
   public DataConnectionHandler(
       Channel channel,
-      Dispatcher dispatcher,
+      ClientAddress client,
+      Dispatchers dispatchers,
       BridgeSettings bridgeSettings,
       RelayEvents events,
       Runnable admitted) {
     this.channel = channel;
-    this.dispatcher = dispatcher;
+    this.client = client;
+    this.dispatchers = dispatchers;
     this.bridgeSettings = bridgeSettings;
     this.events = events;
     this.admitted = admitted;
@@ -71,11 +77,14 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   // --- from the dispatcher ---
 
   @Override
-  public void admit(Token ack, String agent) {
+  public void admit(Dispatcher admittedBy, Token ack, String agent) {
     Sockets.run(
         channel,
         () -> {
-          if (state == State.REDEEMING) {
+          if (state == State.OVER) {
+            admittedBy.closed(this);
+          } else if (state == State.REDEEMING) {
+            dispatcher = admittedBy;
             state = State.WARM;
             agentName = agent;
             lastHeardNanos = now();
@@ -92,7 +101,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
         channel,
         () -> {
           if (state != State.WARM) {
-            dispatcher.unserved(user);
+            user.dispatcher().unserved(user);
             return;
           }
           state = State.ASSIGNED;
@@ -104,7 +113,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   private void begin(User user, long sessionId) {
     if (state != State.ASSIGNED) {
       user.resume();
-      dispatcher.unserved(user);
+      user.dispatcher().unserved(user);
     } else if (user.isServable()) {
       newSession(user, sessionId).begin(bridgeSettings);
       channel.pipeline().remove(this);
@@ -120,7 +129,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     ByteBuf bytes = user.takeLastBytes();
     if (state != State.ASSIGNED) {
       ReferenceCountUtil.release(bytes);
-      dispatcher.unserved(user);
+      user.dispatcher().unserved(user);
     } else if (bytes != null) {
       newSession(user, sessionId).deliver(bytes, bridgeSettings);
       channel.pipeline().remove(this);
@@ -131,14 +140,14 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
       } else {
         awaitPong();
       }
-      dispatcher.returned(this, user);
+      user.dispatcher().returned(this, user);
     }
   }
 
   private Session newSession(User user, long sessionId) {
     state = State.OVER;
     boolean pongDue = pingSentNanos != NO_PING;
-    return new Session(sessionId, user, agentName, channel, pongDue, dispatcher, events);
+    return new Session(sessionId, user, agentName, channel, pongDue, events);
   }
 
   @Override
@@ -162,7 +171,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
             return;
           }
           if (reason == ReasonCode.BAD_TOKEN) {
-            events.dataRefused(channel.remoteAddress());
+            events.dataRefused(client.remote());
           }
           end();
           channel.close();
@@ -177,7 +186,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   @Override
   public boolean isPingOverdue(long nowNanos) {
     long sent = pingSentNanos;
-    return sent != NO_PING && nowNanos - sent > DOUBTFUL_NANOS;
+    return sent != NO_PING && nowNanos - sent > PING_OVERDUE_NANOS;
   }
 
   // --- from the agent ---
@@ -188,7 +197,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
       ReferenceCountUtil.release(msg);
     } else if (state == State.NEW && msg instanceof Frame.Claim) {
       state = State.REDEEMING;
-      dispatcher.redeem(((Frame.Claim) msg).secret(), this);
+      dispatchers.redeem(((Frame.Claim) msg).secret(), this);
     } else if ((state == State.WARM || state == State.ASSIGNED)
         && msg instanceof Frame.Pong
         && pingSentNanos != NO_PING) {
@@ -214,7 +223,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     if (cause instanceof ProtocolException) {
       abort(cause.getMessage());
     } else {
-      events.dataFailed(channel.remoteAddress(), cause);
+      events.dataFailed(client.remote(), cause);
       end();
       ctx.close();
     }
@@ -222,7 +231,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
 
   private void abort(@Nullable String detail) {
     boolean authenticated = state != State.NEW && state != State.REDEEMING;
-    events.dataAborted(channel.remoteAddress(), authenticated, detail);
+    events.dataAborted(client.remote(), authenticated, detail);
     end();
     Sockets.reset(channel);
   }
@@ -231,7 +240,9 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     if (state != State.OVER) {
       state = State.OVER;
       stopTimer();
-      dispatcher.closed(this);
+      if (dispatcher != null) {
+        dispatcher.closed(this);
+      }
     }
   }
 

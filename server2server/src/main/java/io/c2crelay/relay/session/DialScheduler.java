@@ -1,5 +1,7 @@
 package io.c2crelay.relay.session;
 
+import static java.util.Objects.requireNonNull;
+
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.protocol.Token;
@@ -30,21 +32,28 @@ final class DialScheduler {
   static final class OutstandingToken {
     final AttachedAgent agent;
     final Token ack;
+    private final Dispatcher dispatcher;
     private boolean stale;
 
-    OutstandingToken(AttachedAgent agent, Token ack) {
+    OutstandingToken(Dispatcher dispatcher, AttachedAgent agent, Token ack) {
+      this.dispatcher = dispatcher;
       this.agent = agent;
       this.ack = ack;
     }
+
+    Dispatcher dispatcher() {
+      return dispatcher;
+    }
   }
 
+  private final Dispatcher dispatcher;
   private final EventExecutor loop;
   private final int pool;
   private final AgentAddresses addresses;
   private final SecureRandom random;
+  private final Map<Token, OutstandingToken> issued;
   private final Collection<AttachedAgent> agents;
   private final UserQueue queue;
-  private final Map<Token, OutstandingToken> issued = new HashMap<>();
   private boolean replenishing;
   private boolean stopped;
 
@@ -53,32 +62,25 @@ final class DialScheduler {
    * @param queue the users that wait, as they are at any time
    */
   DialScheduler(
-      EventExecutor loop,
-      int pool,
-      AgentAddresses addresses,
-      SecureRandom random,
+      Dispatcher dispatcher,
+      Dispatchers shared,
       Collection<AttachedAgent> agents,
       UserQueue queue) {
-    this.loop = loop;
-    this.pool = pool;
-    this.addresses = addresses;
-    this.random = random;
+    this.dispatcher = dispatcher;
+    loop = shared.loop();
+    pool = shared.settings().pool();
+    addresses = shared.addresses();
+    random = shared.random();
+    issued = shared.tokens();
     this.agents = agents;
     this.queue = queue;
   }
 
-  /** Tokens under way. */
-  int size() {
-    return issued.size();
-  }
-
-  /** Takes a token back; null if it is none, or used, expired or void. */
-  @Nullable OutstandingToken redeem(Token token) {
-    OutstandingToken used = issued.remove(token);
-    if (used != null) {
-      tokenGone(used);
-      used.agent.dialWorked();
-    }
+  /** Takes back a token that is outstanding. */
+  OutstandingToken redeem(Token token) {
+    OutstandingToken used = requireNonNull(issued.remove(token));
+    tokenGone(used);
+    used.agent.dialWorked();
     return used;
   }
 
@@ -222,7 +224,7 @@ final class DialScheduler {
     for (int i = 0; i < count; i++) {
       Token token = Token.random(random);
       Token ack = Token.random(random);
-      issued.put(token, new OutstandingToken(agent, ack));
+      issued.put(token, new OutstandingToken(dispatcher, agent, ack));
       tokens.add(token);
       dialRequests.add(Frame.Dial.DialRequest.of(token, ack));
     }

@@ -5,24 +5,20 @@ import static java.util.Objects.requireNonNull;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.protocol.Token;
-import io.c2crelay.relay.address.AgentAddresses;
 import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.util.concurrent.EventExecutor;
-import io.netty.util.concurrent.Future;
-import io.netty.util.concurrent.Promise;
-import java.security.SecureRandom;
 import java.util.HashMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Pairs users with data connections, and is the only place that does. Its state lives on one event
- * loop: every public method may be called on any thread and takes effect on that loop, in the order
- * of the calls of each thread.
+ * Pairs the users of a service with data connections of its agents, and is the only place that
+ * does. Its state lives on one event loop, that of all dispatchers: every public method may be
+ * called on any thread and takes effect on that loop, in the order of the calls of each thread.
  *
  * <p>Tokens are counted, not tied to users: any data connection that becomes ready serves the head
  * of the queue ({@link DialScheduler} sees to it that there are enough).
@@ -31,67 +27,51 @@ public final class Dispatcher {
   /** How often a queue that nothing serves is looked at: an agent may have been heard again. */
   private static final long TICK_MILLIS = 1000;
 
+  private final ServiceName service;
+  private final Dispatchers shared;
   private final EventExecutor loop;
   private final DispatcherSettings settings;
-  private final BufferBudget budget;
+  private final UserLimits limits;
   private final RelayEvents events;
-  private final Promise<Void> drained;
 
   private final Map<AgentLink, AttachedAgent> agents = new HashMap<>();
   private final Map<InstanceId, AttachedAgent.Load> loads = new HashMap<>();
   private final Map<DataConnection, AttachedAgent> warm = new HashMap<>();
   private final UserQueue queue = new UserQueue();
   private final DialScheduler dials;
-  private final UserLimits users;
-  private long lastSessionId;
-  private boolean draining;
   private boolean ticking;
   private boolean unavailable;
   private long unavailableAt;
 
-  /**
-   * A dispatcher on an event loop.
-   *
-   * @param random makes tokens
-   */
-  public Dispatcher(
-      EventExecutor loop,
-      DispatcherSettings settings,
-      BufferBudget budget,
-      AgentAddresses addresses,
-      SecureRandom random,
-      RelayEvents events) {
-    this.loop = requireNonNull(loop, "loop");
-    this.settings = requireNonNull(settings, "settings");
-    this.budget = requireNonNull(budget, "budget");
-    this.events = requireNonNull(events, "events");
-    drained = loop.newPromise();
-    users = new UserLimits(settings.maxSessions(), settings.maxTentative());
-    dials =
-        new DialScheduler(
-            loop,
-            settings.pool(),
-            requireNonNull(addresses, "addresses"),
-            random,
-            agents.values(),
-            queue);
+  Dispatcher(ServiceName service, Dispatchers shared) {
+    this.service = requireNonNull(service, "service");
+    this.shared = shared;
+    loop = shared.loop();
+    settings = shared.settings();
+    limits = shared.limits();
+    events = shared.events();
+    dials = new DialScheduler(this, shared, agents.values(), queue);
+  }
+
+  /** The name of the service. On any thread. */
+  public ServiceName service() {
+    return service;
   }
 
   BufferBudget budget() {
-    return budget;
+    return shared.budget();
   }
 
-  /** What there is of everything, for the log. On the dispatcher's loop. */
-  public String counts() {
-    return String.format(
-        Locale.ROOT,
-        "agents=%d warm=%d tokens=%d waiting=%d sessions=%d buffered=%d",
-        agents.size(),
-        warm.size(),
-        dials.size(),
-        queue.size(),
-        users.size() - queue.size(),
-        budget.usedBytes());
+  int agents() {
+    return agents.size();
+  }
+
+  int warm() {
+    return warm.size();
+  }
+
+  int queued() {
+    return queue.size();
   }
 
   // --- users ---
@@ -101,20 +81,27 @@ public final class Dispatcher {
   }
 
   private void entered(User user) {
-    if (draining || budget.isExhausted()) {
-      refuse(user, draining ? ReasonCode.DRAINING : ReasonCode.LIMIT);
+    if (shared.isDraining() || budget().isExhausted()) {
+      refuse(user, shared.isDraining() ? ReasonCode.DRAINING : ReasonCode.LIMIT);
       return;
     }
-    UserLimits.Verdict verdict = users.judge(user, !agents.isEmpty());
-    if (!verdict.admitted) {
+    UserLimits.Verdict place =
+        agents.isEmpty() ? queue.judgeWithoutAgent(user) : UserLimits.Verdict.ADMITTED;
+    UserLimits.Verdict share = limits.judge(user);
+    if (!place.admitted || !share.admitted) {
       refuse(user, ReasonCode.LIMIT);
       return;
     }
-    if (verdict.evicted != null) {
-      verdict.evicted.abort(ReasonCode.LIMIT);
-      leave(verdict.evicted);
-    }
+    evict(place.evicted);
+    evict(share.evicted);
     await(user);
+  }
+
+  private static void evict(@Nullable User user) {
+    if (user != null && user.state != User.State.GONE) {
+      user.abort(ReasonCode.LIMIT);
+      user.dispatcher().leave(user);
+    }
   }
 
   private static void refuse(User user, ReasonCode reason) {
@@ -142,7 +129,7 @@ public final class Dispatcher {
       queue.remove(user);
     }
     user.confirmed = true;
-    users.update(user);
+    limits.update(user);
     if (waits) {
       queue.add(user);
     }
@@ -156,7 +143,7 @@ public final class Dispatcher {
           if (user.state == User.State.GONE) {
             return;
           }
-          if (user.agent != null && reason.isOfDiallingTheTarget()) {
+          if (user.agent != null && reason.isDialFailure()) {
             user.agent.failedASession(now());
           }
           leave(user);
@@ -183,9 +170,9 @@ public final class Dispatcher {
   private void leave(User user) {
     release(user);
     user.state = User.State.GONE;
-    users.remove(user);
+    limits.remove(user);
     dials.replenish();
-    endDrainIfDone();
+    shared.endDrainIfDone();
   }
 
   /** Takes a user out of the queue, or off its agent's books. */
@@ -228,7 +215,7 @@ public final class Dispatcher {
         link,
         new AttachedAgent(
             link, loads.computeIfAbsent(link.instance(), i -> new AttachedAgent.Load())));
-    if (draining) {
+    if (shared.isDraining()) {
       link.goAway(ReasonCode.DRAINING);
     }
     logAvailability();
@@ -251,15 +238,15 @@ public final class Dispatcher {
   /** Says when the last agent leaves, and when one is back. */
   private void logAvailability() {
     boolean available = agents.values().stream().anyMatch(agent -> !agent.draining);
-    if (available != unavailable || draining) {
+    if (available != unavailable || shared.isDraining()) {
       return;
     }
     unavailable = !available;
     if (available) {
-      events.serviceAvailable(now() - unavailableAt);
+      events.serviceAvailable(service, now() - unavailableAt);
     } else {
       unavailableAt = now();
-      events.serviceUnavailable();
+      events.serviceUnavailable(service);
     }
   }
 
@@ -294,7 +281,7 @@ public final class Dispatcher {
     loop.execute(
         () -> {
           if (dials.failed(link, token)) {
-            events.dialFailed(link.name(), reason);
+            events.dialFailed(link.name(), service, reason);
           }
         });
   }
@@ -309,22 +296,15 @@ public final class Dispatcher {
 
   // --- data connections ---
 
-  /** A data connection shows a token. */
+  /** A data connection presents a token of this service. On the loop. */
   void redeem(Token token, DataConnection connection) {
-    loop.execute(
-        () -> {
-          DialScheduler.OutstandingToken used = dials.redeem(token);
-          if (used == null) {
-            connection.close(ReasonCode.BAD_TOKEN);
-            return;
-          }
-          if (draining || used.agent.draining) {
-            connection.close(ReasonCode.DRAINING);
-            return;
-          }
-          connection.admit(used.ack, used.agent.link.name());
-          returnToPool(connection, used.agent);
-        });
+    DialScheduler.OutstandingToken used = dials.redeem(token);
+    if (shared.isDraining() || used.agent.draining) {
+      connection.close(ReasonCode.DRAINING);
+    } else {
+      connection.admit(this, used.ack, used.agent.link.name());
+      returnToPool(connection, used.agent);
+    }
   }
 
   private void returnToPool(DataConnection connection, AttachedAgent agent) {
@@ -367,7 +347,7 @@ public final class Dispatcher {
           if (user.state != User.State.GONE) {
             leave(user);
           }
-          if (agent != null && !agent.draining && !draining) {
+          if (agent != null && !agent.draining && !shared.isDraining()) {
             returnToPool(connection, agent);
           } else {
             connection.close(ReasonCode.AGENT_LOST);
@@ -386,7 +366,7 @@ public final class Dispatcher {
           if (user.gone) {
             user.discard();
             leave(user);
-          } else if (draining) {
+          } else if (shared.isDraining()) {
             user.reset(ReasonCode.DRAINING);
             leave(user);
           } else {
@@ -431,12 +411,14 @@ public final class Dispatcher {
     user.waitTimer =
         loop.schedule(() -> giveUp(user), settings.queueTimeout().toNanos(), TimeUnit.NANOSECONDS);
     queue.add(user);
-    users.update(user);
+    limits.update(user);
     match();
   }
 
   private boolean canTake(AttachedAgent agent, User user) {
-    return !draining && !user.excludedAgents.contains(agent) && agent.takesSessions(now());
+    return !shared.isDraining()
+        && !user.excludedAgents.contains(agent)
+        && agent.takesSessions(now());
   }
 
   // --- pairing ---
@@ -481,10 +463,10 @@ public final class Dispatcher {
     queue.served(user);
     stopWaiting(user);
     user.state = User.State.ASSIGNED;
-    users.update(user);
+    limits.update(user);
     user.agent = agent;
     agent.load.sessions++;
-    connection.serve(user, ++lastSessionId);
+    connection.serve(user, shared.nextSessionId());
   }
 
   private void tickLater() {
@@ -502,37 +484,16 @@ public final class Dispatcher {
 
   // --- the end ---
 
-  /**
-   * Takes no more users and asks the agents for nothing more; sessions go on.
-   *
-   * @return completes on the dispatcher's loop when no session is left
-   */
-  public Future<Void> drain() {
-    loop.execute(
-        () -> {
-          draining = true;
-          dials.stop();
-          for (User user : queue.all()) {
-            user.reset(ReasonCode.DRAINING);
-            leave(user);
-          }
-          for (AttachedAgent agent : agents.values()) {
-            closeWarm(agent, ReasonCode.DRAINING);
-            agent.link.goAway(ReasonCode.DRAINING);
-          }
-          endDrainIfDone();
-        });
-    return drained;
-  }
-
-  /** Aborts every session. */
-  public void abortAll(ReasonCode reason) {
-    loop.execute(() -> users.all().forEach(user -> user.abort(reason)));
-  }
-
-  private void endDrainIfDone() {
-    if (draining && users.size() == 0) {
-      drained.trySuccess(null);
+  /** Resets the users that wait, and asks the agents for nothing more. On the loop. */
+  void drain() {
+    dials.stop();
+    for (User user : queue.all()) {
+      user.reset(ReasonCode.DRAINING);
+      leave(user);
+    }
+    for (AttachedAgent agent : agents.values()) {
+      closeWarm(agent, ReasonCode.DRAINING);
+      agent.link.goAway(ReasonCode.DRAINING);
     }
   }
 

@@ -26,10 +26,10 @@ final class EarlyDataHandler extends ChannelDuplexHandler {
     void started();
 
     /** The agent refuses the session. */
-    void refused(ReasonCode reason, boolean untouched);
+    void refused(ReasonCode reason, boolean replayable);
 
     /** The data connection is of no use any more. */
-    void failed(ReasonCode reason, boolean untouched);
+    void failed(ReasonCode reason, boolean replayable);
   }
 
   private static final long ANSWER_SECONDS = 5;
@@ -37,7 +37,7 @@ final class EarlyDataHandler extends ChannelDuplexHandler {
   private final Owner owner;
   private boolean pongDue;
   private int written;
-  private boolean untouched = true;
+  private boolean replayable = true;
   private boolean over;
   private @Nullable PendingWriteQueue held;
   private @Nullable Future<?> timer;
@@ -87,7 +87,7 @@ final class EarlyDataHandler extends ChannelDuplexHandler {
         break;
       case FAILED:
         over = true;
-        owner.refused(((Frame.Failed) frame).reason(), untouched);
+        owner.refused(((Frame.Failed) frame).reason(), replayable);
         break;
       case PONG:
         if (!pongDue) {
@@ -120,7 +120,7 @@ final class EarlyDataHandler extends ChannelDuplexHandler {
   public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
     boolean reset = msg instanceof Frame.Reset;
     if (!reset) {
-      untouched = false;
+      replayable = false;
     }
     int length = msg instanceof Frame && !reset ? ((Frame) msg).payloadLength() : 0;
     if (over || (held == null && written + length <= RelayProtocol.MAX_EARLY_BYTES)) {
@@ -137,7 +137,7 @@ final class EarlyDataHandler extends ChannelDuplexHandler {
   private void fail(ReasonCode reason) {
     if (!over) {
       over = true;
-      owner.failed(reason, untouched);
+      owner.failed(reason, replayable);
     }
   }
 }

@@ -4,6 +4,7 @@ import io.c2crelay.common.bridge.Bridge;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
@@ -20,7 +21,6 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
   private final String agentName;
   private final Channel data;
   private final boolean pongDue;
-  private final Dispatcher dispatcher;
   private final RelayEvents events;
   private final long beganNanos;
   private @Nullable Bridge bridge;
@@ -29,20 +29,12 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
   /**
    * @param pongDue a PING on the data connection is not answered yet
    */
-  Session(
-      long id,
-      User user,
-      String agentName,
-      Channel data,
-      boolean pongDue,
-      Dispatcher dispatcher,
-      RelayEvents events) {
+  Session(long id, User user, String agentName, Channel data, boolean pongDue, RelayEvents events) {
     this.id = id;
     this.user = user;
     this.agentName = agentName;
     this.data = data;
     this.pongDue = pongDue;
-    this.dispatcher = dispatcher;
     this.events = events;
     beganNanos = data.eventLoop().ticker().nanoTime();
   }
@@ -50,7 +42,7 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
   /** Starts the session. */
   void begin(BridgeSettings settings) {
     start();
-    Bridge joined = Bridge.join(user.channel(), data, settings, this);
+    Bridge joined = Bridge.join(user.channel(), data, id, settings, this);
     bridge = joined;
     joined.begin();
     user.begin(joined);
@@ -59,15 +51,16 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
   /** Starts the session of a user that was reset, for the bytes that it sent before. */
   void deliver(ByteBuf bytes, BridgeSettings settings) {
     start();
-    Bridge delivering = Bridge.deliver(bytes, user.channel(), data, settings, this);
+    Bridge delivering = Bridge.deliver(bytes, user.channel(), data, id, settings, this);
     bridge = delivering;
     user.delivering(delivering);
   }
 
   private void start() {
-    events.sessionOpened(id, user.remoteAddress(), agentName);
-    data.writeAndFlush(Frame.Start.of(id, user.remoteAddress(), user.localAddress()));
-    data.pipeline().addLast("start-gate", new EarlyDataHandler(this, pongDue));
+    ClientAddress client = user.client();
+    events.sessionOpened(id, user.service(), client.remote(), agentName);
+    data.writeAndFlush(Frame.Start.of(id, client.remote(), client.local()));
+    data.pipeline().addLast("early-data", new EarlyDataHandler(this, pongDue));
   }
 
   @Override
@@ -76,9 +69,9 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
   }
 
   @Override
-  public void refused(ReasonCode reason, boolean untouched) {
+  public void refused(ReasonCode reason, boolean replayable) {
     boolean busy = reason == ReasonCode.LIMIT || reason == ReasonCode.DRAINING;
-    if (busy && untouched) {
+    if (busy && replayable) {
       tryAnother(reason);
     } else {
       abort(reason);
@@ -86,8 +79,8 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
   }
 
   @Override
-  public void failed(ReasonCode reason, boolean untouched) {
-    if (untouched) {
+  public void failed(ReasonCode reason, boolean replayable) {
+    if (replayable) {
       tryAnother(reason);
     } else {
       abort(reason);
@@ -108,20 +101,20 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
     userKept = true;
     bridge.release(reason);
     user.await();
-    dispatcher.failed(user, reason);
+    user.dispatcher().failed(user, reason);
   }
 
   @Override
   public void ended(Bridge ended, ReasonCode reason) {
-    InetSocketAddress from = user.remoteAddress();
+    InetSocketAddress from = user.client().remote();
     long up = ended.rawBytes();
     long down = ended.deliveredBytes();
     long nanos = data.eventLoop().ticker().nanoTime() - beganNanos;
     if (userKept) {
-      events.sessionRetried(id, from, agentName, reason, up, down, nanos);
+      events.sessionRetried(id, user.service(), from, agentName, reason, up, down, nanos);
     } else {
-      events.sessionClosed(id, from, agentName, reason, up, down, nanos);
-      dispatcher.left(user, reason);
+      events.sessionClosed(id, user.service(), from, agentName, reason, up, down, nanos);
+      user.dispatcher().left(user, reason);
     }
   }
 }

@@ -2,15 +2,15 @@ package io.c2crelay.relay.session;
 
 import io.c2crelay.common.bridge.Bridge;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.transport.Sockets;
-import io.c2crelay.relay.address.ClientNetwork;
+import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.EventLoop;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
-import java.net.InetSocketAddress;
 import java.util.HashSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -57,8 +57,7 @@ public final class User {
   // --- on the channel's loop ---
 
   private final DuplexChannel channel;
-  private final ClientNetwork network;
-  private final InetSocketAddress localAddress;
+  private final ClientAddress client;
   private final Dispatcher dispatcher;
   private final RelayEvents events;
   private @Nullable PendingUserHandler waiting;
@@ -67,12 +66,12 @@ public final class User {
   /** What it sent before it was reset without a session. */
   private @Nullable ByteBuf lastBytes;
 
-  private User(DuplexChannel channel, Dispatcher dispatcher, RelayEvents events) {
+  private User(
+      DuplexChannel channel, ClientAddress client, Dispatcher dispatcher, RelayEvents events) {
     this.channel = channel;
+    this.client = client;
     this.dispatcher = dispatcher;
     this.events = events;
-    network = ClientNetwork.of(remoteAddress());
-    localAddress = (InetSocketAddress) channel.localAddress(); // not to be had once it is closed
   }
 
   /**
@@ -82,8 +81,12 @@ public final class User {
    * @param silent nothing was received yet, so that it may still prove to be an agent's connection
    */
   public static User enter(
-      DuplexChannel channel, Dispatcher dispatcher, RelayEvents events, boolean silent) {
-    User user = new User(channel, dispatcher, events);
+      DuplexChannel channel,
+      ClientAddress client,
+      Dispatcher dispatcher,
+      RelayEvents events,
+      boolean silent) {
+    User user = new User(channel, client, dispatcher, events);
     user.confirmed = !silent;
     Sockets.resetOnClose(channel, true); // what it sent is lost if this process ends now
     user.await();
@@ -98,7 +101,7 @@ public final class User {
 
   /** A silent user's connection is an agent's: resets it. On the channel's loop. */
   public void misclassified() {
-    dispatcher.misclassified(network);
+    dispatcher.misclassified(client.network());
     abort(ReasonCode.MISCLASSIFIED);
   }
 
@@ -204,7 +207,7 @@ public final class User {
 
   private void resetNow(ReasonCode reason) {
     if (bridge == null && channel.isOpen()) {
-      events.userReset(channel.remoteAddress(), reason);
+      events.userReset(client.remote(), service(), reason);
       Sockets.reset(channel);
     }
   }
@@ -227,15 +230,15 @@ public final class User {
     return channel;
   }
 
-  ClientNetwork network() {
-    return network;
+  ClientAddress client() {
+    return client;
   }
 
-  InetSocketAddress remoteAddress() {
-    return (InetSocketAddress) channel.remoteAddress();
+  Dispatcher dispatcher() {
+    return dispatcher;
   }
 
-  InetSocketAddress localAddress() {
-    return localAddress;
+  ServiceName service() {
+    return dispatcher.service();
   }
 }

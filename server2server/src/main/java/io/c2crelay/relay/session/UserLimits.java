@@ -2,39 +2,35 @@ package io.c2crelay.relay.session;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.relay.address.ClientNetwork;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Function;
 import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How many users there may be, counted by network, and who gives way when there are too many. On
- * the dispatcher's loop.
+ * Limits the users of all services together, and chooses who gives way when there are too many. On
+ * the dispatchers' loop.
  *
- * <p>Two rules keep one network from shutting out the others. A network may hold nine times what is
- * free, so that alone it leaves a tenth (a dynamic threshold, as {@link
- * io.c2crelay.common.bridge.BufferBudget}'s is). And when nothing is free, a user of the network
- * that holds most gives way to a newcomer from a network that holds less: a silent one, or one that
- * waits, but never one whose session carries bytes.
+ * <p>Two rules keep one client network, or one of several services, from shutting out the others.
+ * It may hold nine times what is free, so that alone it leaves a tenth (a dynamic threshold, as
+ * {@link io.c2crelay.common.bridge.BufferBudget}'s is). And when nothing is free, a user of the
+ * network or service that holds most gives way to a newcomer of one that holds less: a silent one,
+ * or one that waits, but never one whose session carries bytes.
  */
 final class UserLimits {
-  /** Users that may wait while no agent is attached: in all, and from one network. */
-  private static final int MAX_WAITING_WITHOUT_AGENT = 256;
-
-  private static final int MAX_WAITING_WITHOUT_AGENT_PER_NETWORK = 64;
-
   private static final int SHARES = 9;
 
   /** What a newcomer has to expect. */
   static final class Verdict {
-    private static final Verdict ADMITTED = new Verdict(true, null);
-    private static final Verdict REFUSED = new Verdict(false, null);
+    static final Verdict ADMITTED = new Verdict(true, null);
+    static final Verdict REFUSED = new Verdict(false, null);
 
     final boolean admitted;
 
@@ -45,9 +41,14 @@ final class UserLimits {
       this.admitted = admitted;
       this.evicted = evicted;
     }
+
+    /** Admits a user in place of another one; refuses it if there is none. */
+    static Verdict evicting(@Nullable User evicted) {
+      return evicted == null ? REFUSED : new Verdict(true, evicted);
+    }
   }
 
-  /** The users of one network. */
+  /** The users of one network or one service. */
   private static final class Holding {
     int users;
     final Set<User> silent = new LinkedHashSet<>();
@@ -61,16 +62,29 @@ final class UserLimits {
       return silent.size();
     }
 
-    int waiting() {
-      return waiting.size();
+    /** The user that gives way first, if one may. */
+    @Nullable User first() {
+      Set<User> candidates = silent.isEmpty() ? waiting : silent;
+      return candidates.isEmpty() ? null : candidates.iterator().next();
     }
 
-    @Nullable User longestWaiting() {
-      return waiting.isEmpty() ? null : waiting.iterator().next();
+    void update(User user) {
+      change(silent, user, !user.confirmed);
+      change(waiting, user, user.state == User.State.QUEUED);
     }
 
-    @Nullable User mayGiveWay() {
-      return silent.isEmpty() ? longestWaiting() : silent.iterator().next();
+    void remove(User user) {
+      users--;
+      silent.remove(user);
+      waiting.remove(user);
+    }
+
+    private static void change(Set<User> set, User user, boolean member) {
+      if (member) {
+        set.add(user);
+      } else {
+        set.remove(user);
+      }
     }
   }
 
@@ -78,72 +92,73 @@ final class UserLimits {
 
   private final int maxUsers;
   private final int maxSilent;
-  private final Map<ClientNetwork, Holding> holdings = new HashMap<>();
+  private final Map<ClientNetwork, Holding> networks = new HashMap<>();
+  private final Map<ServiceName, Holding> services = new HashMap<>();
+  private final Holding all = new Holding();
   private final Set<User> users = new LinkedHashSet<>();
-  private int silent;
-  private int waiting;
+  private int serviceCount = 1;
 
   UserLimits(int maxUsers, int maxSilent) {
     this.maxUsers = maxUsers;
     this.maxSilent = maxSilent;
   }
 
-  /** Whether a user, who is not counted yet, may come in. */
-  Verdict judge(User user, boolean agentAttached) {
-    Holding own = holdings.getOrDefault(user.network(), NOTHING);
-    if (!agentAttached && own.waiting() >= MAX_WAITING_WITHOUT_AGENT_PER_NETWORK) {
-      return Verdict.REFUSED;
-    }
-    Verdict verdict = Verdict.ADMITTED;
-    if (!user.confirmed) {
-      verdict = room(own, maxSilent - silent, Holding::silent, Holding::mayGiveWay);
-    }
-    if (verdict == Verdict.ADMITTED) {
-      verdict = room(own, maxUsers - users.size(), Holding::users, Holding::mayGiveWay);
-    }
-    if (verdict == Verdict.ADMITTED && !agentAttached && waiting >= MAX_WAITING_WITHOUT_AGENT) {
-      verdict = room(own, 0, Holding::waiting, Holding::longestWaiting);
-    }
-    return verdict;
+  /** Sets the number of services; one alone may hold everything. */
+  void services(int count) {
+    serviceCount = count;
   }
 
-  private Verdict room(
-      Holding own,
-      int free,
-      ToIntFunction<Holding> measure,
-      Function<Holding, @Nullable User> giver) {
-    int held = measure.applyAsInt(own);
-    if (free > 0) {
-      return held < SHARES * free ? Verdict.ADMITTED : Verdict.REFUSED;
+  /** Whether a user, who is not counted yet, may come in. */
+  Verdict judge(User user) {
+    Verdict verdict = Verdict.ADMITTED;
+    if (!user.confirmed) {
+      verdict = room(user, maxSilent, Holding::silent);
     }
+    return verdict.admitted && verdict.evicted == null
+        ? room(user, maxUsers, Holding::users)
+        : verdict;
+  }
+
+  private Verdict room(User user, int max, ToIntFunction<Holding> measure) {
+    int free = max - measure.applyAsInt(all);
+    int ofNetwork = measure.applyAsInt(networks.getOrDefault(user.client().network(), NOTHING));
+    int ofService = measure.applyAsInt(services.getOrDefault(user.service(), NOTHING));
+    if (free > 0) {
+      boolean fair = ofNetwork < SHARES * free && (serviceCount == 1 || ofService < SHARES * free);
+      return fair ? Verdict.ADMITTED : Verdict.REFUSED;
+    }
+    User giver = giver(networks.values(), ofNetwork, measure);
+    if (giver == null && serviceCount > 1) {
+      giver = giver(services.values(), ofService, measure);
+    }
+    return Verdict.evicting(giver);
+  }
+
+  /** One more must not have more than those that it takes from. */
+  private static @Nullable User giver(
+      Collection<Holding> holdings, int held, ToIntFunction<Holding> measure) {
     Holding largest = null;
-    for (Holding holding : holdings.values()) {
+    for (Holding holding : holdings) {
       boolean larger = largest == null || measure.applyAsInt(holding) > measure.applyAsInt(largest);
-      if (larger && giver.apply(holding) != null) {
+      if (larger && holding.first() != null) {
         largest = holding;
       }
     }
-    // one more would not have less than those that it takes from
-    return largest == null || measure.applyAsInt(largest) < held + 2
-        ? Verdict.REFUSED
-        : new Verdict(true, giver.apply(largest));
+    return largest == null || measure.applyAsInt(largest) < held + 2 ? null : largest.first();
   }
 
   /** Counts a user in, or what has become of one that is: its place or whether it is confirmed. */
   void update(User user) {
-    Holding holding = holdings.computeIfAbsent(user.network(), s -> new Holding());
+    Holding network = networks.computeIfAbsent(user.client().network(), n -> new Holding());
+    Holding service = services.computeIfAbsent(user.service(), n -> new Holding());
     if (users.add(user)) {
-      holding.users++;
+      network.users++;
+      service.users++;
+      all.users++;
     }
-    silent += change(holding.silent, user, !user.confirmed);
-    waiting += change(holding.waiting, user, user.state == User.State.QUEUED);
-  }
-
-  private static int change(Set<User> set, User user, boolean member) {
-    if (member) {
-      return set.add(user) ? 1 : 0;
-    }
-    return set.remove(user) ? -1 : 0;
+    network.update(user);
+    service.update(user);
+    all.update(user);
   }
 
   /** Counts a user out. */
@@ -151,11 +166,16 @@ final class UserLimits {
     if (!users.remove(user)) {
       return;
     }
-    Holding holding = requireNonNull(holdings.get(user.network()));
-    silent += change(holding.silent, user, false);
-    waiting += change(holding.waiting, user, false);
-    if (--holding.users == 0) {
-      holdings.remove(user.network());
+    remove(user, networks, user.client().network());
+    remove(user, services, user.service());
+    all.remove(user);
+  }
+
+  private static <K> void remove(User user, Map<K, Holding> holdings, K key) {
+    Holding holding = requireNonNull(holdings.get(key));
+    holding.remove(user);
+    if (holding.users == 0) {
+      holdings.remove(key);
     }
   }
 

@@ -1,5 +1,7 @@
 package io.c2crelay.relay.session;
 
+import static java.util.Objects.requireNonNull;
+
 import io.c2crelay.relay.address.ClientNetwork;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -17,6 +19,11 @@ import org.jspecify.annotations.Nullable;
  * sent something come before silent ones, each by arrival. On the dispatcher's loop.
  */
 final class UserQueue {
+  /** Users that may wait while no agent is attached: in all, and from one network. */
+  private static final int MAX_WITHOUT_AGENT = 256;
+
+  private static final int MAX_WITHOUT_AGENT_PER_NETWORK = 64;
+
   /** The users of one network that wait. */
   private static final class Turn {
     final Set<User> confirmed = new LinkedHashSet<>();
@@ -30,8 +37,17 @@ final class UserQueue {
       return confirmed.isEmpty() && silent.isEmpty();
     }
 
+    int size() {
+      return confirmed.size() + silent.size();
+    }
+
     User next() {
       return (confirmed.isEmpty() ? silent : confirmed).iterator().next();
+    }
+
+    /** The user that gives way to another network's. */
+    User last() {
+      return (silent.isEmpty() ? confirmed : silent).iterator().next();
     }
   }
 
@@ -50,21 +66,42 @@ final class UserQueue {
     return size == 0;
   }
 
+  /** Whether a user, who is not in the queue yet, may wait while no agent is attached. */
+  UserLimits.Verdict judgeWithoutAgent(User user) {
+    Turn own = turns.get(user.client().network());
+    int held = own == null ? 0 : own.size();
+    if (held >= MAX_WITHOUT_AGENT_PER_NETWORK) {
+      return UserLimits.Verdict.REFUSED;
+    }
+    if (size < MAX_WITHOUT_AGENT) {
+      return UserLimits.Verdict.ADMITTED;
+    }
+    Turn largest = null;
+    for (Turn turn : turns.values()) {
+      largest = largest == null || turn.size() > largest.size() ? turn : largest;
+    }
+    boolean fair = largest != null && largest.size() >= held + 2;
+    return UserLimits.Verdict.evicting(fair ? requireNonNull(largest).last() : null);
+  }
+
   void add(User user) {
     boolean added =
         user.goesFirst
             ? first.add(user)
-            : turns.computeIfAbsent(user.network(), s -> new Turn()).placeOf(user).add(user);
+            : turns
+                .computeIfAbsent(user.client().network(), s -> new Turn())
+                .placeOf(user)
+                .add(user);
     size += added ? 1 : 0;
   }
 
   void remove(User user) {
     boolean removed = first.remove(user);
-    Turn turn = turns.get(user.network());
+    Turn turn = turns.get(user.client().network());
     if (!removed && turn != null && turn.placeOf(user).remove(user)) {
       removed = true;
       if (turn.isEmpty()) {
-        turns.remove(user.network());
+        turns.remove(user.client().network());
       }
     }
     size -= removed ? 1 : 0;
@@ -73,9 +110,9 @@ final class UserQueue {
   /** As {@link #remove}, of a user that is served: the next turn is another network's. */
   void served(User user) {
     remove(user);
-    Turn turn = turns.remove(user.network());
+    Turn turn = turns.remove(user.client().network());
     if (turn != null) {
-      turns.put(user.network(), turn);
+      turns.put(user.client().network(), turn);
     }
   }
 

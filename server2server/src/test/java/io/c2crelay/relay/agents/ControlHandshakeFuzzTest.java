@@ -13,14 +13,19 @@ import io.c2crelay.common.protocol.FrameDecoder;
 import io.c2crelay.common.protocol.FrameEncoder;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.testing.Script;
 import io.c2crelay.relay.address.AgentAddresses;
-import io.c2crelay.relay.address.ClientNetwork;
+import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.address.ConnectionLimit;
+import io.c2crelay.relay.auth.Authenticator;
+import io.c2crelay.relay.auth.HandshakeGuard;
+import io.c2crelay.relay.auth.KeyRing;
+import io.c2crelay.relay.auth.KeyRings;
 import io.c2crelay.relay.events.RelayEvents;
-import io.c2crelay.relay.session.Dispatcher;
 import io.c2crelay.relay.session.DispatcherSettings;
+import io.c2crelay.relay.session.Dispatchers;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -38,6 +43,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import javax.net.ssl.SSLException;
@@ -54,8 +60,10 @@ class ControlHandshakeFuzzTest {
   private static final RelayEvents EVENTS = new RelayEvents();
   private static final byte[] BINDING = new byte[32];
   private static final Preamble PREAMBLE = Preamble.of(Preamble.Kind.CONTROL);
-  private static final ClientNetwork NETWORK =
-      ClientNetwork.of(new InetSocketAddress("203.0.113.9", 1));
+  private static final ClientAddress CLIENT =
+      ClientAddress.of(
+          new InetSocketAddress("203.0.113.9", 1), new InetSocketAddress("192.0.2.1", 4000));
+  private static final MutualAuth OTHER_KEY = SharedKey.of("other").deriveKey().join();
 
   private static final int CONNECTIONS = 4;
   private static final int THROTTLE_BURST = 5;
@@ -93,19 +101,26 @@ class ControlHandshakeFuzzTest {
     final EmbeddedChannel dispatcherLoop = EmbeddedChannel.builder().ticker(ticker).build();
     final SecureRandom random = new SecureRandom();
     final AgentAddresses addresses = new AgentAddresses();
-    final Dispatcher dispatcher =
-        new Dispatcher(
+    final Dispatchers dispatchers =
+        new Dispatchers(
             dispatcherLoop.eventLoop(),
             DispatcherSettings.of(2, Duration.ofSeconds(15), 100),
             BufferBudget.ofBytes(1 << 20),
             addresses,
             random,
             EVENTS);
-    final AgentRegistry registry =
-        new AgentRegistry(dispatcherLoop.eventLoop(), dispatcher, addresses, EVENTS);
-    final AuthThrottle throttle = new AuthThrottle();
     final ConnectionLimit<HandshakeGuard> limits = HandshakeGuard.newLimit();
     final CompletableFuture<MutualAuth> key = new CompletableFuture<>();
+    final KeyRing keys = KeyRings.of(List.of(CompletableFuture.completedFuture(OTHER_KEY), key));
+    final Authenticator authenticator =
+        new Authenticator(BINDING, Map.of(ServiceName.DEFAULT, keys), random, EVENTS);
+    final AgentRegistry registry =
+        new AgentRegistry(
+            dispatcherLoop.eventLoop(),
+            keys,
+            dispatchers.create(ServiceName.DEFAULT),
+            addresses,
+            EVENTS);
     final InstanceId[] agents = {InstanceId.random(random), InstanceId.random(random)};
     final Set<InstanceId> authenticated = new HashSet<>();
     final Set<Connection> possibleFailures = new HashSet<>();
@@ -146,7 +161,7 @@ class ControlHandshakeFuzzTest {
       all.forEach(connection -> connection.channel.close());
       run();
       advance(60_000);
-      assertThat(dispatcher.counts())
+      assertThat(dispatchers.stats())
           .isEqualTo("agents=0 warm=0 tokens=0 waiting=0 sessions=0 buffered=0");
       assertThat(limits.size()).as("handshakes").isZero();
       assertThat(allocator.metric().usedHeapMemory()).as("bytes leaked").isZero();
@@ -187,22 +202,18 @@ class ControlHandshakeFuzzTest {
       openedAtNanos = relay.ticker.nanoTime();
       channel = EmbeddedChannel.builder().ticker(relay.ticker).build();
       channel.config().setAllocator(relay.allocator);
-      HandshakeGuard guard = new HandshakeGuard(channel, NETWORK, relay.limits, EVENTS);
+      HandshakeGuard guard = new HandshakeGuard(channel, CLIENT, relay.limits, EVENTS);
       channel
           .pipeline()
           .addLast(guard, FrameDecoder.ofControl(), FrameEncoder.INSTANCE)
           .addLast(
-              new ControlHandshake(
+              relay.authenticator.newHandshake(
                   PREAMBLE,
-                  BINDING,
-                  relay.key,
-                  relay.throttle,
-                  NETWORK,
-                  relay.random,
-                  EVENTS,
-                  auth -> {
+                  CLIENT,
+                  (auth, key) -> {
                     guard.admitted();
-                    new ControlHandler(channel, NETWORK, "a", auth, relay.registry, EVENTS).begin();
+                    new ControlHandler(channel, CLIENT, "a", auth, key, relay.registry, EVENTS)
+                        .begin();
                   }));
     }
 
@@ -236,7 +247,12 @@ class ControlHandshakeFuzzTest {
         return;
       }
       Frame.Auth withoutProof =
-          Frame.Auth.of(new byte[32], relay.agents[agent], epoch, "l".repeat(labelLength));
+          Frame.Auth.of(
+              new byte[32],
+              relay.agents[agent],
+              epoch,
+              ServiceName.DEFAULT,
+              "l".repeat(labelLength));
       Frame.Auth auth = KEY.prove(transcript(withoutProof), withoutProof);
       byte[] bytes = Script.frame(auth);
       int changed = at % bytes.length;
@@ -309,7 +325,7 @@ class ControlHandshakeFuzzTest {
         assertThat(welcomed).as("previous WELCOME").isFalse();
         assertThat(outOfOrder).as("frame between AUTH and WELCOME").isFalse();
         Frame.Welcome proof = (Frame.Welcome) frame;
-        assertThat(validAuths).anyMatch(auth -> KEY.holds(transcript(auth), proof));
+        assertThat(validAuths).anyMatch(auth -> KEY.verify(transcript(auth), proof));
         validAuths.forEach(auth -> relay.authenticated.add(auth.instance()));
         lastActivityNanos = relay.ticker.nanoTime(); // WELCOME may have waited for the key
         welcomed = true;
@@ -344,35 +360,35 @@ class ControlHandshakeFuzzTest {
   void steps(byte[] input) {
     Script script = Script.of(input);
     Relay relay = new Relay();
-    if (script.usual()) {
+    if (script.isEven()) {
       relay.key.complete(KEY);
     }
     Connection connection = relay.connection(0);
     while (script.hasNext()) {
       switch (script.oneOf(Step.values())) {
-        case CONNECTION -> connection = relay.connection(script.number() % CONNECTIONS);
-        case TLS -> connection.tls(script.usual());
+        case CONNECTION -> connection = relay.connection(script.unsignedByte() % CONNECTIONS);
+        case TLS -> connection.tls(script.isEven());
         case BYTES -> connection.bytes(script.bytes());
         case FRAME -> {
-          int type = script.number();
+          int type = script.unsignedByte();
           byte[] payload = script.bytes();
           connection.frame(type, payload);
         }
         case FLOOD -> {
-          int kibibytes = script.number() % 20;
+          int kibibytes = script.unsignedByte() % 20;
           for (int i = 0; i < kibibytes; i++) {
             connection.frame(0x80, new byte[1020]);
           }
         }
         case AUTH ->
             connection.auth(
-                script.number() % 2,
-                script.number(),
-                script.number() % 65,
-                script.number(),
-                script.number());
+                script.unsignedByte() % 2,
+                script.unsignedByte(),
+                script.unsignedByte() % 65,
+                script.unsignedByte(),
+                script.unsignedByte());
         case DIAL_FAILED -> {
-          int skipped = script.number() % 4;
+          int skipped = script.unsignedByte() % 4;
           while (skipped-- > 0 && relay.tokens.size() > 1) {
             relay.tokens.add(relay.tokens.remove());
           }
@@ -383,7 +399,7 @@ class ControlHandshakeFuzzTest {
           }
         }
         case ADVANCE -> relay.advance(script.oneOf(MILLIS));
-        case CLOSE -> connection.close(script.usual());
+        case CLOSE -> connection.close(script.isEven());
         case KEY_DERIVED -> relay.key.complete(KEY);
       }
       relay.run();

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.testing.Script;
-import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.ChannelFuture;
@@ -29,7 +28,6 @@ import java.util.List;
  * <p>An input is a sequence of steps, one byte each, and what they need.
  */
 class ConnectionClassifierFuzzTest {
-  private static final RelayEvents EVENTS = new RelayEvents();
   private static final byte[] PREAMBLE = Preamble.of(Preamble.Kind.CONTROL).toBytes();
 
   /** Each time limit, just missed and just reached. */
@@ -68,7 +66,7 @@ class ConnectionClassifierFuzzTest {
           .pipeline()
           .addLast(
               new ConnectionClassifier(
-                  () -> MILLISECONDS.toNanos(ClassifierModel.DETECT_MILLIS), this, EVENTS));
+                  () -> MILLISECONDS.toNanos(ClassifierModel.DETECT_MILLIS), this));
       loops.get(0).eventLoop().register(channel);
     }
 
@@ -86,6 +84,9 @@ class ConnectionClassifierFuzzTest {
     public void confirmed() {
       reported.add("confirmed");
     }
+
+    @Override
+    public void invalidPreamble() {}
 
     @Override
     public void misclassified() {
@@ -202,7 +203,7 @@ class ConnectionClassifierFuzzTest {
           }
         }
         case RECEIVE_PREAMBLE -> {
-          int to = Math.min(PREAMBLE.length, preambleSent + script.number());
+          int to = Math.min(PREAMBLE.length, preambleSent + script.unsignedByte());
           byte[] bytes = Arrays.copyOfRange(PREAMBLE, preambleSent, to);
           if (!fin) {
             preambleSent = to;
@@ -228,7 +229,7 @@ class ConnectionClassifierFuzzTest {
           model.closed();
         }
         case WRITE -> {
-          byte[] bytes = new byte[script.number()];
+          byte[] bytes = new byte[script.unsignedByte()];
           Arrays.fill(bytes, (byte) connection.writes.size());
           if (model.isUser()) {
             connection.write(bytes);

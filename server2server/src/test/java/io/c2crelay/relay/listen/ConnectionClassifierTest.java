@@ -5,7 +5,6 @@ import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.c2crelay.common.protocol.Preamble;
-import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -48,9 +47,7 @@ class ConnectionClassifierTest {
         .pipeline()
         .addLast(
             new ConnectionClassifier(
-                () -> MILLISECONDS.toNanos(DETECT_MILLIS),
-                new RecordingRouter(),
-                new RelayEvents()));
+                () -> MILLISECONDS.toNanos(DETECT_MILLIS), new RecordingRouter()));
     channel.pipeline().fireChannelActive();
   }
 
@@ -69,6 +66,9 @@ class ConnectionClassifierTest {
     public void confirmed() {
       reported.add("confirmed");
     }
+
+    @Override
+    public void invalidPreamble() {}
 
     @Override
     public void misclassified() {

@@ -7,9 +7,11 @@ import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.testing.MemorySocket;
 import io.c2crelay.relay.address.AgentAddresses;
+import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
@@ -41,6 +43,7 @@ class DispatcherTest {
   private final List<FakeUser> users = new ArrayList<>();
   private final BufferBudget budget = BufferBudget.ofBytes(1 << 20);
   private final RelayEvents events = new RelayEvents();
+  private Dispatchers dispatchers;
   private Dispatcher dispatcher;
 
   @BeforeEach
@@ -57,13 +60,15 @@ class DispatcherTest {
   }
 
   private Dispatcher dispatcher(int pool, int maxSessions) {
-    return new Dispatcher(
-        clock.eventLoop(),
-        DispatcherSettings.of(pool, Duration.ofSeconds(15), maxSessions),
-        budget,
-        addresses,
-        new SecureRandom(),
-        events);
+    dispatchers =
+        new Dispatchers(
+            clock.eventLoop(),
+            DispatcherSettings.of(pool, Duration.ofSeconds(15), maxSessions),
+            budget,
+            addresses,
+            new SecureRandom(),
+            events);
+    return dispatchers.create(ServiceName.DEFAULT);
   }
 
   // --- tokens and the warm pool ---
@@ -429,7 +434,7 @@ class DispatcherTest {
     agent.answerAll();
     FakeUser user = enterSilent(AGENT);
     agent.answerAll();
-    dispatcher.misclassified(user.user().network());
+    dispatcher.misclassified(user.user().client().network());
     user.leave();
     enter(USER);
     pass(999);
@@ -709,6 +714,58 @@ class DispatcherTest {
     assertThat(idle.sessions()).isEqualTo(1);
   }
 
+  // --- several services ---
+
+  @Test
+  void usersAreServedByAgentsOfTheirService() {
+    Dispatcher ssh = dispatcher;
+    dispatcher = dispatchers.create(ServiceName.parse("--service", "web"));
+    FakeAgent agent = attach();
+    FakeUser webUser = enter(USER);
+    FakeConnection first = agent.answer();
+    assertThat(first.admittedBy).isSameAs(dispatcher);
+    assertThat(first.served).isSameAs(webUser.user());
+    FakeConnection second = agent.answer();
+    dispatcher = ssh;
+    FakeUser sshUser = enter(USER);
+    assertThat(second.served).isNull();
+    attach().answer();
+    assertThat(sshUser.isOpen()).isTrue();
+    assertThat(dispatchers.stats()).contains("agents=2", "sessions=2", "waiting=0");
+  }
+
+  /** Each user is another network's, so only the service can be held to its share. */
+  @Test
+  void oneOfSeveralServicesLeavesATenth() {
+    dispatcher = dispatcher(0, 40);
+    attach();
+    dispatchers.create(ServiceName.parse("--service", "web"));
+    for (int i = 1; i <= 40; i++) {
+      enter("192.0.2." + i);
+    }
+    assertThat(open()).isEqualTo(36);
+  }
+
+  @Test
+  void theServiceThatHoldsMostGivesWay() {
+    dispatcher = dispatcher(0, 40);
+    Dispatcher ssh = dispatcher;
+    attach();
+    Dispatcher web = dispatchers.create(ServiceName.parse("--service", "web"));
+    for (int i = 1; i <= 36; i++) {
+      enter("192.0.2." + i);
+    }
+    dispatcher = web;
+    attach();
+    for (int i = 1; i <= 10; i++) {
+      assertThat(enter("198.51.100." + i).isOpen()).isTrue();
+    }
+    assertThat(users.subList(0, 6)).noneMatch(FakeUser::isOpen);
+    assertThat(open()).isEqualTo(40);
+    dispatcher = ssh;
+    assertThat(enter("203.0.113.1").isOpen()).as("its service holds most").isFalse();
+  }
+
   // --- ends ---
 
   @Test
@@ -742,7 +799,7 @@ class DispatcherTest {
     agent.answerAll();
     FakeUser served = enter(USER);
     FakeUser queued = enter(USER);
-    Future<Void> drained = dispatcher.drain();
+    Future<Void> drained = dispatchers.drain();
     run();
     assertThat(agent.goneAway).isEqualTo(ReasonCode.DRAINING);
     assertThat(queued.isOpen()).isFalse();
@@ -756,7 +813,7 @@ class DispatcherTest {
 
   @Test
   void drainWithoutSessionsEndsAtOnce() {
-    Future<Void> drained = dispatcher.drain();
+    Future<Void> drained = dispatchers.drain();
     run();
     assertThat(drained.isSuccess()).isTrue();
   }
@@ -817,7 +874,7 @@ class DispatcherTest {
 
   private FakeConnection redeem(Token token) {
     FakeConnection connection = new FakeConnection();
-    dispatcher.redeem(token, connection);
+    dispatchers.redeem(token, connection);
     run();
     return connection;
   }
@@ -841,11 +898,11 @@ class DispatcherTest {
     final User user;
 
     FakeUser(String address, boolean silent) {
-      socket =
-          new MemorySocket(
-              new InetSocketAddress(address, 50_000), true, UnpooledByteBufAllocator.DEFAULT);
+      InetSocketAddress remote = new InetSocketAddress(address, 50_000);
+      socket = new MemorySocket(remote, true, UnpooledByteBufAllocator.DEFAULT);
       clock.eventLoop().register(socket);
-      user = User.enter(socket, dispatcher, events, silent);
+      ClientAddress client = ClientAddress.of(remote, new InetSocketAddress("192.0.2.1", 4000));
+      user = User.enter(socket, client, dispatcher, events, silent);
     }
 
     User user() {
@@ -940,6 +997,7 @@ class DispatcherTest {
 
   private static final class FakeConnection implements DataConnection {
     @Nullable Token admittedWith;
+    @Nullable Dispatcher admittedBy;
     @Nullable User served;
     @Nullable ReasonCode closedFor;
     boolean pinged;
@@ -947,8 +1005,9 @@ class DispatcherTest {
     long heard;
 
     @Override
-    public void admit(Token ack, String agentName) {
+    public void admit(Dispatcher dispatcher, Token ack, String agentName) {
       admittedWith = ack;
+      admittedBy = dispatcher;
     }
 
     @Override

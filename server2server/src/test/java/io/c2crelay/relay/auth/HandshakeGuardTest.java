@@ -1,9 +1,9 @@
-package io.c2crelay.relay.agents;
+package io.c2crelay.relay.auth;
 
 import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.c2crelay.relay.address.ClientNetwork;
+import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
@@ -17,7 +17,8 @@ class HandshakeGuardTest {
   private final HandshakeGuard guard =
       new HandshakeGuard(
           channel,
-          ClientNetwork.of(new InetSocketAddress("198.51.100.7", 1)),
+          ClientAddress.of(
+              new InetSocketAddress("198.51.100.7", 1), new InetSocketAddress("192.0.2.1", 4000)),
           HandshakeGuard.newLimit(),
           new RelayEvents());
 

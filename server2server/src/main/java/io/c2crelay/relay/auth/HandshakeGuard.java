@@ -1,7 +1,7 @@
-package io.c2crelay.relay.agents;
+package io.c2crelay.relay.auth;
 
 import io.c2crelay.common.transport.Sockets;
-import io.c2crelay.relay.address.ClientNetwork;
+import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.address.ConnectionLimit;
 import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.events.RelayEvents.HandshakeLimit;
@@ -17,12 +17,12 @@ import org.jspecify.annotations.Nullable;
  * Bounds an unauthenticated connection that sent the magic: 10 s, 16 KiB read, and a limit on the
  * number of such connections. First in the pipeline until {@link #admitted}.
  */
-final class HandshakeGuard extends ChannelInboundHandlerAdapter {
+public final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   private static final long TIMEOUT_SECONDS = 10;
   private static final int MAX_BYTES = 16 * 1024;
 
   /** The limit for networks without an attached agent. */
-  static ConnectionLimit<HandshakeGuard> newLimit() {
+  public static ConnectionLimit<HandshakeGuard> newLimit() {
     return ConnectionLimit.of(256, 64);
   }
 
@@ -30,12 +30,12 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
    * The limit for networks with an attached agent. It is separate so that other peers cannot
    * displace the agent's dials, of which up to 64 are in handshake.
    */
-  static ConnectionLimit<HandshakeGuard> newAgentNetworkLimit() {
+  public static ConnectionLimit<HandshakeGuard> newAgentNetworkLimit() {
     return ConnectionLimit.of(1024, 512);
   }
 
   private final Channel channel;
-  private final ClientNetwork network;
+  private final ClientAddress client;
   private final ConnectionLimit<HandshakeGuard> limit;
   private final RelayEvents events;
   private @Nullable Future<?> timer;
@@ -43,13 +43,14 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   private @Nullable Runnable onFirstBytes;
   private boolean ended;
 
-  HandshakeGuard(
+  /** A guard for a connection that sent the magic, counted in {@code limit}. */
+  public HandshakeGuard(
       Channel channel,
-      ClientNetwork network,
+      ClientAddress client,
       ConnectionLimit<HandshakeGuard> limit,
       RelayEvents events) {
     this.channel = channel;
-    this.network = network;
+    this.client = client;
     this.limit = limit;
     this.events = events;
   }
@@ -58,7 +59,7 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   public void handlerAdded(ChannelHandlerContext ctx) {
     timer =
         ctx.executor().schedule(() -> drop(HandshakeLimit.TIME), TIMEOUT_SECONDS, TimeUnit.SECONDS);
-    HandshakeGuard oldest = limit.enter(network, this);
+    HandshakeGuard oldest = limit.enter(client.network(), this);
     if (oldest != null) {
       Sockets.run(oldest.channel, () -> oldest.drop(HandshakeLimit.LIMIT));
     }
@@ -103,12 +104,12 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   }
 
   /** Runs when something follows the preamble: adds the handlers that it is passed to. */
-  void onFirstBytes(Runnable action) {
+  public void onFirstBytes(Runnable action) {
     onFirstBytes = action;
   }
 
   /** Removes the bounds: the connection is authenticated. On the channel's loop. */
-  void admitted() {
+  public void admitted() {
     if (!ended) {
       channel.pipeline().remove(this);
     }
@@ -116,7 +117,7 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
 
   private void drop(HandshakeLimit reason) {
     if (!ended) {
-      events.handshakeDropped(channel.remoteAddress(), reason);
+      events.handshakeDropped(client.remote(), reason);
       Sockets.reset(channel);
     }
   }
@@ -137,6 +138,6 @@ final class HandshakeGuard extends ChannelInboundHandlerAdapter {
     if (timer != null) {
       timer.cancel(false);
     }
-    limit.leave(network, this);
+    limit.leave(client.network(), this);
   }
 }

@@ -1,4 +1,4 @@
-package io.c2crelay.relay.agents;
+package io.c2crelay.relay.auth;
 
 import static java.util.concurrent.TimeUnit.HOURS;
 import static java.util.concurrent.TimeUnit.SECONDS;

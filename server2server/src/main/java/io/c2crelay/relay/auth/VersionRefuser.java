@@ -1,7 +1,8 @@
-package io.c2crelay.relay.agents;
+package io.c2crelay.relay.auth;
 
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.VersionRefusal;
+import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelFutureListener;
@@ -17,22 +18,26 @@ import java.util.concurrent.TimeUnit;
  * then discards input until the agent's FIN or for 1 s. A close with unread input would send a
  * reset (RFC 9293, section 3.6.1), and the agent could lose the refusal.
  */
-final class VersionRefuser extends ChannelInboundHandlerAdapter {
+public final class VersionRefuser extends ChannelInboundHandlerAdapter {
   private static final long LINGER_SECONDS = 1;
 
   private final SocketChannel channel;
+  private final ClientAddress client;
   private final Preamble preamble;
   private final RelayEvents events;
 
-  VersionRefuser(SocketChannel channel, Preamble preamble, RelayEvents events) {
+  /** A handler for what follows the preamble. */
+  public VersionRefuser(
+      SocketChannel channel, ClientAddress client, Preamble preamble, RelayEvents events) {
     this.channel = channel;
+    this.client = client;
     this.preamble = preamble;
     this.events = events;
   }
 
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
-    events.agentRefused(channel.remoteAddress(), preamble);
+    events.agentRefused(client.remote(), preamble);
     ByteBuf refusal = ctx.alloc().buffer(VersionRefusal.LENGTH);
     VersionRefusal.ofThisBuild().write(refusal);
     ctx.writeAndFlush(refusal)

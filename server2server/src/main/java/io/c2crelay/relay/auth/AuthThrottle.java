@@ -1,4 +1,4 @@
-package io.c2crelay.relay.agents;
+package io.c2crelay.relay.auth;
 
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.relay.address.ClientNetwork;
@@ -44,6 +44,10 @@ final class AuthThrottle {
 
   synchronized void recordSuccess(InstanceId instance, long nowNanos) {
     authenticatedAtNanos.put(instance, nowNanos);
+  }
+
+  synchronized void forgetInstances() {
+    authenticatedAtNanos.clear();
   }
 
   private static <K> Map<K, Long> bounded(int max) {

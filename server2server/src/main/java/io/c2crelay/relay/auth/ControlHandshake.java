@@ -1,21 +1,18 @@
-package io.c2crelay.relay.agents;
+package io.c2crelay.relay.auth;
 
 import io.c2crelay.common.auth.MutualAuth;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.transport.Sockets;
-import io.c2crelay.relay.address.ClientNetwork;
-import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents.AuthRefusal;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.util.ReferenceCountUtil;
-import java.security.SecureRandom;
-import java.util.concurrent.CompletableFuture;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The relay's side of the authentication on a control connection: CHALLENGE, AUTH, WELCOME
@@ -25,17 +22,12 @@ import org.jspecify.annotations.Nullable;
 final class ControlHandshake extends ChannelInboundHandlerAdapter {
   private static final long REFUSAL_DELAY_SECONDS = 1;
 
-  interface Success {
-    /** On the channel's event loop, after WELCOME is written. */
-    void authenticated(Frame.Auth auth);
-  }
-
   private enum State {
     /** The TLS handshake is in progress. */
     TLS,
     /** CHALLENGE is sent, AUTH is expected. */
     CHALLENGED,
-    /** AUTH is received; the key may not be derived yet. */
+    /** AUTH is received; the keys may not be derived yet. */
     CHECKING,
     /** Authentication failed; the reset is scheduled. */
     REFUSED,
@@ -43,34 +35,23 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
     OVER
   }
 
+  private final Authenticator authenticator;
   private final Preamble preamble;
-  private final byte[] binding;
-  private final CompletableFuture<MutualAuth> mutualAuth;
-  private final AuthThrottle throttle;
-  private final ClientNetwork network;
+  private final ClientAddress client;
   private final Frame.Challenge challenge;
-  private final RelayEvents events;
-  private final Success success;
+  private final Authenticator.Success success;
   private State state = State.TLS;
 
   ControlHandshake(
+      Authenticator authenticator,
       Preamble preamble,
-      byte[] binding,
-      CompletableFuture<MutualAuth> mutualAuth,
-      AuthThrottle throttle,
-      ClientNetwork network,
-      SecureRandom random,
-      RelayEvents events,
-      Success success) {
+      ClientAddress client,
+      byte[] nonce,
+      Authenticator.Success success) {
+    this.authenticator = authenticator;
     this.preamble = preamble;
-    this.binding = binding;
-    this.mutualAuth = mutualAuth;
-    this.throttle = throttle;
-    this.network = network;
-    this.events = events;
+    this.client = client;
     this.success = success;
-    byte[] nonce = new byte[Frame.Challenge.NONCE_LENGTH];
-    random.nextBytes(nonce);
     challenge =
         Frame.Challenge.of(
             Math.min(preamble.highestVersion(), RelayProtocol.HIGHEST_VERSION), nonce);
@@ -94,9 +75,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     if (state == State.CHALLENGED && msg instanceof Frame.Auth) {
       state = State.CHECKING;
-      Frame.Auth auth = (Frame.Auth) msg;
-      mutualAuth.whenComplete(
-          (proofs, failure) -> ctx.executor().execute(() -> check(ctx, auth, proofs)));
+      check(ctx, (Frame.Auth) msg);
       return;
     }
     ReferenceCountUtil.release(msg);
@@ -105,34 +84,61 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private void check(ChannelHandlerContext ctx, Frame.Auth auth, @Nullable MutualAuth proofs) {
+  private void check(ChannelHandlerContext ctx, Frame.Auth auth) {
+    KeyRing keys = authenticator.keysOf(auth.service());
+    MutualAuth.Transcript transcript =
+        MutualAuth.Transcript.of(preamble, authenticator.channelBinding(), challenge, auth);
+    if (keys == null) {
+      checked(ctx, auth, transcript, Optional.empty());
+      return;
+    }
+    keys.find(mutualAuth -> mutualAuth.verify(transcript, auth))
+        .whenComplete(
+            (key, failure) ->
+                ctx.executor()
+                    .execute(
+                        () -> {
+                          if (failure == null) {
+                            checked(ctx, auth, transcript, key);
+                          } else if (state == State.CHECKING) {
+                            refuse(ctx, AuthRefusal.INTERNAL);
+                          }
+                        }));
+  }
+
+  /**
+   * @param key the key of the agent, if it has one of the service
+   */
+  private void checked(
+      ChannelHandlerContext ctx,
+      Frame.Auth auth,
+      MutualAuth.Transcript transcript,
+      Optional<KeyRing.Entry> key) {
     if (state != State.CHECKING || ctx.isRemoved()) {
       return;
     }
-    long now = ctx.executor().ticker().nanoTime();
-    if (proofs == null) {
-      refuse(ctx, AuthRefusal.INTERNAL);
-    } else if (!throttle.allows(network, auth.instance(), now)) {
+    if (!authenticator.throttle().allows(client.network(), auth.instance(), now(ctx))) {
       refuse(ctx, AuthRefusal.THROTTLED);
+    } else if (key.isPresent()) {
+      authenticator.throttle().recordSuccess(auth.instance(), now(ctx));
+      state = State.OVER;
+      ctx.writeAndFlush(key.get().mutualAuth().welcome(transcript, Frame.Welcome.DATA_UNDER_TLS));
+      success.authenticated(auth, key.get());
+      ctx.pipeline().remove(this);
     } else {
-      MutualAuth.Transcript transcript =
-          MutualAuth.Transcript.of(preamble, binding, challenge, auth);
-      if (proofs.holds(transcript, auth)) {
-        throttle.recordSuccess(auth.instance(), now);
-        state = State.OVER;
-        ctx.writeAndFlush(proofs.welcome(transcript, Frame.Welcome.DATA_UNDER_TLS));
-        success.authenticated(auth);
-        ctx.pipeline().remove(this);
-      } else {
-        throttle.recordFailure(network, now);
-        refuse(ctx, AuthRefusal.WRONG_KEY);
-      }
+      authenticator.throttle().recordFailure(client.network(), now(ctx));
+      boolean known = authenticator.keysOf(auth.service()) != null;
+      refuse(ctx, known ? AuthRefusal.WRONG_KEY : AuthRefusal.UNKNOWN_SERVICE);
     }
+  }
+
+  private static long now(ChannelHandlerContext ctx) {
+    return ctx.executor().ticker().nanoTime();
   }
 
   private void refuse(ChannelHandlerContext ctx, AuthRefusal reason) {
     state = State.REFUSED;
-    events.authRefused(ctx.channel().remoteAddress(), reason);
+    authenticator.events().authRefused(client.remote(), reason);
     ctx.channel().config().setAutoRead(false);
     ctx.executor()
         .schedule(() -> Sockets.reset(ctx.channel()), REFUSAL_DELAY_SECONDS, TimeUnit.SECONDS);
@@ -141,10 +147,10 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
     if (state == State.CHALLENGED || state == State.CHECKING) {
-      events.handshakeFailed(cause);
+      authenticator.events().handshakeFailed(cause);
       refuse(ctx, AuthRefusal.PROTOCOL);
     } else if (state != State.REFUSED) {
-      events.handshakeFailed(cause);
+      authenticator.events().handshakeFailed(cause);
       state = State.OVER;
       ctx.close();
     }

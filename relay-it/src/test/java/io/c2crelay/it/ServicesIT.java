@@ -1,0 +1,134 @@
+package io.c2crelay.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Behaviour;
+import io.c2crelay.it.support.Ending;
+import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.Launch;
+import io.c2crelay.it.support.RawAgent;
+import io.c2crelay.it.support.RawConnection;
+import io.c2crelay.it.support.RawControl;
+import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Target;
+import io.c2crelay.it.support.TcpEnd;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Several services on one relay, and keys that change while it runs. */
+class ServicesIT {
+  private static final Duration SOON = Duration.ofSeconds(20);
+
+  @RegisterExtension final Harness harness = Harness.perTest();
+
+  @TempDir private Path dir;
+
+  private Path keyFile(String... lines) throws Exception {
+    return Files.writeString(dir.resolve("keys"), String.join("\n", lines) + "\n");
+  }
+
+  /** Two services with keys of their own, offered by one process through the port of one. */
+  @Test
+  void oneAgentOffersSeveralServices() throws Exception {
+    Target echo = harness.target(Behaviour.ECHO);
+    Target manual = harness.keep(Target.manual());
+    String key = Harness.newKey();
+    Path webKey = keyFile("# the web", Harness.newKey() + " # web");
+    RelayProcess relay =
+        harness.relay(
+            Launch.relay("0", "--service", "web=0," + webKey, "--service=ssh=0")
+                .arguments("--queue-timeout", "500ms")
+                .key(key));
+    AgentProcess agent =
+        harness.agent(
+            Launch.agent(echo.port(), relay.port("ssh"))
+                .arguments("--service=ssh", "--forward", "web=" + manual.port() + "," + webKey)
+                .key(key));
+    agent.awaitLog("control\\.ready service=ssh ", SOON);
+    agent.awaitLog("control\\.ready service=web ", SOON);
+    relay.awaitLog("agent\\.attached agent=a\\d service=web .*key=web ", SOON);
+
+    harness.user(relay.port("ssh")).echo("hello");
+    TcpEnd webUser = harness.user(relay.port("web")).send("hello");
+    TcpEnd atTarget = manual.next();
+    assertThat(atTarget.receiveText(5)).isEqualTo("hello");
+    atTarget.send("bye").finish();
+    webUser.finish();
+    assertThat(webUser.receiveAllText()).isEqualTo("bye");
+    relay.awaitLog("session\\.close id=\\d+ service=web .*reason=DONE ", SOON);
+
+    TcpEnd defaultUser = harness.user(relay.port("default")).send("hello");
+    assertThat(defaultUser.awaitEnd(SOON)).as("no agent offers it").isEqualTo(Ending.RESET);
+    relay.awaitLog("user\\.reset service=default user=\\S+ reason=NO_AGENT", SOON);
+    assertThat(echo.accepted()).isEqualTo(1);
+  }
+
+  @Test
+  void unknownServiceLooksLikeWrongKey() throws Exception {
+    String key = Harness.newKey();
+    RelayProcess relay =
+        harness.relay(
+            Launch.relay("0", "--service", "web=0," + keyFile(Harness.newKey())).key(key));
+    RawAgent agent = RawAgent.of(relay, key);
+    for (String service : new String[] {"nope", "web"}) {
+      RawControl control = harness.keep(agent.openControl().readChallenge());
+      control.sendAuth(RawControl.claim(agent.instance(), 1, service, "raw"));
+      RawConnection.End end = control.connection().awaitEnd(SOON);
+      assertThat(end.frames()).isEmpty();
+      assertThat(end.ending()).isEqualTo(Ending.RESET);
+      assertThat(control.sinceAuth()).isBetween(Duration.ofMillis(900), Duration.ofSeconds(8));
+    }
+    relay.awaitLog("auth\\.refused from=\\S+ reason=UNKNOWN_SERVICE", SOON);
+    relay.awaitLog("auth\\.refused from=\\S+ reason=WRONG_KEY", SOON);
+    harness.keep(agent.attach());
+  }
+
+  @Test
+  void keysAreReplacedWithoutGap() throws Exception {
+    Target target = harness.target(Behaviour.ECHO);
+    String oldKey = Harness.newKey();
+    String newKey = Harness.newKey();
+    String otherKey = Harness.newKey();
+    String[] both = {oldKey + " # old", otherKey + " # other"};
+    RelayProcess relay = harness.relay(Launch.relay("0", "--key-file", keyFile(both).toString()));
+    AgentProcess oldAgent = harness.agent(oldKey, target.port(), relay.port());
+    oldAgent.awaitReady();
+    TcpEnd user = harness.user(relay.port()).echo("before");
+    AgentProcess otherAgent = harness.agent(otherKey, target.port(), relay.port());
+    relay.awaitLog("agent\\.attached .*key=other ", SOON);
+
+    keyFile("# rotated", newKey + " # new one", otherKey + " # renamed");
+    relay.hangUp();
+    relay.awaitLog("keys\\.reloaded service=default keys=2 added=1 removed=1$", SOON);
+    relay.awaitLog("agent\\.detached agent=a1 .*reason=KEY_REMOVED", SOON);
+    oldAgent.awaitLog("control\\.lost .*reason=KEY_REMOVED", SOON);
+    oldAgent.awaitLog("control\\.refused ", SOON);
+    user.echo("its session goes on");
+    harness.user(relay.port()).echo("served by the other agent");
+    AgentProcess newAgent = harness.agent(newKey, target.port(), relay.port());
+    newAgent.awaitReady();
+    relay.awaitLog("agent\\.attached .*key=\"new one\" ", SOON);
+    assertThat(otherAgent.lines("control\\.lost")).isEmpty();
+  }
+
+  @Test
+  void unreadableKeyFileChangesNothing() throws Exception {
+    Target target = harness.target(Behaviour.ECHO);
+    String key = Harness.newKey();
+    Path file = keyFile(key);
+    RelayProcess relay = harness.relay(Launch.relay("0", "--key-file", file.toString()));
+    AgentProcess agent = harness.agent(key, target.port(), relay.port());
+    agent.awaitReady();
+    Files.delete(file);
+    relay.hangUp();
+    relay.awaitLog(
+        "ERROR keys\\.kept cause=\"the file given with --key-file does not exist\"", SOON);
+    harness.user(relay.port()).echo("as before");
+    assertThat(agent.lines("control\\.lost")).isEmpty();
+  }
+}

@@ -1,0 +1,160 @@
+package io.c2crelay.relay.listen;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.common.transport.ReceiveBuffer;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.common.transport.Transport;
+import io.c2crelay.relay.address.AgentAddresses;
+import io.c2crelay.relay.address.ClientAddress;
+import io.c2crelay.relay.address.ClientNetwork;
+import io.c2crelay.relay.address.ConnectionLimit;
+import io.c2crelay.relay.agents.AgentConnections;
+import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.events.RelayEvents.ConnectionRefusal;
+import io.c2crelay.relay.session.Dispatcher;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.channel.socket.SocketChannel;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Listens on the ports of all services: classifies each accepted connection and passes it on, a
+ * user to the dispatcher of its port, an agent to {@link AgentConnections}. Safe on any thread.
+ */
+public final class Listener {
+  /** The shortest detection timeout for a network where an agent is expected. */
+  private static final long EXPECTED_AGENT_DETECT_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
+
+  /** Lower bound of the limit on unidentified connections, which is a quarter of the sessions. */
+  private static final int MIN_UNIDENTIFIED = 64;
+
+  private final EventLoopGroup loops;
+  private final Transport transport;
+  private final long detectTimeoutNanos;
+  private final AgentAddresses addresses;
+  private final AgentConnections agents;
+  private final RelayEvents events;
+  private final ConnectionLimit<SocketChannel> unidentified;
+  private final ChannelGroup sockets = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+  private volatile boolean draining;
+
+  /**
+   * @param detectTimeout after which a silent connection is a user's
+   * @param maxSessions limits the unidentified connections too
+   */
+  public Listener(
+      EventLoopGroup loops,
+      Transport transport,
+      Duration detectTimeout,
+      int maxSessions,
+      AgentAddresses addresses,
+      AgentConnections agents,
+      RelayEvents events) {
+    this.loops = requireNonNull(loops, "loops");
+    this.transport = requireNonNull(transport, "transport");
+    this.detectTimeoutNanos = detectTimeout.toNanos();
+    this.addresses = requireNonNull(addresses, "addresses");
+    this.agents = requireNonNull(agents, "agents");
+    this.events = requireNonNull(events, "events");
+    int maxUnidentified = Math.max(MIN_UNIDENTIFIED, maxSessions / 4);
+    unidentified = ConnectionLimit.of(maxUnidentified, maxUnidentified);
+  }
+
+  /** Listens on one more address, for users of this dispatcher and for all agents. */
+  public ChannelFuture bind(InetSocketAddress address, Dispatcher users) {
+    ServerBootstrap bootstrap =
+        new ServerBootstrap()
+            .group(loops)
+            .channel(transport.serverChannel())
+            .childHandler(
+                new ChannelInitializer<SocketChannel>() {
+                  @Override
+                  protected void initChannel(SocketChannel channel) {
+                    accepted(channel, users);
+                  }
+                });
+    ChannelFuture bound = bootstrap.bind(address);
+    Channel socket = bound.channel();
+    bound.addListener(
+        done -> {
+          if (done.isSuccess()) {
+            socket.pipeline().addLast("accept-error", new AcceptErrorHandler());
+            sockets.add(socket);
+          }
+        });
+    return bound;
+  }
+
+  private void accepted(SocketChannel channel, Dispatcher users) {
+    if (draining) {
+      Sockets.reset(channel);
+      return;
+    }
+    Sockets.tune(channel);
+    channel.config().setAllowHalfClosure(true);
+    channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
+    ClientAddress client = ClientAddress.of(channel);
+    SocketChannel oldest = unidentified.enter(client.network(), channel);
+    if (oldest != null) {
+      events.connectionRefused(oldest.remoteAddress(), ConnectionRefusal.LIMIT);
+      Sockets.reset(oldest);
+    }
+    channel.closeFuture().addListener(closed -> identified(channel, client));
+    channel
+        .pipeline()
+        .addLast(
+            "classifier",
+            new ConnectionClassifier(
+                () -> detectTimeoutNanos(channel, client.network()),
+                new Router(channel, client, users, this)));
+  }
+
+  private long detectTimeoutNanos(SocketChannel channel, ClientNetwork network) {
+    return addresses.isExpected(network, channel.eventLoop().ticker().nanoTime())
+        ? Math.max(detectTimeoutNanos, EXPECTED_AGENT_DETECT_NANOS)
+        : detectTimeoutNanos;
+  }
+
+  /** The number of connections that are neither a user's nor an agent's yet. */
+  public int unidentified() {
+    return unidentified.size();
+  }
+
+  /**
+   * Closes the listening sockets, then resets the connections that are not identified.
+   *
+   * @return completes when the sockets are closed
+   */
+  public Future<Void> drain() {
+    draining = true;
+    return sockets.close().addListener(closed -> unidentified.all().forEach(Sockets::reset));
+  }
+
+  // --- for the routers ---
+
+  void identified(SocketChannel channel, ClientAddress client) {
+    unidentified.leave(client.network(), channel);
+  }
+
+  boolean isDraining() {
+    return draining;
+  }
+
+  AgentConnections agents() {
+    return agents;
+  }
+
+  RelayEvents events() {
+    return events;
+  }
+}

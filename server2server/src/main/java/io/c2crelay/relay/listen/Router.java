@@ -1,0 +1,67 @@
+package io.c2crelay.relay.listen;
+
+import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.address.ClientAddress;
+import io.c2crelay.relay.events.RelayEvents.ConnectionRefusal;
+import io.c2crelay.relay.session.Dispatcher;
+import io.c2crelay.relay.session.User;
+import io.netty.channel.socket.SocketChannel;
+import org.jspecify.annotations.Nullable;
+
+/** Passes one connection from its classifier to the handlers of a user or an agent. */
+final class Router implements ConnectionRouter {
+  private final SocketChannel channel;
+  private final ClientAddress client;
+  private final Dispatcher users;
+  private final Listener listener;
+  private @Nullable User user;
+
+  Router(SocketChannel channel, ClientAddress client, Dispatcher users, Listener listener) {
+    this.channel = channel;
+    this.client = client;
+    this.users = users;
+    this.listener = listener;
+  }
+
+  @Override
+  public void user(boolean silent) {
+    listener.identified(channel, client);
+    if (listener.isDraining()) {
+      Sockets.reset(channel);
+    } else {
+      user = User.enter(channel, client, users, listener.events(), silent);
+    }
+  }
+
+  @Override
+  public void confirmed() {
+    if (user != null) {
+      user.confirm();
+    }
+  }
+
+  @Override
+  public void misclassified() {
+    listener.events().connectionMisclassified(client.remote());
+    if (user != null) {
+      user.misclassified();
+    }
+  }
+
+  @Override
+  public void magic() {
+    listener.identified(channel, client);
+    listener.agents().guard(channel, client);
+  }
+
+  @Override
+  public void invalidPreamble() {
+    listener.events().connectionRefused(client.remote(), ConnectionRefusal.PREAMBLE);
+  }
+
+  @Override
+  public void agent(Preamble preamble) {
+    listener.agents().accept(channel, client, preamble);
+  }
+}

@@ -1,0 +1,161 @@
+package io.c2crelay.relay.session;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.common.bridge.BufferBudget;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.ServiceName;
+import io.c2crelay.common.protocol.Token;
+import io.c2crelay.relay.address.AgentAddresses;
+import io.c2crelay.relay.events.RelayEvents;
+import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * The dispatchers of all services and what they share: one event loop, the limits on users, the
+ * tokens and the drain. Public methods may be called on any thread unless stated otherwise.
+ */
+public final class Dispatchers {
+  private final EventExecutor loop;
+  private final DispatcherSettings settings;
+  private final BufferBudget budget;
+  private final AgentAddresses addresses;
+  private final SecureRandom random;
+  private final RelayEvents events;
+  private final UserLimits limits;
+  private final Map<Token, DialScheduler.OutstandingToken> tokens = new HashMap<>();
+  private final List<Dispatcher> all = new ArrayList<>();
+  private final Promise<Void> drained;
+  private long lastSessionId;
+  private boolean draining;
+
+  /**
+   * @param random makes tokens
+   */
+  public Dispatchers(
+      EventExecutor loop,
+      DispatcherSettings settings,
+      BufferBudget budget,
+      AgentAddresses addresses,
+      SecureRandom random,
+      RelayEvents events) {
+    this.loop = requireNonNull(loop, "loop");
+    this.settings = requireNonNull(settings, "settings");
+    this.budget = requireNonNull(budget, "budget");
+    this.addresses = requireNonNull(addresses, "addresses");
+    this.random = requireNonNull(random, "random");
+    this.events = requireNonNull(events, "events");
+    limits = new UserLimits(settings.maxSessions(), settings.maxTentative());
+    drained = loop.newPromise();
+  }
+
+  /** Creates the dispatcher of a service. Before the first user or agent. */
+  public Dispatcher create(ServiceName service) {
+    Dispatcher dispatcher = new Dispatcher(service, this);
+    all.add(dispatcher);
+    limits.services(all.size());
+    return dispatcher;
+  }
+
+  /** A data connection presents a token, which tells its service. */
+  void redeem(Token token, DataConnection connection) {
+    loop.execute(
+        () -> {
+          DialScheduler.OutstandingToken issued = tokens.get(token);
+          if (issued == null) {
+            connection.close(ReasonCode.BAD_TOKEN);
+          } else {
+            issued.dispatcher().redeem(token, connection);
+          }
+        });
+  }
+
+  /**
+   * Takes no more users and asks the agents for nothing more; sessions go on.
+   *
+   * @return completes on the dispatchers' loop when no session is left
+   */
+  public Future<Void> drain() {
+    loop.execute(
+        () -> {
+          draining = true;
+          all.forEach(Dispatcher::drain);
+          endDrainIfDone();
+        });
+    return drained;
+  }
+
+  /** Aborts every session. */
+  public void abortAll(ReasonCode reason) {
+    loop.execute(() -> limits.all().forEach(user -> user.abort(reason)));
+  }
+
+  /** The numbers of everything, as {@code key=value} for the log. On the dispatchers' loop. */
+  public String stats() {
+    int queued = all.stream().mapToInt(Dispatcher::queued).sum();
+    return String.format(
+        Locale.ROOT,
+        "agents=%d warm=%d tokens=%d waiting=%d sessions=%d buffered=%d",
+        all.stream().mapToInt(Dispatcher::agents).sum(),
+        all.stream().mapToInt(Dispatcher::warm).sum(),
+        tokens.size(),
+        queued,
+        limits.size() - queued,
+        budget.usedBytes());
+  }
+
+  // --- for the dispatchers, on their loop ---
+
+  void endDrainIfDone() {
+    if (draining && limits.size() == 0) {
+      drained.trySuccess(null);
+    }
+  }
+
+  long nextSessionId() {
+    return ++lastSessionId;
+  }
+
+  boolean isDraining() {
+    return draining;
+  }
+
+  Map<Token, DialScheduler.OutstandingToken> tokens() {
+    return tokens;
+  }
+
+  EventExecutor loop() {
+    return loop;
+  }
+
+  DispatcherSettings settings() {
+    return settings;
+  }
+
+  BufferBudget budget() {
+    return budget;
+  }
+
+  AgentAddresses addresses() {
+    return addresses;
+  }
+
+  SecureRandom random() {
+    return random;
+  }
+
+  RelayEvents events() {
+    return events;
+  }
+
+  UserLimits limits() {
+    return limits;
+  }
+}

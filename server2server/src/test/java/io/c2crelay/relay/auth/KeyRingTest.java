@@ -1,0 +1,70 @@
+package io.c2crelay.relay.auth;
+
+import static java.util.concurrent.TimeUnit.SECONDS;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.c2crelay.common.auth.MutualAuth;
+import io.c2crelay.common.auth.SharedKey;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+
+class KeyRingTest {
+  private static final MutualAuth FIRST = SharedKey.of("first").deriveKey().join();
+  private static final MutualAuth SECOND = SharedKey.of("second").deriveKey().join();
+
+  private static List<SharedKey> keys(String... names) {
+    List<SharedKey> keys = new ArrayList<>();
+    for (String name : names) {
+      keys.add(SharedKey.of(name, name));
+    }
+    return keys;
+  }
+
+  private static KeyRing.Entry find(KeyRing ring, MutualAuth key) throws Exception {
+    return ring.find(key::isSameKey).get(30, SECONDS).orElseThrow();
+  }
+
+  @Test
+  void findsAnyOfItsKeys() throws Exception {
+    KeyRing ring = KeyRing.of(keys("first", "second"));
+    assertThat(find(ring, FIRST).name()).isEqualTo("first");
+    assertThat(find(ring, SECOND).name()).isEqualTo("second");
+    assertThat(ring.find(key -> false).get(30, SECONDS)).isEmpty();
+  }
+
+  @Test
+  void keyIsFoundBeforeLaterOnesAreDerived() {
+    CompletableFuture<MutualAuth> second = new CompletableFuture<>();
+    KeyRing ring = KeyRings.of(List.of(CompletableFuture.completedFuture(FIRST), second));
+    assertThat(ring.find(FIRST::isSameKey)).isCompleted();
+    CompletableFuture<Optional<KeyRing.Entry>> found = ring.find(SECOND::isSameKey);
+    assertThat(found).isNotDone();
+    second.complete(SECOND);
+    assertThat(found.join()).isPresent();
+  }
+
+  @Test
+  void failedDerivationIsAFailure() {
+    CompletableFuture<MutualAuth> failed = new CompletableFuture<>();
+    failed.completeExceptionally(new IllegalStateException("no PBKDF2"));
+    assertThat(KeyRings.of(List.of(failed)).find(key -> true)).isCompletedExceptionally();
+  }
+
+  @Test
+  void replacementKeepsWhatStays() throws Exception {
+    KeyRing ring = KeyRing.of(keys("first", "second"));
+    KeyRing.Entry first = find(ring, FIRST);
+    KeyRing.Entry second = find(ring, SECOND);
+    KeyRing.Change change = ring.replace(keys("third", "second")).get(30, SECONDS);
+    assertThat(change.keys()).isEqualTo(2);
+    assertThat(change.added()).isEqualTo(1);
+    assertThat(change.removed()).isEqualTo(1);
+    assertThat(ring.contains(first)).isFalse();
+    assertThat(ring.contains(second)).isTrue();
+    assertThat(ring.find(FIRST::isSameKey).get(30, SECONDS)).isEmpty();
+    assertThat(find(ring, SECOND)).isNotSameAs(second);
+  }
+}
