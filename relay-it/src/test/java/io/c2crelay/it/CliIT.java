@@ -210,7 +210,7 @@ class CliIT {
         .forEach(
             entry -> {
               Matcher value = DEFAULT.matcher(entry);
-              String name = entry.substring(0, entry.indexOf(' ')).replace('=', ' ');
+              String name = entry.substring(0, entry.indexOf(' ')).replaceFirst("=", " ");
               options.put(name, value.find() ? value.group(1) : "");
             });
     return options;

@@ -210,10 +210,10 @@ class EdgesIT {
     RelayProcess relay = harness.relay(Harness.newKey(), "--log-level", "debug");
     relay.awaitListening();
     TcpEnd user = harness.user(relay.port()).send("request").finish();
-    relay.awaitLog("relay\\.counts .*waiting=1 ", SOON);
+    relay.awaitLog("relay\\.stats .*waiting=1 ", SOON);
     int mark = relay.mark();
     user.reset();
-    relay.awaitLog(mark, "relay\\.counts .*waiting=0 ", Duration.ofSeconds(3));
+    relay.awaitLog(mark, "relay\\.stats .*waiting=0 ", Duration.ofSeconds(3));
   }
 
   /** Delivery after a reset takes at most 30 s at each end. */

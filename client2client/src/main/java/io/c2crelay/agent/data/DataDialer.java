@@ -7,6 +7,7 @@ import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.protocol.Token;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
@@ -19,6 +20,7 @@ import java.net.InetSocketAddress;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,7 +36,7 @@ public final class DataDialer {
   private final InetSocketAddress relay;
   private final byte[] channelBinding;
   private final ServiceEvents events;
-  private final DialFailureListener listener;
+  private final BiConsumer<Token, ReasonCode> failed;
   private final Deque<Frame.Dial.DialRequest> queued = new ArrayDeque<>();
   private final ChannelGroup withoutSession;
   private final HandshakeLimit limit;
@@ -46,6 +48,7 @@ public final class DataDialer {
    * @param loop the control connection's event loop
    * @param relay the address that the control connection reached
    * @param channelBinding the control connection's
+   * @param failed told of each dial that failed, on the control connection's loop
    */
   public DataDialer(
       EventLoop loop,
@@ -55,7 +58,7 @@ public final class DataDialer {
       InetSocketAddress relay,
       byte[] channelBinding,
       ServiceEvents events,
-      DialFailureListener listener) {
+      BiConsumer<Token, ReasonCode> failed) {
     this.loop = requireNonNull(loop, "loop");
     this.loops = requireNonNull(loops, "loops");
     this.connector = requireNonNull(connector, "connector");
@@ -63,7 +66,7 @@ public final class DataDialer {
     this.relay = requireNonNull(relay, "relay");
     this.channelBinding = channelBinding.clone();
     this.events = requireNonNull(events, "events");
-    this.listener = requireNonNull(listener, "listener");
+    this.failed = requireNonNull(failed, "failed");
     withoutSession = new DefaultChannelGroup(loop, true);
     limit = new HandshakeLimit(loop.ticker().nanoTime());
   }
@@ -72,7 +75,7 @@ public final class DataDialer {
   public void dial(Frame.Dial dial) {
     for (Frame.Dial.DialRequest dialRequest : dial.dialRequests()) {
       if (closed || queued.size() >= RelayProtocol.MAX_TOKENS) {
-        listener.failed(dialRequest.token(), closed ? ReasonCode.DRAINING : ReasonCode.LIMIT);
+        failed.accept(dialRequest.token(), closed ? ReasonCode.DRAINING : ReasonCode.LIMIT);
       } else {
         queued.add(dialRequest);
       }
@@ -95,7 +98,7 @@ public final class DataDialer {
             long now = loop.ticker().nanoTime();
             limit.succeeded(now - dial.startNanos(), inHandshake, now);
           } else if (!closed) {
-            listener.failed(dial.dialRequest().token(), reason);
+            failed.accept(dial.dialRequest().token(), reason);
           }
           inHandshake--;
           dialQueued();

@@ -5,18 +5,26 @@ import static java.util.Objects.requireNonNull;
 import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.Channel;
+import io.netty.channel.EventLoop;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.util.concurrent.Future;
+import java.util.function.Function;
 
 /** Starts sessions on data connections. Safe on any thread. */
 public final class SessionStarter {
-  private final TargetDialer targetDialer;
+  private final Function<EventLoop, Future<? extends DuplexChannel>> targetDialer;
   private final BridgeSettings settings;
   private final SessionTracker tracker;
   private final ServiceEvents events;
 
+  /**
+   * @param targetDialer connects to the target: see {@link TargetConnector#connect}
+   */
   public SessionStarter(
-      TargetDialer targetDialer,
+      Function<EventLoop, Future<? extends DuplexChannel>> targetDialer,
       BridgeSettings settings,
       SessionTracker tracker,
       ServiceEvents events) {
@@ -28,12 +36,12 @@ public final class SessionStarter {
 
   /** Starts a session after START was received. On the data connection's event loop. */
   void start(Channel data, Frame.Start start) {
-    if (!tracker.tryOpen(data)) {
+    Session session = new Session(data, start, settings, tracker, events);
+    if (tracker.tryOpen(session)) {
+      session.begin(targetDialer);
+    } else {
+      data.writeAndFlush(Frame.Reset.of(ReasonCode.DRAINING));
       Sockets.reset(data);
-      return;
     }
-    TargetDial dial = new TargetDial(start, settings, tracker, events);
-    data.pipeline().addLast("target-dial", dial);
-    dial.connect(targetDialer);
   }
 }

@@ -186,7 +186,7 @@ class DataHandshakeTest {
     becomeWarm();
     tracker.abortAll(ReasonCode.DRAINING);
     relay.send(start());
-    assertThat(relay.received()).isNull();
+    assertThat(((Frame.Reset) relay.received()).reason()).isSameAs(ReasonCode.DRAINING);
     assertThat(relay.agent().isOpen()).isFalse();
     assertThat(tracker.drain().isSuccess()).isTrue();
   }

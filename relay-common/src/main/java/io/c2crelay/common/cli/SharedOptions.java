@@ -12,7 +12,7 @@ public final class SharedOptions {
   @Option(
       names = "--key-file",
       paramLabel = "FILE",
-      description = "Read the key from this UTF-8 file, one a line (default: none).")
+      description = "A UTF-8 file of keys, one a line (default: none).")
   private @Nullable String keyFile;
 
   @Option(

@@ -14,6 +14,7 @@ import io.netty.util.ReferenceCountUtil;
 import java.net.Socket;
 import java.security.GeneralSecurityException;
 import java.security.cert.X509Certificate;
+import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.X509ExtendedTrustManager;
@@ -25,6 +26,12 @@ import javax.net.ssl.X509ExtendedTrustManager;
 public final class RelayTls {
   private static final String TLS_1_3 = "TLSv1.3";
   private static final int COPY_THRESHOLD_BYTES = 1024;
+
+  /**
+   * The JDK sends no ticket that would be valid for more than 7 days, as RFC 8446, section 4.6.1,
+   * forbids. Its properties disable stateless tickets only.
+   */
+  private static final int JDK_NO_TICKETS_SECONDS = (int) TimeUnit.DAYS.toSeconds(8);
 
   static {
     // Must be set before the TLS classes of Netty and the JDK load.
@@ -65,6 +72,9 @@ public final class RelayTls {
       SslContext context = builder.sslProvider(provider).protocols(TLS_1_3).build();
       if (context.sessionContext() instanceof OpenSslSessionContext) {
         ((OpenSslSessionContext) context.sessionContext()).setSessionCacheEnabled(false);
+      } else {
+        context.sessionContext().setSessionTimeout(JDK_NO_TICKETS_SECONDS);
+        context.sessionContext().setSessionCacheSize(1); // 0 is no limit
       }
       return new RelayTls(context);
     } catch (SSLException | IllegalArgumentException e) {

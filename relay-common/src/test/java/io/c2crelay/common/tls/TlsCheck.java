@@ -63,6 +63,7 @@ public final class TlsCheck implements Callable<String> {
   /** A resumed session would show no certificate. */
   private static void neverResumes(RelayTls relay, RelayTls agent) throws Exception {
     try (TlsPair first = new TlsPair(relay, agent)) {
+      assertThat(first.relayTicketBytes()).as("session tickets").isZero();
       first.toAgent("a session ticket would have arrived by now");
       try (TlsPair second = new TlsPair(relay, agent)) {
         assertThat(second.isHandshakeDone()).isTrue();

@@ -14,6 +14,7 @@ final class TlsPair implements AutoCloseable {
   private final EmbeddedChannel relay;
   private final EmbeddedChannel agent;
   private int relayHandshakeBytes;
+  private int relayTicketBytes;
   private boolean handshaking = true;
 
   TlsPair(RelayTls relaySide, RelayTls agentSide) {
@@ -39,7 +40,9 @@ final class TlsPair implements AutoCloseable {
     for (Object part = from.readOutbound(); part != null; part = from.readOutbound()) {
       any = true;
       if (handshaking && from == relay) {
-        relayHandshakeBytes += ((ByteBuf) part).readableBytes();
+        int bytes = ((ByteBuf) part).readableBytes();
+        relayHandshakeBytes += bytes;
+        relayTicketBytes += tls(relay).handshakeFuture().isSuccess() ? bytes : 0;
       }
       if (to.isOpen()) {
         to.writeInbound(part);
@@ -57,6 +60,11 @@ final class TlsPair implements AutoCloseable {
   /** The bytes that the relay sent in the handshake, mostly its certificate and signature. */
   int relayHandshakeBytes() {
     return relayHandshakeBytes;
+  }
+
+  /** The bytes that the relay sent by itself after the handshake: session tickets. */
+  int relayTicketBytes() {
+    return relayTicketBytes;
   }
 
   String toRelay(String text) {

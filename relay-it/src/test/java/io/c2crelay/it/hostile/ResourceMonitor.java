@@ -56,7 +56,7 @@ final class ResourceMonitor implements AutoCloseable {
 
   /** Returns the maximum of a count that the process logged since the start. */
   long max(String count) {
-    return process.lines(mark, "\\.counts ").stream()
+    return process.lines(mark, "\\.stats ").stream()
         .map(LogLine::text)
         .filter(text -> text.contains(" " + count + "="))
         .mapToLong(text -> Long.parseLong(text.replaceFirst(".* " + count + "=(\\d+).*", "$1")))

@@ -33,8 +33,8 @@ class LocaleIT {
             .agent(launch -> setLocale(agentLocale, launch))
             .start();
     harness.user(pair.port()).echo("hello").finishCleanly();
-    pair.relay().awaitLog("relay\\.counts .*agents=1 ", SOON);
-    pair.agent().awaitLog("agent\\.counts ", SOON);
+    pair.relay().awaitLog("relay\\.stats .*agents=1 ", SOON);
+    pair.agent().awaitLog("agent\\.stats ", SOON);
     assertAscii(pair.relay());
     assertAscii(pair.agent());
   }

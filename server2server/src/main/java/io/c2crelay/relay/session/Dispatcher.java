@@ -143,8 +143,9 @@ public final class Dispatcher {
           if (user.state == User.State.GONE) {
             return;
           }
-          if (user.agent != null && reason.isDialFailure()) {
-            user.agent.failedASession(now());
+          boolean failed = reason.isDialFailure() || reason == ReasonCode.START_TIMEOUT;
+          if (user.agent != null && failed) {
+            sessionFailed(user.agent, reason);
           }
           leave(user);
         });
@@ -387,10 +388,7 @@ public final class Dispatcher {
           }
           AttachedAgent failedAgent = requireNonNull(user.agent);
           release(user);
-          if (reason == ReasonCode.START_TIMEOUT) {
-            failedAgent.warm.forEach(DataConnection::ping);
-          }
-          failedAgent.failedASession(now());
+          sessionFailed(failedAgent, reason);
           user.excludedAgents.add(failedAgent);
           if (!user.gone && agents.values().stream().anyMatch(agent -> canTake(agent, user))) {
             requeue(user);
@@ -399,6 +397,13 @@ public final class Dispatcher {
             leave(user);
           }
         });
+  }
+
+  private void sessionFailed(AttachedAgent agent, ReasonCode reason) {
+    if (reason == ReasonCode.START_TIMEOUT) {
+      agent.warm.forEach(DataConnection::ping);
+    }
+    agent.failedASession(now());
   }
 
   private void requeue(User user) {

@@ -1,0 +1,229 @@
+package io.c2crelay.agent.data;
+
+import io.c2crelay.agent.events.ServiceEvents;
+import io.c2crelay.common.bridge.Bridge;
+import io.c2crelay.common.bridge.BridgeSettings;
+import io.c2crelay.common.protocol.Frame;
+import io.c2crelay.common.protocol.ProtocolException;
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.common.transport.UnreadBytes;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.EventLoop;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.handler.codec.ByteToMessageDecoder;
+import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A session on the agent. From START on it is a handler that connects to the target and holds early
+ * data, at most 64 KiB; then it bridges the data connection with the target, or answers FAILED. On
+ * the data connection's event loop.
+ */
+final class Session extends ChannelInboundHandlerAdapter implements Bridge.Listener {
+  private static final long CLOSE_DELAY_SECONDS = 1;
+
+  private final Channel data;
+  private final Frame.Start start;
+  private final BridgeSettings settings;
+  private final SessionTracker tracker;
+  private final ServiceEvents events;
+  private @Nullable ByteBuf earlyData;
+  private boolean earlyEof;
+  private Frame.@Nullable Reset earlyReset;
+  private @Nullable Future<? extends DuplexChannel> connecting;
+  private @Nullable Bridge bridge;
+
+  /** The target has answered, or the session was given up before. */
+  private boolean finished;
+
+  Session(
+      Channel data,
+      Frame.Start start,
+      BridgeSettings settings,
+      SessionTracker tracker,
+      ServiceEvents events) {
+    this.data = data;
+    this.start = start;
+    this.settings = settings;
+    this.tracker = tracker;
+    this.events = events;
+  }
+
+  void begin(Function<EventLoop, Future<? extends DuplexChannel>> targetDialer) {
+    data.closeFuture().addListener(closed -> endIfDone());
+    data.pipeline().addLast("target-dial", this);
+    events.sessionOpened(start.sessionId(), start.user());
+    Future<? extends DuplexChannel> dialled = targetDialer.apply(data.eventLoop());
+    connecting = dialled;
+    dialled.addListener(done -> dialled(dialled));
+  }
+
+  private void dialled(Future<? extends DuplexChannel> done) {
+    if (finished) {
+      if (done.isSuccess()) {
+        Sockets.reset(done.getNow());
+      }
+      return;
+    }
+    finished = true;
+    if (!done.isSuccess()) {
+      ReasonCode reason = TargetConnector.reasonOf(done.cause());
+      events.sessionFailed(start.sessionId(), reason, done.cause());
+      data.writeAndFlush(Frame.Failed.of(reason));
+      // the relay resets at FAILED; closing now, with early data unread, could discard FAILED
+      data.eventLoop().schedule(() -> data.close(), CLOSE_DELAY_SECONDS, TimeUnit.SECONDS);
+    } else if (done.getNow().isActive()) {
+      join(done.getNow());
+    } else {
+      deliver(done.getNow());
+    }
+  }
+
+  private void join(DuplexChannel target) {
+    Bridge joined = Bridge.join(target, data, start.sessionId(), settings, this);
+    bridge = joined;
+    data.writeAndFlush(Frame.Started.INSTANCE);
+    passOnEarlyFrames(data.pipeline().context(this));
+    joined.begin();
+    data.pipeline().remove(this);
+  }
+
+  private void passOnEarlyFrames(ChannelHandlerContext ctx) {
+    if (earlyData != null) {
+      ctx.fireChannelRead(Frame.Data.of(earlyData));
+      earlyData = null;
+    }
+    if (earlyEof) {
+      ctx.fireChannelRead(Frame.Eof.INSTANCE);
+    }
+    if (earlyReset != null) {
+      ctx.fireChannelRead(earlyReset);
+    }
+    ctx.fireChannelReadComplete();
+  }
+
+  /** The target reset the connection at once: delivers what it sent before. */
+  private void deliver(DuplexChannel target) {
+    ByteBuf bytes = UnreadBytes.take(target);
+    data.writeAndFlush(Frame.Started.INSTANCE);
+    bridge = Bridge.deliver(bytes, target, data, start.sessionId(), settings, this);
+    data.pipeline().remove(this);
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext ctx, Object msg) {
+    Frame frame = (Frame) msg;
+    if (finished || earlyReset != null) {
+      ReferenceCountUtil.release(frame);
+      return;
+    }
+    switch (frame.type()) {
+      case DATA:
+        hold(((Frame.Data) frame).content());
+        break;
+      case EOF:
+        if (earlyEof) {
+          abort(ReasonCode.PROTOCOL);
+        }
+        earlyEof = true;
+        break;
+      case RESET:
+        if (earlyData == null) {
+          giveUp(((Frame.Reset) frame).reason());
+        } else {
+          earlyReset = (Frame.Reset) frame; // the target gets the data first
+        }
+        break;
+      case PING:
+        break; // no answer is due
+      default:
+        ReferenceCountUtil.release(frame);
+        abort(ReasonCode.PROTOCOL);
+    }
+  }
+
+  private void hold(ByteBuf bytes) {
+    ByteBuf first = earlyData == null ? Unpooled.EMPTY_BUFFER : earlyData;
+    boolean allowed =
+        !earlyEof && first.readableBytes() + bytes.readableBytes() <= RelayProtocol.MAX_EARLY_BYTES;
+    if (allowed && bytes.isReadable()) {
+      earlyData = ByteToMessageDecoder.MERGE_CUMULATOR.cumulate(data.alloc(), first, bytes);
+    } else {
+      bytes.release();
+    }
+    if (!allowed) {
+      abort(ReasonCode.PROTOCOL);
+    }
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext ctx) {
+    giveUp(ReasonCode.AGENT_LOST);
+    ctx.fireChannelInactive();
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    if (cause instanceof ProtocolException) {
+      abort(ReasonCode.PROTOCOL);
+    } else {
+      events.dataLost(cause);
+      giveUp(ReasonCode.AGENT_LOST);
+    }
+  }
+
+  /** Ends the session at once; the relay is told why if it can be. On any thread. */
+  void abort(ReasonCode reason) {
+    if (!data.eventLoop().inEventLoop()) {
+      data.eventLoop().execute(() -> abort(reason));
+    } else if (bridge != null) {
+      bridge.abort(reason);
+    } else if (!finished) {
+      if (data.isWritable()) {
+        data.writeAndFlush(Frame.Reset.of(reason));
+      }
+      giveUp(reason);
+    }
+  }
+
+  private void giveUp(ReasonCode reason) {
+    if (!finished) {
+      finished = true;
+      events.sessionClosed(start.sessionId(), reason, 0, 0);
+      if (connecting != null) {
+        connecting.cancel(false);
+      }
+      Sockets.reset(data);
+    }
+  }
+
+  @Override
+  public void handlerRemoved(ChannelHandlerContext ctx) {
+    if (earlyData != null) {
+      earlyData.release();
+      earlyData = null;
+    }
+  }
+
+  /** Logs the end of the bridge: {@code up} counts bytes delivered to the target. */
+  @Override
+  public void ended(Bridge ended, ReasonCode reason) {
+    events.sessionClosed(start.sessionId(), reason, ended.deliveredBytes(), ended.rawBytes());
+    endIfDone();
+  }
+
+  private void endIfDone() {
+    if (!data.isOpen() && (bridge == null || bridge.isEnded())) {
+      tracker.ended(this);
+    }
+  }
+}
