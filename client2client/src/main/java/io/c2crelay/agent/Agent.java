@@ -4,6 +4,7 @@ import io.c2crelay.agent.connect.NameResolver;
 import io.c2crelay.agent.connect.RelayConnector;
 import io.c2crelay.agent.control.ControlConnection;
 import io.c2crelay.agent.data.Forward;
+import io.c2crelay.agent.data.HandshakeLimit;
 import io.c2crelay.agent.data.SessionStarter;
 import io.c2crelay.agent.data.SessionTracker;
 import io.c2crelay.agent.data.TargetConnector;
@@ -82,6 +83,7 @@ public final class Agent {
               connector,
               new SessionStarter(target::connect, settings, sessions, serviceEvents),
               keys.computeIfAbsent(forward.key(), SharedKey::deriveKey),
+              HandshakeLimit.MAX / config.forwards().size(),
               random,
               serviceEvents));
       events.agentStarted(

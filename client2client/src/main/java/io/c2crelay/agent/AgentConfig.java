@@ -21,7 +21,7 @@ public final class AgentConfig {
 
   private static final int MAX_LABEL_BYTES = 64;
 
-  private static final int MAX_FORWARDS = 64;
+  private static final int MAX_FORWARDS = 32;
 
   private final List<Forward> forwards;
   private final String relayHost;

@@ -166,7 +166,7 @@ class CliIT {
     Path file = Files.writeString(directory.resolve("key"), Harness.newKey() + "\n");
     Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r-----"));
     RelayProcess open = harness.relay(Launch.relay("0", "--key-file", file.toString()));
-    open.awaitLog("WARN  key\\.file_readable mode=0640 note=", SOON);
+    open.awaitLog("WARN  key\\.file_readable file=.* mode=0640 note=", SOON);
     Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
     RelayProcess closed = harness.relay(Launch.relay("0", "--key-file", file.toString()));
     closed.awaitListening();

@@ -83,8 +83,8 @@ class ServicesIT {
       assertThat(end.ending()).isEqualTo(Ending.RESET);
       assertThat(control.sinceAuth()).isBetween(Duration.ofMillis(900), Duration.ofSeconds(8));
     }
-    relay.awaitLog("auth\\.refused from=\\S+ reason=UNKNOWN_SERVICE", SOON);
-    relay.awaitLog("auth\\.refused from=\\S+ reason=WRONG_KEY", SOON);
+    relay.awaitLog("auth\\.refused from=\\S+ service=nope reason=UNKNOWN_SERVICE", SOON);
+    relay.awaitLog("auth\\.refused from=\\S+ service=web reason=WRONG_KEY", SOON);
     harness.keep(agent.attach());
   }
 

@@ -36,15 +36,12 @@ import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** The relay server: creates its components, listens on the ports of its services, and drains. */
 public final class Relay {
@@ -52,14 +49,13 @@ public final class Relay {
   private final RelayEvents events = new RelayEvents();
   private final Map<KeySource, KeyRing> keyRings = new HashMap<>();
   private final Map<ServiceName, AgentRegistry> registries = new HashMap<>();
-  private final Authenticator authenticator;
   private final FailFastEventLoopGroup loops;
   private final Dispatchers dispatchers;
   private final Listener listener;
-  private final List<InetSocketAddress> addresses = new ArrayList<>();
 
   private Relay(RelayConfig config) throws StartupException {
     this.config = config;
+    InetAddress bindAddress = bindAddress();
     SecureRandom random = new SecureRandom();
     byte[] channelBinding;
     RelayTls tls;
@@ -94,11 +90,10 @@ public final class Relay {
           service.name(),
           new AgentRegistry(dispatcherLoop, ring, dispatcher, agentAddresses, events));
     }
-    authenticator = new Authenticator(channelBinding, keys, random, events);
     AgentConnections agents =
         new AgentConnections(
             tls,
-            authenticator,
+            new Authenticator(channelBinding, keys, random, events),
             registries,
             dispatchers,
             BridgeSettings.of(
@@ -114,15 +109,12 @@ public final class Relay {
             agentAddresses,
             agents,
             events);
-    for (Map.Entry<ServiceConfig, Dispatcher> service : services.entrySet()) {
-      InetSocketAddress address = listen(service.getKey(), service.getValue());
-      addresses.add(address);
+    for (Map.Entry<ServiceConfig, Dispatcher> entry : services.entrySet()) {
+      ServiceConfig service = entry.getKey();
+      InetSocketAddress bound =
+          listen(new InetSocketAddress(bindAddress, service.port()), entry.getValue());
       events.relayListening(
-          service.getKey().name(),
-          address,
-          config.transport(),
-          tls.providerName(),
-          config.maxSessions());
+          service.name(), bound, config.transport(), tls.providerName(), config.maxSessions());
     }
     events.relayStats(
         dispatcherLoop,
@@ -136,6 +128,27 @@ public final class Relay {
     warn();
   }
 
+  private @Nullable InetAddress bindAddress() throws StartupException {
+    String host = config.bind();
+    try {
+      return host == null ? null : InetAddress.getByName(host);
+    } catch (UnknownHostException e) {
+      throw new StartupException("the host name of --bind cannot be resolved", e);
+    }
+  }
+
+  private InetSocketAddress listen(InetSocketAddress address, Dispatcher users)
+      throws StartupException {
+    ChannelFuture bound = listener.bind(address, users).awaitUninterruptibly();
+    if (!bound.isSuccess()) {
+      loops.shutdownGracefully(0, 0, TimeUnit.SECONDS); // closes the other sockets
+      throw new StartupException(
+          "cannot listen on " + Sockets.text(address) + ": " + Sockets.messageOf(bound.cause()),
+          bound.cause());
+    }
+    return (InetSocketAddress) bound.channel().localAddress();
+  }
+
   /**
    * Starts a relay. Blocks the calling thread until the ports are bound.
    *
@@ -145,56 +158,26 @@ public final class Relay {
     return new Relay(config);
   }
 
-  private InetSocketAddress listen(ServiceConfig service, Dispatcher users)
-      throws StartupException {
-    InetSocketAddress address = bindAddress(service.port());
-    ChannelFuture bound = listener.bind(address, users).awaitUninterruptibly();
-    if (!bound.isSuccess()) {
-      loops.shutdownGracefully(0, 0, TimeUnit.SECONDS);
-      throw new StartupException(
-          "cannot listen on " + Sockets.text(address) + ": " + Sockets.messageOf(bound.cause()),
-          bound.cause());
-    }
-    return (InetSocketAddress) bound.channel().localAddress();
-  }
-
-  private InetSocketAddress bindAddress(int port) throws StartupException {
-    String host = config.bind();
-    if (host == null) {
-      return new InetSocketAddress(port);
-    }
-    try {
-      return new InetSocketAddress(InetAddress.getByName(host), port);
-    } catch (UnknownHostException e) {
-      throw new StartupException("the host name of --bind cannot be resolved", e);
-    }
-  }
-
   private void warn() {
     long descriptors = DescriptorLimit.get();
     if (!DescriptorLimit.suffices(descriptors, config.maxSessions())) {
       events.descriptorsFew(descriptors, config.maxSessions());
     }
-    Set<SharedKey> seen = new HashSet<>();
-    for (ServiceConfig service : config.services()) {
-      for (SharedKey key : service.keys().keys()) {
-        if (seen.add(key) && !key.isStrong()) {
-          events.keyShort(service.name(), key.name());
-        }
-      }
-    }
+    config.services().stream()
+        .map(ServiceConfig::keys)
+        .distinct()
+        .forEach(source -> warnOfShortKeys(source.keys()));
   }
 
-  /** The ports that are bound, in the order of the services. */
-  public List<Integer> ports() {
-    return addresses.stream().map(InetSocketAddress::getPort).collect(Collectors.toList());
+  private void warnOfShortKeys(List<SharedKey> keys) {
+    keys.stream().filter(key -> !key.isStrong()).forEach(key -> events.keyShort(key.name()));
   }
 
   /**
    * Reads the key files again and replaces the keys, all or none: agents whose key is gone are
    * detached, nothing else changes. Reads files; on any thread but an event loop.
    */
-  public void reloadKeys() {
+  public synchronized void reloadKeys() {
     Map<KeySource, List<SharedKey>> read = new HashMap<>();
     try {
       for (KeySource source : keyRings.keySet()) {
@@ -207,22 +190,15 @@ public final class Relay {
       events.keysKept(e.getMessage());
       return;
     }
-    for (ServiceConfig service : config.services()) { // in their order; a ring may have several
-      List<SharedKey> keys = read.remove(service.keys());
+    for (ServiceConfig service : config.services()) {
+      List<SharedKey> keys = read.remove(service.keys()); // several services may share them
       if (keys != null) {
-        requireNonNull(keyRings.get(service.keys()))
-            .replace(keys)
-            .thenAccept(change -> keysReplaced(service.name(), change));
+        warnOfShortKeys(keys);
+        KeyRing.Change change = requireNonNull(keyRings.get(service.keys())).replace(keys);
+        events.keysReloaded(service.name(), change.keys(), change.added(), change.removed());
       }
     }
-  }
-
-  private void keysReplaced(ServiceName service, KeyRing.Change change) {
-    events.keysReloaded(service, change.keys(), change.added(), change.removed());
-    if (change.removed() > 0) {
-      authenticator.forgetInstances();
-      registries.values().forEach(AgentRegistry::checkKeys);
-    }
+    registries.values().forEach(AgentRegistry::checkKeys);
   }
 
   /**

@@ -86,6 +86,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
   private final RelayConnector connector;
   private final SessionStarter sessions;
   private final CompletableFuture<MutualAuth> mutualAuth;
+  private final int maxHandshakes;
   private final SecureRandom random;
   private final InstanceId instance;
   private final Backoff backoff;
@@ -107,6 +108,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
    * @param service the service that the agent offers
    * @param label the agent's name in the relay's log
    * @param target the target as text; the relay receives a keyed digest of it
+   * @param maxHandshakes how many data connections may be in handshake at a time
    */
   public ControlConnection(
       String relayHost,
@@ -119,6 +121,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
       RelayConnector connector,
       SessionStarter sessions,
       CompletableFuture<MutualAuth> mutualAuth,
+      int maxHandshakes,
       SecureRandom random,
       ServiceEvents events) {
     this.relayHost = requireNonNull(relayHost, "relayHost");
@@ -131,6 +134,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     this.connector = requireNonNull(connector, "connector");
     this.sessions = requireNonNull(sessions, "sessions");
     this.mutualAuth = requireNonNull(mutualAuth, "mutualAuth");
+    this.maxHandshakes = maxHandshakes;
     this.random = requireNonNull(random, "random");
     this.events = requireNonNull(events, "events");
     loop = loops.next();
@@ -233,6 +237,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
             sessions,
             relay,
             channelBinding,
+            maxHandshakes,
             events,
             (token, reason) -> dialFailed(ready, token, reason));
     ctx.pipeline()

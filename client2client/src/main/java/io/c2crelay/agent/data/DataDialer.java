@@ -48,6 +48,7 @@ public final class DataDialer {
    * @param loop the control connection's event loop
    * @param relay the address that the control connection reached
    * @param channelBinding the control connection's
+   * @param maxHandshakes how many connections may be in handshake at a time, if they are fast
    * @param failed told of each dial that failed, on the control connection's loop
    */
   public DataDialer(
@@ -57,6 +58,7 @@ public final class DataDialer {
       SessionStarter sessions,
       InetSocketAddress relay,
       byte[] channelBinding,
+      int maxHandshakes,
       ServiceEvents events,
       BiConsumer<Token, ReasonCode> failed) {
     this.loop = requireNonNull(loop, "loop");
@@ -68,7 +70,7 @@ public final class DataDialer {
     this.events = requireNonNull(events, "events");
     this.failed = requireNonNull(failed, "failed");
     withoutSession = new DefaultChannelGroup(loop, true);
-    limit = new HandshakeLimit(loop.ticker().nanoTime());
+    limit = new HandshakeLimit(maxHandshakes, loop.ticker().nanoTime());
   }
 
   /** Opens a connection for each dial request. On the control connection's event loop. */

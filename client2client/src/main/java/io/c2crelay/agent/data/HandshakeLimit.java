@@ -9,16 +9,19 @@ import java.util.concurrent.TimeUnit;
  * about as long as the shortest of late, and shrinks when they take several times as long, as TCP
  * Vegas does with its window. On one loop.
  */
-final class HandshakeLimit {
+public final class HandshakeLimit {
   static final int MIN = 4;
-  static final int MAX = 64;
+
+  /** The limit of an agent process: shared by its services. */
+  public static final int MAX = 64;
 
   private static final double SHRINK = 0.95;
 
   /** A network path may become longer: the shortest handshake counts for at most two of these. */
   private static final long WINDOW_NANOS = TimeUnit.SECONDS.toNanos(30);
 
-  private double limit = 2 * MIN;
+  private final int max;
+  private double limit;
 
   /** Until the first slow handshake the limit doubles in each round, as in TCP's slow start. */
   private boolean slowStart = true;
@@ -27,7 +30,12 @@ final class HandshakeLimit {
   private long shortestBeforeNanos = Long.MAX_VALUE;
   private long windowEndNanos;
 
-  HandshakeLimit(long nowNanos) {
+  /**
+   * @param max the agent's share of {@link #MAX} for this service; at least {@link #MIN} is used
+   */
+  HandshakeLimit(int max, long nowNanos) {
+    this.max = Math.max(MIN, max);
+    limit = Math.min(2 * MIN, this.max);
     windowEndNanos = nowNanos + WINDOW_NANOS;
   }
 
@@ -49,7 +57,7 @@ final class HandshakeLimit {
     shortestNanos = Math.min(shortestNanos, tookNanos);
     long usual = Math.min(shortestNanos, shortestBeforeNanos);
     if (tookNanos / 2 <= usual) {
-      limit = allows(inHandshake) ? limit : Math.min(MAX, limit + (slowStart ? 1 : 1 / limit));
+      limit = allows(inHandshake) ? limit : Math.min(max, limit + (slowStart ? 1 : 1 / limit));
     } else if (tookNanos / 4 > usual) {
       slowStart = false;
       limit = Math.max(MIN, limit * SHRINK);

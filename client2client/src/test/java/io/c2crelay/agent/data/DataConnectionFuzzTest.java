@@ -161,6 +161,7 @@ class DataConnectionFuzzTest {
               new SessionStarter(this::dialTarget, settings, tracker, EVENTS),
               new InetSocketAddress("192.0.2.1", 4000),
               rightCertificate ? BINDING : new byte[32],
+              1,
               EVENTS,
               (token, reason) -> failures.add(reason));
       DataDial dial = new DataDial(dialer, dialRequest, controlLoop.eventLoop());

@@ -65,6 +65,7 @@ class DataHandshakeTest {
             new SessionStarter(target::connect, settings, tracker, events),
             new InetSocketAddress("127.0.0.1", 1),
             identity.binding(),
+            1,
             events,
             (token, reason) -> {
               assertThat(token).isEqualTo(dialRequest.token());

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.junit.jupiter.api.Test;
 
 class HandshakeLimitTest {
-  private final HandshakeLimit limit = new HandshakeLimit(0);
+  private final HandshakeLimit limit = new HandshakeLimit(HandshakeLimit.MAX, 0);
   private long nowNanos;
 
   private void succeed(int times, long millis) {

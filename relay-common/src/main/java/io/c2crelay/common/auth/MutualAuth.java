@@ -65,11 +65,6 @@ public final class MutualAuth {
     }
   }
 
-  /** Whether this is derived from the same key. */
-  public boolean isSameKey(MutualAuth other) {
-    return MessageDigest.isEqual(key.getEncoded(), other.key.getEncoded());
-  }
-
   /** Returns {@code auth} with the agent's proof. */
   public Frame.Auth prove(Transcript transcript, Frame.Auth auth) {
     return auth.withProof(agentProof(transcript));

@@ -3,8 +3,10 @@ package io.c2crelay.common.auth;
 import static java.util.Objects.requireNonNull;
 
 import io.netty.util.concurrent.DefaultThreadFactory;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
+import java.security.SecureRandom;
 import java.text.Normalizer;
 import java.util.Arrays;
 import java.util.concurrent.CompletableFuture;
@@ -12,12 +14,16 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import javax.crypto.Mac;
 import javax.crypto.SecretKeyFactory;
 import javax.crypto.spec.PBEKeySpec;
+import javax.crypto.spec.SecretKeySpec;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The key shared by the relay and its agents: trimmed and in Unicode NFC. {@code toString} does not
- * reveal it.
+ * The key shared by the relay and its agents: trimmed and in Unicode NFC. Keys with the same
+ * characters are equal, whatever their names and also after they are erased. {@code toString} does
+ * not reveal it.
  */
 public final class SharedKey {
   /** Shorter keys, in characters, are at risk of offline guessing. */
@@ -30,12 +36,33 @@ public final class SharedKey {
   private static final String SALT = "c2crelay/1 key";
   private static final Executor DERIVATION = newDerivationThread();
 
+  /** Makes fingerprints useless outside this process. */
+  private static final SecretKeySpec FINGERPRINT_KEY = newFingerprintKey();
+
   private final char[] characters;
+  private final ByteBuffer fingerprint;
   private final String name;
 
-  private SharedKey(char[] characters, String name) {
-    this.characters = characters;
+  private SharedKey(String key, String name) {
+    characters = key.toCharArray();
+    fingerprint = ByteBuffer.wrap(hmac(key.getBytes(StandardCharsets.UTF_8)));
     this.name = name;
+  }
+
+  private static SecretKeySpec newFingerprintKey() {
+    byte[] secret = new byte[32];
+    new SecureRandom().nextBytes(secret);
+    return new SecretKeySpec(secret, "HmacSHA256");
+  }
+
+  private static byte[] hmac(byte[] message) {
+    try {
+      Mac mac = Mac.getInstance("HmacSHA256");
+      mac.init(FINGERPRINT_KEY);
+      return mac.doFinal(message);
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException(e); // every Java platform has HmacSHA256
+    }
   }
 
   /**
@@ -57,7 +84,7 @@ public final class SharedKey {
     if (key.isEmpty()) {
       throw new IllegalArgumentException("the key is empty");
     }
-    return new SharedKey(key.toCharArray(), requireNonNull(name, "name"));
+    return new SharedKey(key, requireNonNull(name, "name"));
   }
 
   /** The name of the key for the log; empty if it has none. */
@@ -104,8 +131,23 @@ public final class SharedKey {
       throw new IllegalStateException(e);
     } finally {
       spec.clearPassword();
-      Arrays.fill(characters, '\0');
+      erase();
     }
+  }
+
+  /** Erases the characters of a key that is not needed. */
+  public void erase() {
+    Arrays.fill(characters, '\0');
+  }
+
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof SharedKey && ((SharedKey) other).fingerprint.equals(fingerprint);
+  }
+
+  @Override
+  public int hashCode() {
+    return fingerprint.hashCode();
   }
 
   @Override

@@ -44,8 +44,8 @@ public final class Bridge {
   private final Direction toRaw;
   private final SessionTimer timer;
 
-  /** A leg closed in order, before the other leg has taken its last bytes. */
-  private boolean closedEarly;
+  /** One end is done in order, and the other one may still have bytes to take. */
+  private boolean windingDown;
 
   /** Why the session is being aborted; null while it is not. */
   private @Nullable ReasonCode abortReason;
@@ -234,7 +234,13 @@ public final class Bridge {
   boolean isWindingDown() {
     return settings.side() == BridgeSettings.Side.RELAY
         ? toFramed.inputEnded || toRaw.inputEnded
-        : closedEarly;
+        : windingDown;
+  }
+
+  /** One end is done in order: limits how long the other one may take for its last bytes. */
+  void windDown() {
+    windingDown = true;
+    timer.halfClosed();
   }
 
   // --- the end ---
@@ -255,9 +261,8 @@ public final class Bridge {
     if (abortReason != null) {
       finishIfClosed(abortReason);
     } else if (from(leg).inputEnded && to(leg).outputEnded) {
-      closedEarly = true; // the other leg may still have bytes to take
       to(leg).flow.close();
-      timer.halfClosed();
+      windDown();
     } else {
       lost(leg, leg.lostReason());
     }

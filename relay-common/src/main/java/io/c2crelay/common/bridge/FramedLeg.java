@@ -73,7 +73,9 @@ final class FramedLeg extends Leg {
         break;
       case DONE:
         peerDone = isDone(frame) && ended && bridge.hasOutputEnded(this);
-        if (!peerDone) {
+        if (peerDone) {
+          bridge.windDown();
+        } else {
           bridge.abort(ReasonCode.PROTOCOL);
         }
         break;

@@ -3,6 +3,7 @@ package io.c2crelay.common.cli;
 import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.auth.SharedKey;
+import io.c2crelay.common.logging.LogText;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -43,8 +44,8 @@ public final class KeyFile {
   /** The permission bits for reading by the group and others. */
   private static final int GROUP_OR_OTHERS_READ = 0044;
 
-  /** A key that does not begin with {@code #}, and perhaps a name. */
-  private static final Pattern ENTRY = Pattern.compile("([^#].*?)(?:\\s+#\\s*(.*))?");
+  /** Behind a key: begins its name. */
+  private static final Pattern COMMENT = Pattern.compile("\\s+#\\s*");
 
   private final String file;
   private final String description;
@@ -114,10 +115,13 @@ public final class KeyFile {
     String withoutMark = text.startsWith("\uFEFF") ? text.substring(1) : text;
     BufferedReader lines = new BufferedReader(new StringReader(withoutMark));
     for (String line : lines.lines().map(String::trim).collect(Collectors.toList())) {
-      Matcher entry = ENTRY.matcher(line);
-      if (entry.matches()) {
-        String name = entry.group(2);
-        keys.add(SharedKey.of(requireNonNull(entry.group(1)), name == null ? "" : name));
+      if (!line.isEmpty() && !line.startsWith("#")) {
+        Matcher comment = COMMENT.matcher(line);
+        boolean named = comment.find();
+        keys.add(
+            named
+                ? SharedKey.of(line.substring(0, comment.start()), line.substring(comment.end()))
+                : SharedKey.of(line));
       }
     }
     if (keys.isEmpty()) {
@@ -133,16 +137,22 @@ public final class KeyFile {
     return new StartupException(description + " " + what, cause);
   }
 
-  private static void warnIfReadableByOthers(Path file) throws IOException {
+  /** Whether a file would take the text, or a part of it, for a comment. */
+  static boolean hasComment(String key) {
+    return key.trim().startsWith("#") || COMMENT.matcher(key).find();
+  }
+
+  private void warnIfReadableByOthers(Path path) throws IOException {
     int mode;
     try {
-      mode = (Integer) Files.getAttribute(file, "unix:mode") & 0777;
+      mode = (Integer) Files.getAttribute(path, "unix:mode") & 0777;
     } catch (UnsupportedOperationException | IllegalArgumentException e) {
       return; // no Unix file modes
     }
-    if (Files.isRegularFile(file) && (mode & GROUP_OR_OTHERS_READ) != 0) {
+    if (Files.isRegularFile(path) && (mode & GROUP_OR_OTHERS_READ) != 0) {
       log.warn(
-          "key.file_readable mode={} note=\"other users can read the key file; run chmod 600\"",
+          "key.file_readable file={} mode={} note=\"other users can read it; run chmod 600\"",
+          LogText.value(description),
           String.format(Locale.ROOT, "%04o", mode));
     }
   }

@@ -77,6 +77,10 @@ public final class KeySource {
     if (key.trim().isEmpty()) {
       throw new IllegalArgumentException(source + " must not be empty");
     }
+    if (KeyFile.hasComment(key)) {
+      throw new IllegalArgumentException(
+          source + " must not begin with #, nor have a space before #: a key file cannot hold it");
+    }
     return of(SharedKey.of(key));
   }
 

@@ -134,7 +134,7 @@ public interface Frame {
       InstanceId instance = InstanceId.read(in);
       long epoch = in.readLong();
       ServiceName service = ServiceName.read(in);
-      int labelLength = in.readUnsignedByte();
+      int labelLength = in.isReadable() ? in.readUnsignedByte() : 0;
       int fieldsLength = in.readableBytes() - labelLength - PROOF_LENGTH;
       if (labelLength > RelayProtocol.MAX_LABEL_LENGTH
           || fieldsLength < 0

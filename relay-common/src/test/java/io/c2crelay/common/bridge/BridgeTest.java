@@ -96,6 +96,18 @@ class BridgeTest {
     assertThat(framed.isClosed()).as("this end closes at once").isTrue();
   }
 
+  @Test
+  void aTargetThatDoesNotReadAfterDoneIsAborted() {
+    halfCloseTimeout = Duration.ofSeconds(30);
+    begin(Side.AGENT);
+    raw.stall();
+    happen("dfeo");
+    framed.pass(29, TimeUnit.SECONDS);
+    assertThat(ends).isEmpty();
+    framed.pass(1, TimeUnit.SECONDS);
+    assertThat(ends).containsExactly(ReasonCode.IDLE);
+  }
+
   @ParameterizedTest
   @CsvSource({
     "'', " + DONE,

@@ -7,6 +7,7 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.relay.address.AgentAddresses;
 import io.c2crelay.relay.auth.KeyRing;
 import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.events.RelayEvents.AuthRefusal;
 import io.c2crelay.relay.session.Dispatcher;
 import io.netty.util.concurrent.EventExecutor;
 import java.nio.ByteBuffer;
@@ -59,6 +60,7 @@ public final class AgentRegistry {
     loop.execute(
         () -> {
           if (!keys.contains(agent.key())) { // removed since the agent was authenticated
+            events.authRefused(agent.remote(), dispatcher.service(), AuthRefusal.WRONG_KEY);
             agent.close(ReasonCode.KEY_REMOVED);
             return;
           }
@@ -85,12 +87,19 @@ public final class AgentRegistry {
         });
   }
 
-  /** Any agent may serve any user, so different targets are probably a misconfiguration. */
+  /**
+   * Any agent may serve any user, so different targets are probably a misconfiguration. Only
+   * digests by the same key can be compared.
+   */
   private void warnIfTargetsDiffer(ControlHandler agent) {
     ByteBuffer digest = agent.targetDigest();
     for (ControlHandler other : attached.values()) {
       ByteBuffer otherDigest = other.targetDigest();
-      boolean differ = digest != null && otherDigest != null && !digest.equals(otherDigest);
+      boolean differ =
+          digest != null
+              && otherDigest != null
+              && other.key().isSameKey(agent.key())
+              && !digest.equals(otherDigest);
       if (differ && warnedDigests.size() < MAX_WARNINGS && warnedDigests.add(digest)) {
         events.agentTargetDiffers(agent.name(), other.name());
         return;

@@ -7,9 +7,9 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Rate-limits failed authentication by network: a burst of five, then one per 10 s. An agent
- * process that authenticated within the last 24 h is exempt, also in a throttled network. Bounded
- * in size; thread-safe.
+ * Rate-limits failed authentication by network: a burst of five, then one per 10 s (GCRA). An agent
+ * process that authenticated within the last 24 h is exempt, also in a throttled network, with the
+ * service that its key is for and while it is valid. Bounded in size; thread-safe.
  */
 final class AuthThrottle {
   private static final int BURST = 5;
@@ -24,12 +24,29 @@ final class AuthThrottle {
    */
   private final Map<ClientNetwork, Long> fullAtNanos = bounded(MAX_NETWORKS);
 
-  private final Map<InstanceId, Long> authenticatedAtNanos = bounded(MAX_INSTANCES);
+  private final Map<InstanceId, Exemption> exemptions = bounded(MAX_INSTANCES);
 
-  /** Whether a proof from this instance and network may be verified. */
-  synchronized boolean allows(ClientNetwork network, InstanceId instance, long nowNanos) {
-    Long authenticatedAt = authenticatedAtNanos.get(instance);
-    if (authenticatedAt != null && nowNanos - authenticatedAt < EXEMPT_NANOS) {
+  private static final class Exemption {
+    final KeyRing.Entry key;
+    final long sinceNanos;
+
+    Exemption(KeyRing.Entry key, long sinceNanos) {
+      this.key = key;
+      this.sinceNanos = sinceNanos;
+    }
+  }
+
+  /**
+   * Whether a proof from this instance and network may be verified.
+   *
+   * @param keys those of the service
+   */
+  synchronized boolean allows(
+      ClientNetwork network, InstanceId instance, KeyRing keys, long nowNanos) {
+    Exemption exemption = exemptions.get(instance);
+    if (exemption != null
+        && nowNanos - exemption.sinceNanos < EXEMPT_NANOS
+        && keys.contains(exemption.key)) {
       return true;
     }
     Long fullAt = fullAtNanos.get(network);
@@ -42,20 +59,16 @@ final class AuthThrottle {
     fullAtNanos.put(network, nowNanos + Math.min(untilFull + REFILL_NANOS, BURST * REFILL_NANOS));
   }
 
-  synchronized void recordSuccess(InstanceId instance, long nowNanos) {
-    authenticatedAtNanos.put(instance, nowNanos);
+  synchronized void recordSuccess(InstanceId instance, KeyRing.Entry key, long nowNanos) {
+    exemptions.put(instance, new Exemption(key, nowNanos));
   }
 
-  synchronized void forgetInstances() {
-    authenticatedAtNanos.clear();
-  }
-
-  private static <K> Map<K, Long> bounded(int max) {
-    return new LinkedHashMap<K, Long>(16, 0.75f, true) {
+  private static <K, V> Map<K, V> bounded(int max) {
+    return new LinkedHashMap<K, V>(16, 0.75f, true) {
       private static final long serialVersionUID = 1L;
 
       @Override
-      protected boolean removeEldestEntry(Map.Entry<K, Long> eldest) {
+      protected boolean removeEldestEntry(Map.Entry<K, V> eldest) {
         return size() > max;
       }
     };

@@ -9,8 +9,9 @@ import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.channel.ChannelHandler;
 import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /** Authenticates control connections: what their handshakes share. Safe on any thread. */
 public final class Authenticator {
@@ -26,13 +27,14 @@ public final class Authenticator {
 
   private final byte[] channelBinding;
   private final Map<ServiceName, KeyRing> keys;
+  private final List<KeyRing> decoys;
   private final AuthThrottle throttle = new AuthThrottle();
   private final SecureRandom random;
   private final RelayEvents events;
 
   /**
    * @param channelBinding that of the relay's certificate
-   * @param keys the keys of each service
+   * @param keys the keys of each service, at least one
    */
   public Authenticator(
       byte[] channelBinding,
@@ -41,6 +43,7 @@ public final class Authenticator {
       RelayEvents events) {
     this.channelBinding = channelBinding.clone();
     this.keys = requireNonNull(keys, "keys");
+    decoys = new ArrayList<>(keys.values());
     this.random = requireNonNull(random, "random");
     this.events = requireNonNull(events, "events");
   }
@@ -52,21 +55,21 @@ public final class Authenticator {
     return new ControlHandshake(this, preamble, client, nonce, success);
   }
 
-  /**
-   * Ends the exemption of agent processes from the throttle: one whose key was removed must not
-   * guess others faster than a stranger.
-   */
-  public void forgetInstances() {
-    throttle.forgetInstances();
-  }
-
   byte[] channelBinding() {
     return channelBinding.clone();
   }
 
-  /** The keys of a service; null if there is no such service. */
-  @Nullable KeyRing keysOf(ServiceName service) {
-    return keys.get(service);
+  boolean isKnown(ServiceName service) {
+    return keys.containsKey(service);
+  }
+
+  /**
+   * The keys of a service. For an unknown one those of any: checking them takes as long, so that a
+   * peer cannot tell which services there are.
+   */
+  KeyRing keysOf(ServiceName service) {
+    KeyRing known = keys.get(service);
+    return known != null ? known : decoys.get(Math.floorMod(service.hashCode(), decoys.size()));
   }
 
   AuthThrottle throttle() {

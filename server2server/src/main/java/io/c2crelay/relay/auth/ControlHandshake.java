@@ -4,6 +4,7 @@ import io.c2crelay.common.auth.MutualAuth;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents.AuthRefusal;
@@ -13,6 +14,7 @@ import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.util.ReferenceCountUtil;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The relay's side of the authentication on a control connection: CHALLENGE, AUTH, WELCOME
@@ -80,28 +82,35 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
     }
     ReferenceCountUtil.release(msg);
     if (state != State.REFUSED) {
-      refuse(ctx, AuthRefusal.PROTOCOL);
+      refuse(ctx, null, AuthRefusal.PROTOCOL);
     }
   }
 
   private void check(ChannelHandlerContext ctx, Frame.Auth auth) {
-    KeyRing keys = authenticator.keysOf(auth.service());
-    MutualAuth.Transcript transcript =
-        MutualAuth.Transcript.of(preamble, authenticator.channelBinding(), challenge, auth);
-    if (keys == null) {
-      checked(ctx, auth, transcript, Optional.empty());
+    if (!isAllowed(ctx, auth)) {
+      refuse(ctx, auth, AuthRefusal.THROTTLED);
       return;
     }
-    keys.find(mutualAuth -> mutualAuth.verify(transcript, auth))
+    boolean known = authenticator.isKnown(auth.service());
+    MutualAuth.Transcript transcript =
+        MutualAuth.Transcript.of(preamble, authenticator.channelBinding(), challenge, auth);
+    authenticator
+        .keysOf(auth.service())
+        .find(mutualAuth -> mutualAuth.verify(transcript, auth) && known)
         .whenComplete(
             (key, failure) ->
                 ctx.executor()
                     .execute(
                         () -> {
-                          if (failure == null) {
+                          if (state != State.CHECKING || ctx.isRemoved()) {
+                            return;
+                          }
+                          if (failure != null) {
+                            refuse(ctx, auth, AuthRefusal.INTERNAL);
+                          } else if (!known) {
+                            refuse(ctx, auth, AuthRefusal.UNKNOWN_SERVICE);
+                          } else {
                             checked(ctx, auth, transcript, key);
-                          } else if (state == State.CHECKING) {
-                            refuse(ctx, AuthRefusal.INTERNAL);
                           }
                         }));
   }
@@ -114,31 +123,33 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
       Frame.Auth auth,
       MutualAuth.Transcript transcript,
       Optional<KeyRing.Entry> key) {
-    if (state != State.CHECKING || ctx.isRemoved()) {
-      return;
-    }
-    if (!authenticator.throttle().allows(client.network(), auth.instance(), now(ctx))) {
-      refuse(ctx, AuthRefusal.THROTTLED);
+    if (!isAllowed(ctx, auth)) { // others may have failed while the keys were derived
+      refuse(ctx, auth, AuthRefusal.THROTTLED);
     } else if (key.isPresent()) {
-      authenticator.throttle().recordSuccess(auth.instance(), now(ctx));
+      authenticator.throttle().recordSuccess(auth.instance(), key.get(), now(ctx));
       state = State.OVER;
       ctx.writeAndFlush(key.get().mutualAuth().welcome(transcript, Frame.Welcome.DATA_UNDER_TLS));
       success.authenticated(auth, key.get());
       ctx.pipeline().remove(this);
     } else {
       authenticator.throttle().recordFailure(client.network(), now(ctx));
-      boolean known = authenticator.keysOf(auth.service()) != null;
-      refuse(ctx, known ? AuthRefusal.WRONG_KEY : AuthRefusal.UNKNOWN_SERVICE);
+      refuse(ctx, auth, AuthRefusal.WRONG_KEY);
     }
+  }
+
+  private boolean isAllowed(ChannelHandlerContext ctx, Frame.Auth auth) {
+    KeyRing keys = authenticator.keysOf(auth.service());
+    return authenticator.throttle().allows(client.network(), auth.instance(), keys, now(ctx));
   }
 
   private static long now(ChannelHandlerContext ctx) {
     return ctx.executor().ticker().nanoTime();
   }
 
-  private void refuse(ChannelHandlerContext ctx, AuthRefusal reason) {
+  private void refuse(ChannelHandlerContext ctx, Frame.@Nullable Auth auth, AuthRefusal reason) {
     state = State.REFUSED;
-    authenticator.events().authRefused(client.remote(), reason);
+    ServiceName service = auth == null ? null : auth.service();
+    authenticator.events().authRefused(client.remote(), service, reason);
     ctx.channel().config().setAutoRead(false);
     ctx.executor()
         .schedule(() -> Sockets.reset(ctx.channel()), REFUSAL_DELAY_SECONDS, TimeUnit.SECONDS);
@@ -148,7 +159,7 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
     if (state == State.CHALLENGED || state == State.CHECKING) {
       authenticator.events().handshakeFailed(cause);
-      refuse(ctx, AuthRefusal.PROTOCOL);
+      refuse(ctx, null, AuthRefusal.PROTOCOL);
     } else if (state != State.REFUSED) {
       authenticator.events().handshakeFailed(cause);
       state = State.OVER;

@@ -6,38 +6,38 @@ import io.c2crelay.common.auth.MutualAuth;
 import io.c2crelay.common.auth.SharedKey;
 import java.util.ArrayList;
 import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
-import org.jspecify.annotations.Nullable;
 
-/** The keys of a service's agents, in the order of their file. Safe on any thread. */
+/** The keys of a service's agents. Safe on any thread. */
 public final class KeyRing {
   /** One of the keys. */
   public static final class Entry {
-    private final String name;
+    private final SharedKey key;
     private final CompletableFuture<MutualAuth> mutualAuth;
 
-    Entry(String name, CompletableFuture<MutualAuth> mutualAuth) {
-      this.name = name;
+    Entry(SharedKey key, CompletableFuture<MutualAuth> mutualAuth) {
+      this.key = key;
       this.mutualAuth = mutualAuth;
     }
 
     /** The name of the key for the log: untrusted text, empty if it has none. */
     public String name() {
-      return name;
+      return key.name();
+    }
+
+    /** Whether this is the same key, perhaps with another name. */
+    public boolean isSameKey(Entry other) {
+      return key.equals(other.key);
     }
 
     /** The proofs of a key that was found. */
     MutualAuth mutualAuth() {
       return requireNonNull(mutualAuth.getNow(null), "not derived");
-    }
-
-    private boolean isSameKey(Entry other) {
-      MutualAuth own = mutualAuth.getNow(null);
-      @Nullable MutualAuth others = other.mutualAuth.getNow(null);
-      return this == other || (own != null && others != null && own.isSameKey(others));
     }
   }
 
@@ -47,14 +47,10 @@ public final class KeyRing {
     private final int added;
     private final int removed;
 
-    private Change(List<Entry> before, List<Entry> after) {
-      keys = after.size();
-      added = missing(after, before);
-      removed = missing(before, after);
-    }
-
-    private static int missing(List<Entry> keys, List<Entry> from) {
-      return (int) keys.stream().filter(key -> !isIn(from, key)).count();
+    private Change(int keys, int added, int removed) {
+      this.keys = keys;
+      this.added = added;
+      this.removed = removed;
     }
 
     public int keys() {
@@ -78,26 +74,30 @@ public final class KeyRing {
 
   /** A ring of at least one key; begins to derive them. */
   public static KeyRing of(List<SharedKey> keys) {
-    return new KeyRing(derive(keys));
+    KeyRing ring = new KeyRing(new ArrayList<>());
+    ring.replace(keys);
+    return ring;
   }
 
-  private static List<Entry> derive(List<SharedKey> keys) {
-    List<Entry> entries = new ArrayList<>(keys.size());
-    keys.forEach(key -> entries.add(new Entry(key.name(), key.deriveKey())));
-    return entries;
-  }
-
-  /** Replaces all keys as soon as the new ones are derived. */
-  public CompletableFuture<Change> replace(List<SharedKey> keys) {
-    List<Entry> after = derive(keys);
-    return CompletableFuture.allOf(
-            after.stream().map(entry -> entry.mutualAuth).toArray(CompletableFuture<?>[]::new))
-        .thenApply(
-            derived -> {
-              List<Entry> before = entries;
-              entries = after;
-              return new Change(before, after);
-            });
+  /** Replaces all keys at once. New ones are valid as soon as they are derived. */
+  public synchronized Change replace(List<SharedKey> keys) {
+    Map<SharedKey, Entry> before = new LinkedHashMap<>();
+    entries.forEach(entry -> before.put(entry.key, entry));
+    Map<SharedKey, Entry> kept = new LinkedHashMap<>();
+    Map<SharedKey, Entry> added = new LinkedHashMap<>();
+    for (SharedKey key : keys) {
+      Entry known = before.get(key);
+      if (known != null) {
+        key.erase();
+        kept.put(key, new Entry(key, known.mutualAuth));
+      } else if (!added.containsKey(key)) {
+        added.put(key, new Entry(key, key.deriveKey()));
+      }
+    }
+    List<Entry> after = new ArrayList<>(kept.values()); // first: these are derived
+    after.addAll(added.values());
+    entries = after;
+    return new Change(after.size(), added.size(), before.size() - kept.size());
   }
 
   /** Finds the first key that a test accepts; keys that are not derived yet are waited for. */
@@ -118,12 +118,8 @@ public final class KeyRing {
                 : find(entries, test));
   }
 
-  /** Whether a derived key is in the ring, perhaps under another name. */
+  /** Whether a key is in the ring, perhaps with another name. */
   public boolean contains(Entry entry) {
-    return isIn(entries, entry);
-  }
-
-  private static boolean isIn(List<Entry> entries, Entry entry) {
     return entries.stream().anyMatch(entry::isSameKey);
   }
 }

@@ -95,12 +95,10 @@ public final class RelayEvents {
         maxSessions);
   }
 
-  public void keyShort(ServiceName service, String key) {
+  public void keyShort(String name) {
     log.warn(
-        "key.short service={} key={} note=\"a key of fewer than 20 characters is weak:"
-            + " generate one\"",
-        service,
-        keyName(key));
+        "key.short key={} note=\"a key of fewer than 20 characters is weak: generate one\"",
+        keyName(name));
   }
 
   public void keysReloaded(ServiceName service, int keys, int added, int removed) {
@@ -146,9 +144,14 @@ public final class RelayEvents {
     log.debug("handshake.failed cause={}", Sockets.describe(cause));
   }
 
-  public void authRefused(SocketAddress from, AuthRefusal reason) {
+  /** {@code service} is what the peer asked for; null if it did not come so far. */
+  public void authRefused(SocketAddress from, @Nullable ServiceName service, AuthRefusal reason) {
     if (authRefused.allows()) {
-      log.warn("auth.refused from={} reason={}", Sockets.text(from), reason);
+      log.warn(
+          "auth.refused from={} service={} reason={}",
+          Sockets.text(from),
+          service == null ? "-" : service,
+          reason);
     }
   }
 

@@ -14,7 +14,6 @@ import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.events.RelayEvents.ConnectionRefusal;
 import io.c2crelay.relay.session.Dispatcher;
 import io.netty.bootstrap.ServerBootstrap;
-import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
@@ -45,7 +44,7 @@ public final class Listener {
   private final AgentConnections agents;
   private final RelayEvents events;
   private final ConnectionLimit<SocketChannel> unidentified;
-  private final ChannelGroup sockets = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+  private final ChannelGroup sockets = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
   private volatile boolean draining;
 
   /**
@@ -84,14 +83,8 @@ public final class Listener {
                   }
                 });
     ChannelFuture bound = bootstrap.bind(address);
-    Channel socket = bound.channel();
-    bound.addListener(
-        done -> {
-          if (done.isSuccess()) {
-            socket.pipeline().addLast("accept-error", new AcceptErrorHandler());
-            sockets.add(socket);
-          }
-        });
+    sockets.add(bound.channel());
+    bound.channel().pipeline().addLast("accept-error", new AcceptErrorHandler());
     return bound;
   }
 

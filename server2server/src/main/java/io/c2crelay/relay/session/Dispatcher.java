@@ -70,8 +70,12 @@ public final class Dispatcher {
     return warm.size();
   }
 
-  int queued() {
-    return queue.size();
+  UserQueue queue() {
+    return queue;
+  }
+
+  Dispatchers shared() {
+    return shared;
   }
 
   // --- users ---
@@ -85,23 +89,16 @@ public final class Dispatcher {
       refuse(user, shared.isDraining() ? ReasonCode.DRAINING : ReasonCode.LIMIT);
       return;
     }
-    UserLimits.Verdict place =
-        agents.isEmpty() ? queue.judgeWithoutAgent(user) : UserLimits.Verdict.ADMITTED;
-    UserLimits.Verdict share = limits.judge(user);
-    if (!place.admitted || !share.admitted) {
+    UserLimits.Verdict verdict = shared.judge(user, !agents.isEmpty());
+    if (!verdict.admitted) {
       refuse(user, ReasonCode.LIMIT);
       return;
     }
-    evict(place.evicted);
-    evict(share.evicted);
-    await(user);
-  }
-
-  private static void evict(@Nullable User user) {
-    if (user != null && user.state != User.State.GONE) {
-      user.abort(ReasonCode.LIMIT);
-      user.dispatcher().leave(user);
+    if (verdict.evicted != null) {
+      verdict.evicted.abort(ReasonCode.LIMIT);
+      verdict.evicted.dispatcher().leave(verdict.evicted);
     }
+    await(user);
   }
 
   private static void refuse(User user, ReasonCode reason) {
@@ -196,16 +193,13 @@ public final class Dispatcher {
     }
   }
 
-  /** A silent user's connection from there was an agent's. */
+  /** A silent user's connection from there was an agent's. On the loop. */
   void misclassified(ClientNetwork network) {
-    loop.execute(
-        () -> {
-          for (AttachedAgent agent : agents.values()) {
-            if (agent.link.network().equals(network)) {
-              dials.delayRefill(agent);
-            }
-          }
-        });
+    for (AttachedAgent agent : agents.values()) {
+      if (agent.link.network().equals(network)) {
+        dials.delayRefill(agent);
+      }
+    }
   }
 
   // --- agents ---

@@ -7,6 +7,7 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.protocol.Token;
 import io.c2crelay.relay.address.AgentAddresses;
+import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
@@ -23,6 +24,11 @@ import java.util.Map;
  * tokens and the drain. Public methods may be called on any thread unless stated otherwise.
  */
 public final class Dispatchers {
+  /** Users that may wait for services without an agent: in all, and from one network. */
+  private static final int MAX_WAITING_WITHOUT_AGENT = 256;
+
+  private static final int MAX_WAITING_WITHOUT_AGENT_PER_NETWORK = 64;
+
   private final EventExecutor loop;
   private final DispatcherSettings settings;
   private final BufferBudget budget;
@@ -77,6 +83,11 @@ public final class Dispatchers {
         });
   }
 
+  /** A silent user's connection from there was an agent's, of any service. */
+  void misclassified(ClientNetwork network) {
+    loop.execute(() -> all.forEach(dispatcher -> dispatcher.misclassified(network)));
+  }
+
   /**
    * Takes no more users and asks the agents for nothing more; sessions go on.
    *
@@ -99,7 +110,7 @@ public final class Dispatchers {
 
   /** The numbers of everything, as {@code key=value} for the log. On the dispatchers' loop. */
   public String stats() {
-    int queued = all.stream().mapToInt(Dispatcher::queued).sum();
+    int queued = all.stream().mapToInt(dispatcher -> dispatcher.queue().size()).sum();
     return String.format(
         Locale.ROOT,
         "agents=%d warm=%d tokens=%d waiting=%d sessions=%d buffered=%d",
@@ -112,6 +123,34 @@ public final class Dispatchers {
   }
 
   // --- for the dispatchers, on their loop ---
+
+  /** Whether a user may come in; the verdict on its place, if its service has no agent, too. */
+  UserLimits.Verdict judge(User user, boolean agentAttached) {
+    UserLimits.Verdict verdict = limits.judge(user);
+    if (agentAttached || !verdict.admitted) {
+      return verdict;
+    }
+    int waiting = 0;
+    int ofNetwork = 0;
+    UserQueue largest = null;
+    for (Dispatcher dispatcher : all) {
+      UserQueue queue = dispatcher.queue();
+      if (dispatcher.agents() == 0) {
+        waiting += queue.size();
+        ofNetwork += queue.size(user.client().network());
+        largest = largest == null || queue.largest() > largest.largest() ? queue : largest;
+      }
+    }
+    if (ofNetwork >= MAX_WAITING_WITHOUT_AGENT_PER_NETWORK) {
+      return UserLimits.Verdict.REFUSED;
+    }
+    if (waiting < MAX_WAITING_WITHOUT_AGENT) {
+      return verdict;
+    }
+    // one for the other: nobody else needs to give way
+    boolean fair = largest != null && largest.largest() >= ofNetwork + 2;
+    return UserLimits.Verdict.evicting(fair ? requireNonNull(largest).giver() : null);
+  }
 
   void endDrainIfDone() {
     if (draining && limits.size() == 0) {

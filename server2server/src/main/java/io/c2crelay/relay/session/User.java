@@ -101,7 +101,7 @@ public final class User {
 
   /** A silent user's connection is an agent's: resets it. On the channel's loop. */
   public void misclassified() {
-    dispatcher.misclassified(client.network());
+    dispatcher.shared().misclassified(client.network());
     abort(ReasonCode.MISCLASSIFIED);
   }
 

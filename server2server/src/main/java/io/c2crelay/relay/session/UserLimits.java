@@ -5,8 +5,8 @@ import static java.util.Objects.requireNonNull;
 import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.relay.address.ClientNetwork;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -21,8 +21,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Two rules keep one client network, or one of several services, from shutting out the others.
  * It may hold nine times what is free, so that alone it leaves a tenth (a dynamic threshold, as
  * {@link io.c2crelay.common.bridge.BufferBudget}'s is). And when nothing is free, a user of the
- * network or service that holds most gives way to a newcomer of one that holds less: a silent one,
- * or one that waits, but never one whose session carries bytes.
+ * service that holds most gives way to a newcomer of one that holds less, and among the users of a
+ * service one of the network that holds most: a silent user, or one that waits, but never one whose
+ * session carries bytes.
  */
 final class UserLimits {
   private static final int SHARES = 9;
@@ -48,53 +49,47 @@ final class UserLimits {
     }
   }
 
-  /** The users of one network or one service. */
-  private static final class Holding {
+  /** The number of users of a network, of a service, or of all. */
+  private static class Count {
     int users;
-    final Set<User> silent = new LinkedHashSet<>();
-    final Set<User> waiting = new LinkedHashSet<>();
+    int silent;
 
     int users() {
       return users;
     }
 
     int silent() {
-      return silent.size();
-    }
-
-    /** The user that gives way first, if one may. */
-    @Nullable User first() {
-      Set<User> candidates = silent.isEmpty() ? waiting : silent;
-      return candidates.isEmpty() ? null : candidates.iterator().next();
-    }
-
-    void update(User user) {
-      change(silent, user, !user.confirmed);
-      change(waiting, user, user.state == User.State.QUEUED);
-    }
-
-    void remove(User user) {
-      users--;
-      silent.remove(user);
-      waiting.remove(user);
-    }
-
-    private static void change(Set<User> set, User user, boolean member) {
-      if (member) {
-        set.add(user);
-      } else {
-        set.remove(user);
-      }
+      return silent;
     }
   }
 
-  private static final Holding NOTHING = new Holding();
+  /** The users of one network at one service. */
+  private static final class Cell extends Count {
+    final ServiceName service;
+    final ClientNetwork network;
+    final Set<User> silentUsers = new LinkedHashSet<>();
+    final Set<User> waitingUsers = new LinkedHashSet<>();
+
+    Cell(ServiceName service, ClientNetwork network) {
+      this.service = service;
+      this.network = network;
+    }
+
+    /** The user that gives way first, if one may. */
+    @Nullable User giver() {
+      Set<User> candidates = silentUsers.isEmpty() ? waitingUsers : silentUsers;
+      return candidates.isEmpty() ? null : candidates.iterator().next();
+    }
+  }
+
+  private static final Count NOTHING = new Count();
 
   private final int maxUsers;
   private final int maxSilent;
-  private final Map<ClientNetwork, Holding> networks = new HashMap<>();
-  private final Map<ServiceName, Holding> services = new HashMap<>();
-  private final Holding all = new Holding();
+  private final Map<ClientNetwork, Count> networks = new HashMap<>();
+  private final Map<ServiceName, Count> services = new HashMap<>();
+  private final Map<ServiceName, Map<ClientNetwork, Cell>> cells = new LinkedHashMap<>();
+  private final Count all = new Count();
   private final Set<User> users = new LinkedHashSet<>();
   private int serviceCount = 1;
 
@@ -112,53 +107,72 @@ final class UserLimits {
   Verdict judge(User user) {
     Verdict verdict = Verdict.ADMITTED;
     if (!user.confirmed) {
-      verdict = room(user, maxSilent, Holding::silent);
+      verdict = room(user, maxSilent, Count::silent);
     }
     return verdict.admitted && verdict.evicted == null
-        ? room(user, maxUsers, Holding::users)
+        ? room(user, maxUsers, Count::users)
         : verdict;
   }
 
-  private Verdict room(User user, int max, ToIntFunction<Holding> measure) {
+  private Verdict room(User user, int max, ToIntFunction<Count> measure) {
     int free = max - measure.applyAsInt(all);
-    int ofNetwork = measure.applyAsInt(networks.getOrDefault(user.client().network(), NOTHING));
-    int ofService = measure.applyAsInt(services.getOrDefault(user.service(), NOTHING));
-    if (free > 0) {
-      boolean fair = ofNetwork < SHARES * free && (serviceCount == 1 || ofService < SHARES * free);
-      return fair ? Verdict.ADMITTED : Verdict.REFUSED;
+    if (free <= 0) {
+      return Verdict.evicting(giver(user, measure));
     }
-    User giver = giver(networks.values(), ofNetwork, measure);
-    if (giver == null && serviceCount > 1) {
-      giver = giver(services.values(), ofService, measure);
-    }
-    return Verdict.evicting(giver);
+    boolean fair =
+        held(networks, user.client().network(), measure) < SHARES * free
+            && (serviceCount == 1 || held(services, user.service(), measure) < SHARES * free);
+    return fair ? Verdict.ADMITTED : Verdict.REFUSED;
   }
 
-  /** One more must not have more than those that it takes from. */
-  private static @Nullable User giver(
-      Collection<Holding> holdings, int held, ToIntFunction<Holding> measure) {
-    Holding largest = null;
-    for (Holding holding : holdings) {
-      boolean larger = largest == null || measure.applyAsInt(holding) > measure.applyAsInt(largest);
-      if (larger && holding.first() != null) {
-        largest = holding;
+  private static <K> int held(Map<K, Count> counts, K key, ToIntFunction<Count> measure) {
+    return measure.applyAsInt(counts.getOrDefault(key, NOTHING));
+  }
+
+  /** Nobody must hold more after it than the one that gives way had before. */
+  private @Nullable User giver(User newcomer, ToIntFunction<Count> measure) {
+    int ownOfNetwork = held(networks, newcomer.client().network(), measure);
+    int ownOfService = held(services, newcomer.service(), measure);
+    User best = null;
+    int bestOfService = 0;
+    int bestOfNetwork = 0;
+    for (Map<ClientNetwork, Cell> cellsOfService : cells.values()) {
+      for (Cell cell : cellsOfService.values()) {
+        User giver = cell.giver();
+        int ofNetwork = held(networks, cell.network, measure);
+        int ofService = held(services, cell.service, measure);
+        boolean sameNetwork = cell.network.equals(newcomer.client().network());
+        boolean fair =
+            cell.service.equals(newcomer.service())
+                ? ofNetwork >= ownOfNetwork + 2
+                : ofService >= ownOfService + 2 && (sameNetwork || ofNetwork > ownOfNetwork);
+        boolean larger =
+            ofService > bestOfService || (ofService == bestOfService && ofNetwork > bestOfNetwork);
+        if (giver != null && fair && larger) {
+          best = giver;
+          bestOfService = ofService;
+          bestOfNetwork = ofNetwork;
+        }
       }
     }
-    return largest == null || measure.applyAsInt(largest) < held + 2 ? null : largest.first();
+    return best;
   }
 
   /** Counts a user in, or what has become of one that is: its place or whether it is confirmed. */
   void update(User user) {
-    Holding network = networks.computeIfAbsent(user.client().network(), n -> new Holding());
-    Holding service = services.computeIfAbsent(user.service(), n -> new Holding());
+    ServiceName service = user.service();
+    ClientNetwork network = user.client().network();
+    Cell cell =
+        cells
+            .computeIfAbsent(service, s -> new LinkedHashMap<>())
+            .computeIfAbsent(network, n -> new Cell(service, n));
     if (users.add(user)) {
-      network.users++;
-      service.users++;
-      all.users++;
+      count(user, 1, 0);
     }
-    network.update(user);
-    service.update(user);
-    all.update(user);
+    change(cell.waitingUsers, user, user.state == User.State.QUEUED);
+    if (change(cell.silentUsers, user, !user.confirmed)) {
+      count(user, 0, user.confirmed ? -1 : 1);
+    }
   }
 
   /** Counts a user out. */
@@ -166,17 +180,40 @@ final class UserLimits {
     if (!users.remove(user)) {
       return;
     }
-    remove(user, networks, user.client().network());
-    remove(user, services, user.service());
-    all.remove(user);
+    Map<ClientNetwork, Cell> ofService = requireNonNull(cells.get(user.service()));
+    Cell cell = requireNonNull(ofService.get(user.client().network()));
+    cell.waitingUsers.remove(user);
+    count(user, -1, cell.silentUsers.remove(user) ? -1 : 0);
+    if (cell.users == 0) {
+      ofService.remove(cell.network);
+    }
   }
 
-  private static <K> void remove(User user, Map<K, Holding> holdings, K key) {
-    Holding holding = requireNonNull(holdings.get(key));
-    holding.remove(user);
-    if (holding.users == 0) {
-      holdings.remove(key);
+  private void count(User user, int usersMore, int silentMore) {
+    ServiceName service = user.service();
+    ClientNetwork network = user.client().network();
+    add(all, usersMore, silentMore);
+    add(requireNonNull(requireNonNull(cells.get(service)).get(network)), usersMore, silentMore);
+    add(services, service, usersMore, silentMore);
+    add(networks, network, usersMore, silentMore);
+  }
+
+  private static <K> void add(Map<K, Count> counts, K key, int usersMore, int silentMore) {
+    Count count = counts.computeIfAbsent(key, k -> new Count());
+    add(count, usersMore, silentMore);
+    if (count.users == 0) {
+      counts.remove(key);
     }
+  }
+
+  private static void add(Count count, int usersMore, int silentMore) {
+    count.users += usersMore;
+    count.silent += silentMore;
+  }
+
+  /** Returns whether the set has changed. */
+  private static boolean change(Set<User> set, User user, boolean member) {
+    return member ? set.add(user) : set.remove(user);
   }
 
   /** Users that are counted. */

@@ -1,7 +1,5 @@
 package io.c2crelay.relay.session;
 
-import static java.util.Objects.requireNonNull;
-
 import io.c2crelay.relay.address.ClientNetwork;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -19,11 +17,6 @@ import org.jspecify.annotations.Nullable;
  * sent something come before silent ones, each by arrival. On the dispatcher's loop.
  */
 final class UserQueue {
-  /** Users that may wait while no agent is attached: in all, and from one network. */
-  private static final int MAX_WITHOUT_AGENT = 256;
-
-  private static final int MAX_WITHOUT_AGENT_PER_NETWORK = 64;
-
   /** The users of one network that wait. */
   private static final class Turn {
     final Set<User> confirmed = new LinkedHashSet<>();
@@ -66,22 +59,30 @@ final class UserQueue {
     return size == 0;
   }
 
-  /** Whether a user, who is not in the queue yet, may wait while no agent is attached. */
-  UserLimits.Verdict judgeWithoutAgent(User user) {
-    Turn own = turns.get(user.client().network());
-    int held = own == null ? 0 : own.size();
-    if (held >= MAX_WITHOUT_AGENT_PER_NETWORK) {
-      return UserLimits.Verdict.REFUSED;
-    }
-    if (size < MAX_WITHOUT_AGENT) {
-      return UserLimits.Verdict.ADMITTED;
-    }
+  /** The users of a network that wait. */
+  int size(ClientNetwork network) {
+    Turn turn = turns.get(network);
+    return turn == null ? 0 : turn.size();
+  }
+
+  /** The number of users of the network that has most. */
+  int largest() {
+    Turn largest = largestTurn();
+    return largest == null ? 0 : largest.size();
+  }
+
+  /** The user that gives way to another network's, of the network that has most. */
+  @Nullable User giver() {
+    Turn largest = largestTurn();
+    return largest == null ? null : largest.last();
+  }
+
+  private @Nullable Turn largestTurn() {
     Turn largest = null;
     for (Turn turn : turns.values()) {
       largest = largest == null || turn.size() > largest.size() ? turn : largest;
     }
-    boolean fair = largest != null && largest.size() >= held + 2;
-    return UserLimits.Verdict.evicting(fair ? requireNonNull(largest).last() : null);
+    return largest;
   }
 
   void add(User user) {

@@ -4,10 +4,13 @@ import static java.util.concurrent.TimeUnit.HOURS;
 import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.relay.address.ClientNetwork;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
 class AuthThrottleTest {
@@ -15,6 +18,8 @@ class AuthThrottleTest {
   private static final ClientNetwork OTHER_NETWORK = network("198.51.100.8");
 
   private final AuthThrottle throttle = new AuthThrottle();
+  private final KeyRing.Entry key = entry("key");
+  private final KeyRing keys = new KeyRing(List.of(entry("other"), key));
   private final InstanceId unknown = InstanceId.random(new SecureRandom());
   private final InstanceId known = InstanceId.random(new SecureRandom());
   private long now = Long.MAX_VALUE - SECONDS.toNanos(15); // nanoTime may overflow
@@ -62,18 +67,31 @@ class AuthThrottleTest {
   void successesAreNotThrottled() {
     for (int i = 0; i < 100; i++) {
       assertThat(allows(NETWORK)).isTrue();
-      throttle.recordSuccess(unknown, now);
+      throttle.recordSuccess(unknown, key, now);
     }
   }
 
   @Test
   void authenticatedInstanceIsExemptForOneDay() {
-    throttle.recordSuccess(known, now);
+    throttle.recordSuccess(known, key, now);
     exhaust(NETWORK);
-    assertThat(throttle.allows(NETWORK, known, now)).isTrue();
+    assertThat(throttle.allows(NETWORK, known, keys, now)).isTrue();
     now += HOURS.toNanos(24);
     exhaust(NETWORK);
-    assertThat(throttle.allows(NETWORK, known, now)).isFalse();
+    assertThat(throttle.allows(NETWORK, known, keys, now)).isFalse();
+  }
+
+  /** Who has the key of one service must not guess that of another, nor after it was removed. */
+  @Test
+  void exemptionIsOfTheServiceWhoseKeyItHas() {
+    throttle.recordSuccess(known, key, now);
+    exhaust(NETWORK);
+    KeyRing otherService = new KeyRing(List.of(entry("other")));
+    assertThat(throttle.allows(NETWORK, known, otherService, now)).isFalse();
+  }
+
+  private static KeyRing.Entry entry(String text) {
+    return new KeyRing.Entry(SharedKey.of(text), new CompletableFuture<>());
   }
 
   @Test
@@ -90,7 +108,7 @@ class AuthThrottleTest {
   }
 
   private boolean allows(ClientNetwork network) {
-    return throttle.allows(network, unknown, now);
+    return throttle.allows(network, unknown, keys, now);
   }
 
   private static ClientNetwork network(String address) {

@@ -766,6 +766,60 @@ class DispatcherTest {
     assertThat(enter("203.0.113.1").isOpen()).as("its service holds most").isFalse();
   }
 
+  /** A large service takes nothing from a small one, also if that has one network only. */
+  @Test
+  void theServiceThatHoldsMostTakesNothing() {
+    dispatcher = dispatcher(0, 40);
+    Dispatcher ssh = dispatcher;
+    attach();
+    dispatcher = dispatchers.create(ServiceName.parse("--service", "web"));
+    attach();
+    List<FakeUser> webUsers = new ArrayList<>();
+    for (int i = 0; i < 4; i++) {
+      webUsers.add(enter(USER));
+    }
+    dispatcher = ssh;
+    for (int i = 1; i <= 60; i++) {
+      enter("192.0.2." + i);
+    }
+    assertThat(webUsers).allMatch(FakeUser::isOpen);
+  }
+
+  /** A network takes nothing from users that are alone in theirs, also those of another service. */
+  @Test
+  void theNetworkThatHoldsMostTakesNothing() {
+    dispatcher = dispatcher(0, 40);
+    Dispatcher ssh = dispatcher;
+    attach();
+    dispatcher = dispatchers.create(ServiceName.parse("--service", "web"));
+    attach();
+    for (int i = 1; i <= 36; i++) {
+      enter("192.0.2." + i);
+    }
+    dispatcher = ssh;
+    for (int i = 1; i <= 40; i++) {
+      enter(USER);
+    }
+    assertThat(users.subList(0, 36)).allMatch(FakeUser::isOpen);
+    assertThat(open()).isEqualTo(40);
+  }
+
+  /** 64 of one network and 256 in all, of all services without an agent. */
+  @Test
+  void waitingWithoutAgentIsLimitedForAllServices() {
+    Dispatcher ssh = dispatcher;
+    Dispatcher web = dispatchers.create(ServiceName.parse("--service", "web"));
+    for (int network = 1; network <= 4; network++) {
+      for (int i = 1; i <= 70; i++) {
+        dispatcher = i % 2 == 0 ? ssh : web;
+        enter("192.0.2." + network);
+      }
+    }
+    assertThat(open()).isEqualTo(256);
+    assertThat(enter(USER).isOpen()).as("a network that holds less").isTrue();
+    assertThat(open()).isEqualTo(256);
+  }
+
   // --- ends ---
 
   @Test
