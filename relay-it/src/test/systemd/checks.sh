@@ -359,7 +359,7 @@ check 'the agent resolves the relay by DNS' within 60 logged $agent control.read
 mark
 sed -i 's/RELAY_HOST=.*/RELAY_HOST=::1/' /etc/$agent.env
 systemctl restart $agent
-check 'the agent reaches the relay by IPv6' within 60 logged $agent 'control.ready relay=.*::?1'
+check 'the agent reaches the relay by IPv6' within 60 logged $agent 'control.ready .*relay=.*::?1'
 check 'users reach the target' within 60 serves
 cp /root/$agent.env /etc/
 

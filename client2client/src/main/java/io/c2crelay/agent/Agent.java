@@ -34,7 +34,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** An agent: wires its components, attaches to the relay and drains on shutdown. */
-public final class Agent {
+final class Agent {
   /**
    * How long the target may take to read its last bytes after the relay has closed. The relay
    * enforces all other session timeouts.
@@ -53,45 +53,45 @@ public final class Agent {
     try {
       tls = RelayTls.ofAgent();
       tls.warmUp();
-      loops = config.transport().newEventLoops(config.threads());
+      loops = config.transport.newEventLoops(config.threads);
     } catch (GeneralSecurityException | ChannelException e) {
       throw new StartupException(String.valueOf(e.getMessage()), e);
     }
-    BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory());
+    BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory);
     BridgeSettings settings =
         BridgeSettings.of(BridgeSettings.Side.AGENT, budget, Duration.ZERO, DELIVERY_TIMEOUT);
     NameResolver relayNames = NameResolver.create();
     NameResolver targetNames = NameResolver.create(); // separate: must not delay the relay's
-    RelayConnector connector = RelayConnector.of(config.transport(), tls);
+    RelayConnector connector = RelayConnector.of(config.transport, tls);
     SecureRandom random = new SecureRandom();
     Map<SharedKey, CompletableFuture<MutualAuth>> keys = new HashMap<>();
-    for (Forward forward : config.forwards()) {
+    for (Forward forward : config.forwards) {
       TargetConnector target =
           new TargetConnector(
-              forward.target(), config.connectTimeout(), config.transport(), targetNames);
+              forward.target(), config.connectTimeout, config.transport, targetNames);
       ServiceEvents serviceEvents =
-          new ServiceEvents(forward.service(), config.relayHost(), config.relayPort());
+          new ServiceEvents(forward.service(), config.relayHost, config.relayPort);
       controls.add(
           new ControlConnection(
-              config.relayHost(),
-              config.relayPort(),
+              config.relayHost,
+              config.relayPort,
               forward.service(),
-              config.label(),
+              config.label,
               forward.target().toString(),
               loops,
               relayNames,
               connector,
               new SessionStarter(target::connect, settings, sessions, serviceEvents),
               keys.computeIfAbsent(forward.key(), SharedKey::deriveKey),
-              HandshakeLimit.MAX / config.forwards().size(),
+              HandshakeLimit.MAX / config.forwards.size(),
               random,
               serviceEvents));
       events.agentStarted(
           forward.service(),
           forward.target().toString(),
-          config.relayHost(),
-          config.relayPort(),
-          config.transport(),
+          config.relayHost,
+          config.relayPort,
+          config.transport,
           tls.providerName());
     }
     events.agentStats(
@@ -115,12 +115,10 @@ public final class Agent {
    * @return completes when everything is closed
    */
   public Future<Void> drain() {
-    events.agentDraining(config.drain());
+    events.agentDraining(config.drain);
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
     loops.schedule(
-        () -> sessions.abortAll(ReasonCode.DRAINING),
-        config.drain().toNanos(),
-        TimeUnit.NANOSECONDS);
+        () -> sessions.abortAll(ReasonCode.DRAINING), config.drain.toNanos(), TimeUnit.NANOSECONDS);
     AtomicInteger attached = new AtomicInteger(controls.size());
     for (ControlConnection control : controls) {
       control

@@ -56,10 +56,10 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
   private String target = "";
 
   @Parameters(index = "1", paramLabel = "RELAY_HOST", description = "The relay's name or address.")
-  private String relayHost = "";
+  String relayHost = "";
 
   @Parameters(index = "2", paramLabel = "RELAY_PORT", description = "The relay's port.")
-  private int relayPort;
+  int relayPort;
 
   @Parameters(
       index = "3",
@@ -87,13 +87,13 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
       paramLabel = "NAME",
       description =
           "Name in the relay's log (default: the local host name, here \"${DEFAULT-VALUE}\").")
-  private String label = HostName.get();
+  String label = HostName.get();
 
   @Option(
       names = "--connect-timeout",
       paramLabel = "TIME",
       description = "Connect timeout for each address of the target (default: ${DEFAULT-VALUE}).")
-  private Duration connectTimeout = AgentConfig.DEFAULT_CONNECT_TIMEOUT;
+  Duration connectTimeout = Duration.ofSeconds(3);
 
   AgentCommand(Starter starter) {
     this.starter = requireNonNull(starter, "starter");
@@ -116,20 +116,13 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
       throw new IllegalArgumentException(
           "a key is required: as KEY, with --key-file FILE, or in " + KeySource.ENVIRONMENT);
     }
-    Forward first =
-        Forward.of(ServiceName.parse("--service", service), Target.parse(target), keys.first());
-    AgentConfig.Builder config = AgentConfig.builder(first, relayHost, relayPort);
+    List<Forward> configured = new ArrayList<>();
+    configured.add(
+        Forward.of(ServiceName.parse("--service", service), Target.parse(target), keys.first()));
     for (String forward : forwards) {
-      config.forward(parseForward(forward, keys.first()));
+      configured.add(parseForward(forward, keys.first()));
     }
-    return config
-        .label(label)
-        .connectTimeout(connectTimeout)
-        .drain(shared.drain())
-        .sessionMemory(shared.sessionMemory())
-        .transport(shared.transport())
-        .threads(shared.threads())
-        .build();
+    return new AgentConfig(this, configured);
   }
 
   @Override

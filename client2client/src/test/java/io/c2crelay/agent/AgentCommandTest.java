@@ -62,7 +62,7 @@ class AgentCommandTest {
   @ParameterizedTest
   @ValueSource(strings = {"key", "-uFwQ", "@key", "-", "--X"})
   void keyFromArgument(String key) {
-    assertThat(config("22", "relay", "4000", key).relayPort()).isEqualTo(4000);
+    assertThat(config("22", "relay", "4000", key).relayPort).isEqualTo(4000);
   }
 
   @Test
@@ -86,16 +86,13 @@ class AgentCommandTest {
   @Test
   void defaultsMatchConfiguration() {
     AgentConfig config = config("db:22", "relay", "4000", "key");
-    assertThat(config)
-        .usingRecursiveComparison()
-        .isEqualTo(AgentConfig.builder(config.forwards().get(0), "relay", 4000).build());
-    assertThat(config.forwards()).hasSize(1);
-    assertForward(config.forwards().get(0), "default", "db:22");
-    assertThat(config.connectTimeout()).isEqualTo(Duration.ofSeconds(3));
-    assertThat(config.drain()).isEqualTo(Duration.ofSeconds(30));
-    assertThat(config.transport()).isEqualTo(Transport.best());
-    assertThat(config.threads()).isEqualTo(Runtime.getRuntime().availableProcessors());
-    assertThat(config.label()).isEqualTo(HostName.get());
+    assertThat(config.forwards).hasSize(1);
+    assertForward(config.forwards.get(0), "default", "db:22");
+    assertThat(config.connectTimeout).isEqualTo(Duration.ofSeconds(3));
+    assertThat(config.drain).isEqualTo(Duration.ofSeconds(30));
+    assertThat(config.transport).isEqualTo(Transport.best());
+    assertThat(config.threads).isEqualTo(Runtime.getRuntime().availableProcessors());
+    assertThat(config.label).isEqualTo(HostName.get());
   }
 
   private static void assertForward(Forward forward, String service, String target) {
@@ -116,7 +113,7 @@ class AgentCommandTest {
                 "--forward=web=[::1]:80," + file,
                 "--forward",
                 "default=db:5432")
-            .forwards();
+            .forwards;
     assertThat(forwards).hasSize(3);
     assertForward(forwards.get(0), "ssh", "22");
     assertForward(forwards.get(1), "web", "[::1]:80");
@@ -140,15 +137,15 @@ class AgentCommandTest {
             "[2001:db8::1]",
             "65535",
             "key");
-    assertForward(config.forwards().get(0), "default", "[::1]:22");
-    assertThat(config.relayHost()).isEqualTo("2001:db8::1");
-    assertThat(config.relayPort()).isEqualTo(65535);
-    assertThat(config.label()).isEqualTo("bücher 1");
-    assertThat(config.connectTimeout()).isEqualTo(Duration.ofMillis(500));
-    assertThat(config.drain()).isEqualTo(Duration.ofMinutes(2));
-    assertThat(config.sessionMemory()).isEqualTo(1 << 20);
-    assertThat(config.transport()).isEqualTo(Transport.NIO);
-    assertThat(config.threads()).isEqualTo(2);
+    assertForward(config.forwards.get(0), "default", "[::1]:22");
+    assertThat(config.relayHost).isEqualTo("2001:db8::1");
+    assertThat(config.relayPort).isEqualTo(65535);
+    assertThat(config.label).isEqualTo("bücher 1");
+    assertThat(config.connectTimeout).isEqualTo(Duration.ofMillis(500));
+    assertThat(config.drain).isEqualTo(Duration.ofMinutes(2));
+    assertThat(config.sessionMemory).isEqualTo(1 << 20);
+    assertThat(config.transport).isEqualTo(Transport.NIO);
+    assertThat(config.threads).isEqualTo(2);
   }
 
   @ParameterizedTest
@@ -202,7 +199,7 @@ class AgentCommandTest {
         "ääääääääääääääääääääääääääääääää"
       })
   void acceptsEmptyAndLongestLabels(String label) {
-    assertThat(config("22", "relay", "4000", "key", "--label", label).label()).isEqualTo(label);
+    assertThat(config("22", "relay", "4000", "key", "--label", label).label).isEqualTo(label);
   }
 
   @Test

@@ -44,7 +44,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** The relay server: creates its components, listens on the ports of its services, and drains. */
-public final class Relay {
+final class Relay {
   private final RelayConfig config;
   private final RelayEvents events = new RelayEvents();
   private final Map<KeySource, KeyRing> keyRings = new HashMap<>();
@@ -64,30 +64,30 @@ public final class Relay {
       channelBinding = identity.binding();
       tls = RelayTls.ofRelay(identity);
       tls.warmUp();
-      loops = config.transport().newEventLoops(config.threads());
+      loops = config.transport.newEventLoops(config.threads);
     } catch (GeneralSecurityException | ChannelException e) {
       throw new StartupException(String.valueOf(e.getMessage()), e);
     }
     EventLoop dispatcherLoop = loops.next();
-    BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory());
+    BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory);
     AgentAddresses agentAddresses = new AgentAddresses();
     dispatchers =
         new Dispatchers(
             dispatcherLoop,
-            DispatcherSettings.of(config.pool(), config.queueTimeout(), config.maxSessions()),
+            DispatcherSettings.of(config.pool, config.queueTimeout, config.maxSessions),
             budget,
             agentAddresses,
             random,
             events);
     Map<ServiceName, KeyRing> keys = new HashMap<>();
     Map<ServiceConfig, Dispatcher> services = new LinkedHashMap<>();
-    for (ServiceConfig service : config.services()) {
-      KeyRing ring = keyRings.computeIfAbsent(service.keys(), source -> KeyRing.of(source.keys()));
-      Dispatcher dispatcher = dispatchers.create(service.name());
-      keys.put(service.name(), ring);
+    for (ServiceConfig service : config.services) {
+      KeyRing ring = keyRings.computeIfAbsent(service.keys, source -> KeyRing.of(source.keys()));
+      Dispatcher dispatcher = dispatchers.create(service.name);
+      keys.put(service.name, ring);
       services.put(service, dispatcher);
       registries.put(
-          service.name(),
+          service.name,
           new AgentRegistry(dispatcherLoop, ring, dispatcher, agentAddresses, events));
     }
     AgentConnections agents =
@@ -97,24 +97,24 @@ public final class Relay {
             registries,
             dispatchers,
             BridgeSettings.of(
-                BridgeSettings.Side.RELAY, budget, config.idleTimeout(), config.halfCloseTimeout()),
+                BridgeSettings.Side.RELAY, budget, config.idleTimeout, config.halfCloseTimeout),
             agentAddresses,
             events);
     listener =
         new Listener(
             loops,
-            config.transport(),
-            config.detectTimeout(),
-            config.maxSessions(),
+            config.transport,
+            config.detectTimeout,
+            config.maxSessions,
             agentAddresses,
             agents,
             events);
     for (Map.Entry<ServiceConfig, Dispatcher> entry : services.entrySet()) {
       ServiceConfig service = entry.getKey();
       InetSocketAddress bound =
-          listen(new InetSocketAddress(bindAddress, service.port()), entry.getValue());
+          listen(new InetSocketAddress(bindAddress, service.port), entry.getValue());
       events.relayListening(
-          service.name(), bound, config.transport(), tls.providerName(), config.maxSessions());
+          service.name, bound, config.transport, tls.providerName(), config.maxSessions);
     }
     events.relayStats(
         dispatcherLoop,
@@ -129,7 +129,7 @@ public final class Relay {
   }
 
   private @Nullable InetAddress bindAddress() throws StartupException {
-    String host = config.bind();
+    String host = config.bind;
     try {
       return host == null ? null : InetAddress.getByName(host);
     } catch (UnknownHostException e) {
@@ -160,11 +160,11 @@ public final class Relay {
 
   private void warn() {
     long descriptors = DescriptorLimit.get();
-    if (!DescriptorLimit.suffices(descriptors, config.maxSessions())) {
-      events.descriptorsFew(descriptors, config.maxSessions());
+    if (!DescriptorLimit.suffices(descriptors, config.maxSessions)) {
+      events.descriptorsFew(descriptors, config.maxSessions);
     }
-    config.services().stream()
-        .map(ServiceConfig::keys)
+    config.services.stream()
+        .map(service -> service.keys)
         .distinct()
         .forEach(source -> warnOfShortKeys(source.keys()));
   }
@@ -190,12 +190,12 @@ public final class Relay {
       events.keysKept(e.getMessage());
       return;
     }
-    for (ServiceConfig service : config.services()) {
-      List<SharedKey> keys = read.remove(service.keys()); // several services may share them
+    for (ServiceConfig service : config.services) {
+      List<SharedKey> keys = read.remove(service.keys); // several services may share them
       if (keys != null) {
         warnOfShortKeys(keys);
-        KeyRing.Change change = requireNonNull(keyRings.get(service.keys())).replace(keys);
-        events.keysReloaded(service.name(), change.keys(), change.added(), change.removed());
+        KeyRing.Change change = requireNonNull(keyRings.get(service.keys)).replace(keys);
+        events.keysReloaded(service.name, change.keys(), change.added(), change.removed());
       }
     }
     registries.values().forEach(AgentRegistry::checkKeys);
@@ -208,7 +208,7 @@ public final class Relay {
    * @return completes when all connections are closed and the event loops have ended
    */
   public Future<Void> drain() {
-    events.relayDraining(config.drain());
+    events.relayDraining(config.drain);
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
     listener
         .drain()
@@ -218,7 +218,7 @@ public final class Relay {
               // scheduled here: the loops may have ended by the time drain() returns
               loops.schedule(
                   () -> dispatchers.abortAll(ReasonCode.DRAINING),
-                  config.drain().toNanos(),
+                  config.drain.toNanos(),
                   TimeUnit.NANOSECONDS);
             });
     return done;

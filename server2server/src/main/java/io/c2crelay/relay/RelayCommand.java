@@ -76,27 +76,27 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
       names = "--bind",
       paramLabel = "ADDRESS",
       description = "Listen on this address only (default: all, IPv4 and IPv6).")
-  private @Nullable String bind;
+  @Nullable String bind;
 
   @Option(
       names = "--detect-timeout",
       paramLabel = "TIME",
       description =
           "Time after which a silent connection counts as a user (default: ${DEFAULT-VALUE}).")
-  private Duration detectTimeout = RelayConfig.DEFAULT_DETECT_TIMEOUT;
+  Duration detectTimeout = Duration.ofMillis(25);
 
   @Option(
       names = "--pool",
       paramLabel = "N",
       description =
           "Warm connections per agent; 0 dials for each session (default: ${DEFAULT-VALUE}).")
-  private int pool = RelayConfig.DEFAULT_POOL;
+  int pool = 4;
 
   @Option(
       names = "--queue-timeout",
       paramLabel = "TIME",
       description = "How long a user waits for an agent (default: ${DEFAULT-VALUE}).")
-  private Duration queueTimeout = RelayConfig.DEFAULT_QUEUE_TIMEOUT;
+  Duration queueTimeout = Duration.ofSeconds(15);
 
   @Option(
       names = "--max-sessions",
@@ -104,21 +104,21 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
       description =
           "Maximum number of sessions (default: the lower of 4096 and"
               + " (file descriptors - 512) / 2, here ${DEFAULT-VALUE}).")
-  private int maxSessions = DescriptorLimit.sessionsWithin(DescriptorLimit.get());
+  int maxSessions = DescriptorLimit.sessionsWithin(DescriptorLimit.get());
 
   @Option(
       names = "--idle-timeout",
       paramLabel = "TIME",
       converter = DurationOrOff.class,
       description = "Abort a session that is idle for this long (default: ${DEFAULT-VALUE}).")
-  private Duration idleTimeout = RelayConfig.DEFAULT_IDLE_TIMEOUT;
+  Duration idleTimeout = Duration.ZERO;
 
   @Option(
       names = "--half-close-timeout",
       paramLabel = "TIME",
       description =
           "Abort a session that is half closed and idle for this long (default: ${DEFAULT-VALUE}).")
-  private Duration halfCloseTimeout = RelayConfig.DEFAULT_HALF_CLOSE_TIMEOUT;
+  Duration halfCloseTimeout = Duration.ofHours(1);
 
   RelayCommand(Starter starter) {
     this.starter = requireNonNull(starter, "starter");
@@ -142,23 +142,12 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
   @Override
   public RelayConfig config(Map<String, String> env) throws StartupException {
     KeySource keys = keysOrGenerated(env);
-    RelayConfig.Builder config = RelayConfig.builder(keys, port);
+    List<ServiceConfig> configured = new ArrayList<>();
+    configured.add(new ServiceConfig("PORT", ServiceName.DEFAULT, port, keys));
     for (String service : services) {
-      config.service(parseService(service, keys));
+      configured.add(parseService(service, keys));
     }
-    return config
-        .bind(bind)
-        .detectTimeout(detectTimeout)
-        .pool(pool)
-        .queueTimeout(queueTimeout)
-        .maxSessions(maxSessions)
-        .idleTimeout(idleTimeout)
-        .halfCloseTimeout(halfCloseTimeout)
-        .drain(shared.drain())
-        .sessionMemory(shared.sessionMemory())
-        .transport(shared.transport())
-        .threads(shared.threads())
-        .build();
+    return new RelayConfig(this, configured);
   }
 
   /** Starts the relay, then prints a generated key: it is usable as soon as it is printed. */
@@ -198,6 +187,6 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
     KeySource keys =
         file == null ? defaultKeys : KeySource.ofFile(file, "the key file of service " + name);
     int port = Integer.parseInt(requireNonNull(form.group(2)));
-    return ServiceConfig.of("the port of --service", name, port, keys);
+    return new ServiceConfig("the port of --service", name, port, keys);
   }
 }

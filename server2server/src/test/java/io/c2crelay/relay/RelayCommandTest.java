@@ -44,7 +44,7 @@ class RelayCommandTest {
         new RelayCommand(
             config -> {
               assertThat(out.size()).isZero();
-              if (config.services().get(0).port() == 1001) {
+              if (config.services.get(0).port == 1001) {
                 throw new StartupException("port 1001 is in use");
               }
               started.add(config);
@@ -64,7 +64,7 @@ class RelayCommandTest {
     RelayConfig config = config("0");
     assertThat(out.toString(UTF_8))
         .matches("Generated API Auth Key :\\n[A-Za-z0-9_][A-Za-z0-9_-]{31}\\n");
-    assertThat(config.services().get(0).keys().first().toString())
+    assertThat(config.services.get(0).keys.first().toString())
         .doesNotContain(out.toString(UTF_8).split("\n")[1]);
     assertThat(err.size()).isZero();
   }
@@ -122,8 +122,8 @@ class RelayCommandTest {
   }
 
   private static void assertService(ServiceConfig service, String name, int port) {
-    assertThat(service.name()).hasToString(name);
-    assertThat(service.port()).isEqualTo(port);
+    assertThat(service.name).hasToString(name);
+    assertThat(service.port).isEqualTo(port);
   }
 
   @Test
@@ -131,13 +131,13 @@ class RelayCommandTest {
     Path file = Files.writeString(dir.resolve("key,s"), "one # laptop\ntwo\n");
     RelayConfig config =
         config("4000", "key", "--service=ssh=4022", "--service", "web-1=0," + file);
-    List<ServiceConfig> services = config.services();
+    List<ServiceConfig> services = config.services;
     assertThat(services).hasSize(3);
     assertService(services.get(0), "default", 4000);
     assertService(services.get(1), "ssh", 4022);
     assertService(services.get(2), "web-1", 0);
-    assertThat(services.get(1).keys()).isSameAs(services.get(0).keys());
-    assertThat(services.get(2).keys().keys())
+    assertThat(services.get(1).keys).isSameAs(services.get(0).keys);
+    assertThat(services.get(2).keys.keys())
         .extracting(SharedKey::name)
         .containsExactly("laptop", "");
     assertThat(config.hasKeyFile()).isTrue();
@@ -146,23 +146,19 @@ class RelayCommandTest {
   @Test
   void optionDefaults() {
     RelayConfig config = config("4000", "key");
-    assertThat(config)
-        .usingRecursiveComparison()
-        .isEqualTo(RelayConfig.builder(config.services().get(0).keys(), 4000).build());
-    assertThat(config.services()).hasSize(1);
-    assertService(config.services().get(0), "default", 4000);
+    assertThat(config.services).hasSize(1);
+    assertService(config.services.get(0), "default", 4000);
     assertThat(config.hasKeyFile()).isFalse();
-    assertThat(config.bind()).isNull();
-    assertThat(config.detectTimeout()).isEqualTo(Duration.ofMillis(25));
-    assertThat(config.pool()).isEqualTo(4);
-    assertThat(config.queueTimeout()).isEqualTo(Duration.ofSeconds(15));
-    assertThat(config.maxSessions())
-        .isEqualTo(DescriptorLimit.sessionsWithin(DescriptorLimit.get()));
-    assertThat(config.idleTimeout()).isZero();
-    assertThat(config.halfCloseTimeout()).isEqualTo(Duration.ofHours(1));
-    assertThat(config.drain()).isEqualTo(Duration.ofSeconds(30));
-    assertThat(config.transport()).isEqualTo(Transport.best());
-    assertThat(config.threads()).isEqualTo(Runtime.getRuntime().availableProcessors());
+    assertThat(config.bind).isNull();
+    assertThat(config.detectTimeout).isEqualTo(Duration.ofMillis(25));
+    assertThat(config.pool).isEqualTo(4);
+    assertThat(config.queueTimeout).isEqualTo(Duration.ofSeconds(15));
+    assertThat(config.maxSessions).isEqualTo(DescriptorLimit.sessionsWithin(DescriptorLimit.get()));
+    assertThat(config.idleTimeout).isZero();
+    assertThat(config.halfCloseTimeout).isEqualTo(Duration.ofHours(1));
+    assertThat(config.drain).isEqualTo(Duration.ofSeconds(30));
+    assertThat(config.transport).isEqualTo(Transport.best());
+    assertThat(config.threads).isEqualTo(Runtime.getRuntime().availableProcessors());
   }
 
   @Test
@@ -183,18 +179,18 @@ class RelayCommandTest {
             "--threads=3",
             "0",
             "key");
-    assertThat(config.bind()).isEqualTo("::1");
-    assertThat(config.services().get(0).port()).isZero();
-    assertThat(config.detectTimeout()).isEqualTo(Duration.ofMillis(40));
-    assertThat(config.pool()).isZero();
-    assertThat(config.queueTimeout()).isEqualTo(Duration.ofSeconds(20));
-    assertThat(config.maxSessions()).isEqualTo(7);
-    assertThat(config.idleTimeout()).isEqualTo(Duration.ofMinutes(5));
-    assertThat(config.halfCloseTimeout()).isEqualTo(Duration.ofHours(2));
-    assertThat(config.drain()).isZero();
-    assertThat(config.sessionMemory()).isEqualTo(65536);
-    assertThat(config.transport()).isEqualTo(Transport.NIO);
-    assertThat(config.threads()).isEqualTo(3);
+    assertThat(config.bind).isEqualTo("::1");
+    assertThat(config.services.get(0).port).isZero();
+    assertThat(config.detectTimeout).isEqualTo(Duration.ofMillis(40));
+    assertThat(config.pool).isZero();
+    assertThat(config.queueTimeout).isEqualTo(Duration.ofSeconds(20));
+    assertThat(config.maxSessions).isEqualTo(7);
+    assertThat(config.idleTimeout).isEqualTo(Duration.ofMinutes(5));
+    assertThat(config.halfCloseTimeout).isEqualTo(Duration.ofHours(2));
+    assertThat(config.drain).isZero();
+    assertThat(config.sessionMemory).isEqualTo(65536);
+    assertThat(config.transport).isEqualTo(Transport.NIO);
+    assertThat(config.threads).isEqualTo(3);
   }
 
   @ParameterizedTest

@@ -16,6 +16,7 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.protocol.Token;
+import io.c2crelay.common.testing.ByteRecord;
 import io.c2crelay.common.testing.MemorySocket;
 import io.c2crelay.common.testing.Script;
 import io.c2crelay.common.transport.Sockets;
@@ -31,8 +32,6 @@ import io.c2crelay.relay.session.Dispatcher;
 import io.c2crelay.relay.session.DispatcherSettings;
 import io.c2crelay.relay.session.Dispatchers;
 import io.c2crelay.relay.session.User;
-import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.ChannelHandler;
@@ -42,7 +41,6 @@ import io.netty.channel.ChannelPromise;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.concurrent.MockTicker;
 import io.netty.util.concurrent.Ticker;
-import java.io.ByteArrayOutputStream;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -106,7 +104,7 @@ class SessionsFuzzTest {
   private abstract static class Peer {
     final ClientAddress client;
     final MemorySocket channel;
-    final ByteArrayOutputStream sent = new ByteArrayOutputStream();
+    final ByteRecord sent = new ByteRecord();
     boolean finished;
 
     Peer(Relay relay, int port, boolean halfClosure) {
@@ -143,7 +141,7 @@ class SessionsFuzzTest {
   private static final class UserPeer extends Peer implements ConnectionRouter {
     private final Relay relay;
     private final List<DataPeer> servedBy = new ArrayList<>();
-    private final ByteArrayOutputStream got = new ByteArrayOutputStream();
+    private final ByteRecord got = new ByteRecord();
     private User user;
     private int preambleSent;
     private boolean agent;
@@ -199,7 +197,7 @@ class SessionsFuzzTest {
       assertThat(servedBy.subList(0, servedBy.size() - 1))
           .as("data connections that had this user before")
           .allMatch(before -> before.toAgent.size() == 0 && !before.eofToAgent);
-      assertPrefix(got.toByteArray(), data.dataSent.toByteArray(), "what the agent sent");
+      got.assertPrefixOf(data.dataSent, "what the agent sent");
       boolean leftWithoutAWord = finished && sent.size() == 0;
       if (channel.peerSawFin() && !agent && !leftWithoutAWord) {
         assertThat(data.eofSent).as("the end was the agent's").isTrue();
@@ -212,8 +210,8 @@ class SessionsFuzzTest {
     private final Relay relay;
     private final EmbeddedChannel fromRelay = new EmbeddedChannel(FrameDecoder.ofData());
     private final EmbeddedChannel fromHere = new EmbeddedChannel(FrameDecoder.ofData());
-    private final ByteArrayOutputStream dataSent = new ByteArrayOutputStream();
-    private final ByteArrayOutputStream toAgent = new ByteArrayOutputStream();
+    private final ByteRecord dataSent = new ByteRecord();
+    private final ByteRecord toAgent = new ByteRecord();
     private @Nullable UserPeer user;
     private int starts;
     private boolean broken;
@@ -265,7 +263,7 @@ class SessionsFuzzTest {
       for (Frame frame = fromHere.readInbound(); frame != null; frame = fromHere.readInbound()) {
         startedSent |= frame instanceof Frame.Started;
         if (frame instanceof Frame.Data && !eofSent) {
-          append(dataSent, ((Frame.Data) frame).content());
+          dataSent.add(((Frame.Data) frame).content());
         }
         eofSent |= frame instanceof Frame.Eof;
       }
@@ -285,7 +283,7 @@ class SessionsFuzzTest {
       assertThat(ready).as("its token was good before %s", frame).isTrue();
       assertThat(eofToAgent && !(frame instanceof Frame.Reset)).as("%s after EOF", frame).isFalse();
       if (frame instanceof Frame.Data) {
-        append(toAgent, ((Frame.Data) frame).content());
+        toAgent.add(((Frame.Data) frame).content());
       } else if (frame instanceof Frame.Eof) {
         eofToAgent = true;
       }
@@ -298,7 +296,7 @@ class SessionsFuzzTest {
         assertThat(toAgent.size()).as("bytes of no user").isZero();
         return;
       }
-      assertPrefix(toAgent.toByteArray(), user.sent.toByteArray(), "what the user sent");
+      toAgent.assertPrefixOf(user.sent, "what the user sent");
       if (eofToAgent) {
         assertThat(toAgent.size()).as("bytes before EOF").isEqualTo(user.sent.size());
       }
@@ -502,15 +500,5 @@ class SessionsFuzzTest {
       relay.run();
     }
     relay.assertNothingLeft();
-  }
-
-  private static void append(ByteArrayOutputStream all, ByteBuf bytes) {
-    all.writeBytes(ByteBufUtil.getBytes(bytes));
-    bytes.release();
-  }
-
-  private static void assertPrefix(byte[] part, byte[] whole, String of) {
-    assertThat(part.length).as("bytes of %s", of).isLessThanOrEqualTo(whole.length);
-    assertThat(Arrays.equals(part, 0, part.length, whole, 0, part.length)).as(of).isTrue();
   }
 }

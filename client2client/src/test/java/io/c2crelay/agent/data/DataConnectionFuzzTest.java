@@ -18,12 +18,11 @@ import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.protocol.Token;
+import io.c2crelay.common.testing.ByteRecord;
 import io.c2crelay.common.testing.MemorySocket;
 import io.c2crelay.common.testing.Script;
 import io.c2crelay.common.tls.Identity;
 import io.c2crelay.common.transport.Transport;
-import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.EventLoop;
@@ -33,14 +32,12 @@ import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.MockTicker;
 import io.netty.util.concurrent.Promise;
 import io.netty.util.concurrent.Ticker;
-import java.io.ByteArrayOutputStream;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
@@ -126,10 +123,10 @@ class DataConnectionFuzzTest {
 
     final EmbeddedChannel fromAgent = new EmbeddedChannel(FrameDecoder.ofData());
     final EmbeddedChannel fromRelay = new EmbeddedChannel(FrameDecoder.ofData());
-    final ByteArrayOutputStream dataSent = new ByteArrayOutputStream();
-    final ByteArrayOutputStream dataReceived = new ByteArrayOutputStream();
-    final ByteArrayOutputStream targetReceived = new ByteArrayOutputStream();
-    final ByteArrayOutputStream targetSent = new ByteArrayOutputStream();
+    final ByteRecord dataSent = new ByteRecord();
+    final ByteRecord dataReceived = new ByteRecord();
+    final ByteRecord targetReceived = new ByteRecord();
+    final ByteRecord targetSent = new ByteRecord();
     @Nullable Promise<MemorySocket> dialling;
     boolean dialledEarly;
     boolean dialledTwice;
@@ -229,7 +226,7 @@ class DataConnectionFuzzTest {
                 && ((Frame.Ready) frame).secret().equals(dialRequest.ack());
         startSent |= frame instanceof Frame.Start;
         if (frame instanceof Frame.Data && !eofSent) {
-          append(dataSent, ((Frame.Data) frame).content());
+          dataSent.add(((Frame.Data) frame).content());
         }
         eofSent |= frame instanceof Frame.Eof;
       }
@@ -280,7 +277,7 @@ class DataConnectionFuzzTest {
         failed = true;
       } else if (frame instanceof Frame.Data) {
         assertThat(started).as("STARTED before DATA").isTrue();
-        append(dataReceived, ((Frame.Data) frame).content());
+        dataReceived.add(((Frame.Data) frame).content());
       } else if (frame instanceof Frame.Eof) {
         assertThat(started).as("STARTED before EOF").isTrue();
         eofReceived = true;
@@ -297,8 +294,8 @@ class DataConnectionFuzzTest {
       assertThat(dialledEarly).as("dialled before READY and START").isFalse();
       assertThat(dialledTwice).as("dialled twice").isFalse();
       targetReceived.writeBytes(target.peerTakes());
-      assertPrefix(targetReceived.toByteArray(), dataSent.toByteArray(), "relay data");
-      assertPrefix(dataReceived.toByteArray(), targetSent.toByteArray(), "target data");
+      targetReceived.assertPrefixOf(dataSent, "relay data");
+      dataReceived.assertPrefixOf(targetSent, "target data");
       if (connected && target.peerSawFin()) {
         assertThat(eofSent).as("EOF from the relay before FIN").isTrue();
         assertThat(targetReceived.size()).as("bytes before FIN").isEqualTo(dataSent.size());
@@ -380,15 +377,5 @@ class DataConnectionFuzzTest {
       agent.run();
     }
     agent.assertNothingLeft();
-  }
-
-  private static void append(ByteArrayOutputStream all, ByteBuf bytes) {
-    all.writeBytes(ByteBufUtil.getBytes(bytes));
-    bytes.release();
-  }
-
-  private static void assertPrefix(byte[] part, byte[] whole, String of) {
-    assertThat(part.length).as("bytes of %s", of).isLessThanOrEqualTo(whole.length);
-    assertThat(Arrays.equals(part, 0, part.length, whole, 0, part.length)).as(of).isTrue();
   }
 }

@@ -55,12 +55,12 @@ public final class SharedOptions {
 
   /** The time limit for running sessions after a stop signal. */
   public Duration drain() {
-    return drain;
+    return Checks.drain(drain);
   }
 
   /** The buffer limit of all sessions, in bytes. */
   public long sessionMemory() {
-    return sessionMemory;
+    return Checks.sessionMemory(sessionMemory);
   }
 
   /** Returns the transport and loads its native library. */
@@ -68,9 +68,9 @@ public final class SharedOptions {
     return transport.transport();
   }
 
-  /** The number of event loops; 0: one per core. */
+  /** The number of event loops, at least 1. */
   public int threads() {
-    return threads;
+    return Checks.threads(threads);
   }
 
   public Level logLevel() {

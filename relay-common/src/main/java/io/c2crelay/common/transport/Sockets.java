@@ -164,7 +164,7 @@ public final class Sockets {
    * and without Java class names.
    */
   public static String messageOf(Throwable cause) {
-    Throwable root = unwrap(cause);
+    Throwable root = rootOf(cause);
     if (root instanceof ClosedChannelException) {
       return "connection closed";
     }
@@ -184,23 +184,16 @@ public final class Sockets {
   }
 
   /**
-   * Returns the system's exception, which Netty wraps if it cannot create a socket or an event
-   * loop.
+   * Returns the exception of the system or of a handler, which Netty wraps if it cannot create a
+   * socket or an event loop, and in its codecs and its TLS handler.
    */
-  private static Throwable unwrap(Throwable cause) {
+  public static Throwable rootOf(Throwable cause) {
     Throwable inner = cause.getCause();
     boolean wraps =
         cause instanceof ChannelException
             || cause instanceof IllegalStateException
-            || cause instanceof InvocationTargetException;
-    return wraps && inner != null ? unwrap(inner) : cause;
-  }
-
-  /** Unwraps what Netty's codecs and its TLS handler put around an exception. */
-  public static Throwable rootOf(Throwable cause) {
-    Throwable inner = cause.getCause();
-    boolean wraps =
-        cause instanceof CodecException
+            || cause instanceof InvocationTargetException
+            || cause instanceof CodecException
             || (cause instanceof SSLException && inner instanceof IOException);
     return wraps && inner != null ? rootOf(inner) : cause;
   }

@@ -168,7 +168,7 @@ class CliRunnerTest {
   void omittedOptionsKeepDefaults() {
     assertThat(run("1")).isEqualTo(CliRunner.OK);
     assertThat(command.shared.drain()).isEqualTo(Checks.DEFAULT_DRAIN);
-    assertThat(command.shared.threads()).isZero();
+    assertThat(command.shared.threads()).isEqualTo(Runtime.getRuntime().availableProcessors());
     assertThat(command.shared.logLevel()).isEqualTo(Level.INFO);
     assertThat(command.shared.sessionMemory()).isEqualTo(Checks.defaultSessionMemory());
     assertThat(command.idle).isEqualTo(Duration.ofSeconds(90));

@@ -97,7 +97,7 @@ class FaultIT {
     AgentProcess agent = agentWithTwoAddresses(noRelay.port(), relay.port());
     agent.awaitReady();
     assertThat(noRelay.accepted()).isPositive();
-    agent.awaitLog("control\\.ready relay=127\\.0\\.0\\.2:", SOON);
+    agent.awaitLog("control\\.ready service=default relay=127\\.0\\.0\\.2:", SOON);
   }
 
   @Test
@@ -108,8 +108,8 @@ class FaultIT {
     other.awaitListening();
     AgentProcess agent = agentWithTwoAddresses(Ports.free(), relay.port());
     agent.awaitReady();
-    agent.awaitLog("control\\.refused relay=relay.test:\\d+ address=127.0.0.1 ", SOON);
-    agent.awaitLog("control\\.ready relay=127\\.0\\.0\\.2:", SOON);
+    agent.awaitLog("control\\.refused service=default relay=relay.test:\\d+ address=127.0.0.1 ", SOON);
+    agent.awaitLog("control\\.ready service=default relay=127\\.0\\.0\\.2:", SOON);
   }
 
   // ---- targets

@@ -38,7 +38,7 @@ public final class DispatcherSettings {
   }
 
   /** Users that have not shown to be users: a quarter at most. */
-  int maxTentative() {
+  int maxSilent() {
     return Math.max(1, maxSessions / 4);
   }
 }

@@ -58,7 +58,7 @@ public final class Dispatchers {
     this.addresses = requireNonNull(addresses, "addresses");
     this.random = requireNonNull(random, "random");
     this.events = requireNonNull(events, "events");
-    limits = new UserLimits(settings.maxSessions(), settings.maxTentative());
+    limits = new UserLimits(settings.maxSessions(), settings.maxSilent());
     drained = loop.newPromise();
   }
 

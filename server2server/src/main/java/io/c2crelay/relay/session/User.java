@@ -109,7 +109,7 @@ public final class User {
   void await() {
     bridge = null;
     waiting = new PendingUserHandler(this, dispatcher.budget());
-    channel.pipeline().addLast("waiting", waiting);
+    channel.pipeline().addLast("pending-user", waiting);
     channel.config().setAutoRead(true);
   }
 

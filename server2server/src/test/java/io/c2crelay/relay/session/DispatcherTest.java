@@ -154,15 +154,15 @@ class DispatcherTest {
   }
 
   @Test
-  void doubtfulConnectionIsNotGivenOut() {
+  void connectionWithOverduePingIsNotGivenOut() {
     FakeAgent agent = attach();
-    FakeConnection doubtful = agent.answer();
+    FakeConnection pingOverdue = agent.answer();
     FakeConnection sound = agent.answer();
-    doubtful.heard = 2;
-    doubtful.doubtful = true;
+    pingOverdue.heard = 2;
+    pingOverdue.pingOverdue = true;
     enter(USER);
     enter(USER);
-    assertThat(doubtful.served).isNull();
+    assertThat(pingOverdue.served).isNull();
     assertThat(sound.served).isNotNull();
   }
 
@@ -1055,7 +1055,7 @@ class DispatcherTest {
     @Nullable User served;
     @Nullable ReasonCode closedFor;
     boolean pinged;
-    boolean doubtful;
+    boolean pingOverdue;
     long heard;
 
     @Override
@@ -1086,7 +1086,7 @@ class DispatcherTest {
 
     @Override
     public boolean isPingOverdue(long nowNanos) {
-      return doubtful;
+      return pingOverdue;
     }
   }
 }

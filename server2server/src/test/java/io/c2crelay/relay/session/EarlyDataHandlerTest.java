@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class EarlyDataHandlerTest {
-  private final List<String> said = new ArrayList<>();
+  private final List<String> told = new ArrayList<>();
   private EmbeddedChannel channel;
 
   @BeforeEach
@@ -43,27 +43,27 @@ class EarlyDataHandlerTest {
   private final class RecordingOwner implements EarlyDataHandler.Owner {
     @Override
     public void started() {
-      said.add("started");
+      told.add("started");
     }
 
     @Override
-    public void refused(ReasonCode reason, boolean untouched) {
-      said.add("refused " + reason + (untouched ? " untouched" : ""));
+    public void refused(ReasonCode reason, boolean replayable) {
+      told.add("refused " + reason + (replayable ? " replayable" : ""));
     }
 
     @Override
-    public void failed(ReasonCode reason, boolean untouched) {
-      said.add("failed " + reason + (untouched ? " untouched" : ""));
+    public void failed(ReasonCode reason, boolean replayable) {
+      told.add("failed " + reason + (replayable ? " replayable" : ""));
     }
   }
 
   @Test
   void startedTakesTheGateAway() {
     receive(Frame.Started.INSTANCE);
-    assertThat(said).containsExactly("started");
+    assertThat(told).containsExactly("started");
     assertThat(channel.pipeline().get(EarlyDataHandler.class)).isNull();
     pass(5000);
-    assertThat(said).containsExactly("started");
+    assertThat(told).containsExactly("started");
   }
 
   static Stream<Arguments> ends() {
@@ -99,7 +99,7 @@ class EarlyDataHandlerTest {
       String name, Consumer<EmbeddedChannel> event, String expected) {
     event.accept(channel);
     channel.close();
-    assertThat(said).containsExactly(expected + " untouched");
+    assertThat(told).containsExactly(expected + " replayable");
   }
 
   @ParameterizedTest(name = "{0}")
@@ -109,29 +109,29 @@ class EarlyDataHandlerTest {
     write(1);
     event.accept(channel);
     channel.close();
-    assertThat(said).containsExactly(expected);
+    assertThat(told).containsExactly(expected);
   }
 
   @Test
   void eofIsSomethingWritten() {
     channel.writeOutbound(Frame.Eof.INSTANCE);
     channel.close();
-    assertThat(said).containsExactly("failed AGENT_LOST");
+    assertThat(told).containsExactly("failed AGENT_LOST");
   }
 
   @Test
   void answerMayTakeFiveSeconds() {
     pass(4999);
-    assertThat(said).isEmpty();
+    assertThat(told).isEmpty();
   }
 
   @Test
   void onePongThatIsDueIsPassedOver() {
     open(true);
     receive(Frame.Pong.of(1));
-    assertThat(said).isEmpty();
+    assertThat(told).isEmpty();
     receive(Frame.Pong.of(1));
-    assertThat(said).containsExactly("failed PROTOCOL untouched");
+    assertThat(told).containsExactly("failed PROTOCOL replayable");
   }
 
   @Test
