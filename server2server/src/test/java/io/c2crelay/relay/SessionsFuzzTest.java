@@ -31,7 +31,7 @@ import io.c2crelay.relay.session.DataConnectionHandler;
 import io.c2crelay.relay.session.Dispatcher;
 import io.c2crelay.relay.session.DispatcherSettings;
 import io.c2crelay.relay.session.Dispatchers;
-import io.c2crelay.relay.session.User;
+import io.c2crelay.relay.session.UserConnection;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.ChannelHandler;
@@ -142,7 +142,7 @@ class SessionsFuzzTest {
     private final Relay relay;
     private final List<DataPeer> servedBy = new ArrayList<>();
     private final ByteRecord got = new ByteRecord();
-    private User user;
+    private UserConnection user;
     private int preambleSent;
     private boolean agent;
 
@@ -160,7 +160,7 @@ class SessionsFuzzTest {
 
     @Override
     public void user(boolean silent) {
-      user = User.enter(channel, client, relay.dispatcher, EVENTS, silent);
+      user = UserConnection.enter(channel, client, relay.dispatcher, EVENTS, silent);
     }
 
     @Override

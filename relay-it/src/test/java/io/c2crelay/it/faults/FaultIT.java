@@ -108,7 +108,8 @@ class FaultIT {
     other.awaitListening();
     AgentProcess agent = agentWithTwoAddresses(Ports.free(), relay.port());
     agent.awaitReady();
-    agent.awaitLog("control\\.refused service=default relay=relay.test:\\d+ address=127.0.0.1 ", SOON);
+    agent.awaitLog(
+        "control\\.refused service=default relay=relay.test:\\d+ address=127.0.0.1 ", SOON);
     agent.awaitLog("control\\.ready service=default relay=127\\.0\\.0\\.2:", SOON);
   }
 

@@ -5,7 +5,7 @@ import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents.ConnectionRefusal;
 import io.c2crelay.relay.session.Dispatcher;
-import io.c2crelay.relay.session.User;
+import io.c2crelay.relay.session.UserConnection;
 import io.netty.channel.socket.SocketChannel;
 import org.jspecify.annotations.Nullable;
 
@@ -15,7 +15,7 @@ final class Router implements ConnectionRouter {
   private final ClientAddress client;
   private final Dispatcher users;
   private final Listener listener;
-  private @Nullable User user;
+  private @Nullable UserConnection user;
 
   Router(SocketChannel channel, ClientAddress client, Dispatcher users, Listener listener) {
     this.channel = channel;
@@ -30,7 +30,7 @@ final class Router implements ConnectionRouter {
     if (listener.isDraining()) {
       Sockets.reset(channel);
     } else {
-      user = User.enter(channel, client, users, listener.events(), silent);
+      user = UserConnection.enter(channel, client, users, listener.events(), silent);
     }
   }
 

@@ -11,8 +11,8 @@ public interface DataConnection {
   /** The token is good: the connection answers with the ack, and is warm for this dispatcher. */
   void admit(Dispatcher dispatcher, Token ack, String agentName);
 
-  /** Joins a user to it; the outcome is told to the user's dispatcher. */
-  void serve(User user, long sessionId);
+  /** Joins its user to it, and completes the assignment. */
+  void serve(Assignment assignment);
 
   /** Checks at once whether the agent still answers on it. */
   void ping();

@@ -8,6 +8,7 @@ import io.c2crelay.common.protocol.Token;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.session.Assignment.Outcome;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -96,42 +97,43 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   }
 
   @Override
-  public void serve(User user, long sessionId) {
+  public void serve(Assignment assignment) {
     Sockets.run(
         channel,
         () -> {
-          if (state != State.WARM) {
-            user.dispatcher().unserved(user);
-            return;
+          if (state == State.WARM) {
+            state = State.ASSIGNED;
+            stopTimer();
+            assignment.user().moveTo(channel.eventLoop(), () -> begin(assignment));
+          } else {
+            assignment.complete(Outcome.CONNECTION_GONE, ReasonCode.AGENT_LOST);
           }
-          state = State.ASSIGNED;
-          stopTimer();
-          user.moveTo(channel.eventLoop(), () -> begin(user, sessionId));
         });
   }
 
-  private void begin(User user, long sessionId) {
+  private void begin(Assignment assignment) {
+    UserConnection user = assignment.user();
     if (state != State.ASSIGNED) {
       user.resume();
-      user.dispatcher().unserved(user);
+      assignment.complete(Outcome.CONNECTION_GONE, ReasonCode.AGENT_LOST);
     } else if (user.isServable()) {
-      newSession(user, sessionId).begin(bridgeSettings);
+      newSession(assignment).begin(bridgeSettings);
       channel.pipeline().remove(this);
     } else {
-      user.settle(channel.eventLoop(), () -> beginWithout(user, sessionId));
+      user.settle(channel.eventLoop(), () -> beginWithout(assignment));
     }
   }
 
   /**
    * The user has gone: what it sent before is delivered, or the connection is as warm as before.
    */
-  private void beginWithout(User user, long sessionId) {
-    ByteBuf bytes = user.takeLastBytes();
+  private void beginWithout(Assignment assignment) {
+    ByteBuf bytes = assignment.user().takeLastBytes();
     if (state != State.ASSIGNED) {
       ReferenceCountUtil.release(bytes);
-      user.dispatcher().unserved(user);
+      assignment.complete(Outcome.CONNECTION_GONE, ReasonCode.AGENT_LOST);
     } else if (bytes != null) {
-      newSession(user, sessionId).deliver(bytes, bridgeSettings);
+      newSession(assignment).deliver(bytes, bridgeSettings);
       channel.pipeline().remove(this);
     } else {
       state = State.WARM;
@@ -140,14 +142,14 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
       } else {
         awaitPong();
       }
-      user.dispatcher().returned(this, user);
+      assignment.complete(Outcome.USER_GONE, ReasonCode.USER_GONE);
     }
   }
 
-  private Session newSession(User user, long sessionId) {
+  private Session newSession(Assignment assignment) {
     state = State.OVER;
     boolean pongDue = pingSentNanos != NO_PING;
-    return new Session(sessionId, user, agentName, channel, pongDue, events);
+    return new Session(assignment, agentName, channel, pongDue, events);
   }
 
   @Override

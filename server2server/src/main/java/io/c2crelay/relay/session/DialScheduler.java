@@ -148,9 +148,9 @@ final class DialScheduler {
     for (AttachedAgent agent : agents) {
       wanted -= liveTokens(agent);
     }
-    for (User user : queue.first()) {
+    for (QueuedUser user : queue.first()) {
       if (wanted > 0) {
-        dialFor(user.excludedAgents, dials);
+        dialFor(user.excludedAgents(), dials);
         wanted--; // also if no agent is left for it now: no other dial would do
       }
     }

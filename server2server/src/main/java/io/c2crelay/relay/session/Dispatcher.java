@@ -80,11 +80,11 @@ public final class Dispatcher {
 
   // --- users ---
 
-  void enter(User user) {
+  void enter(QueuedUser user) {
     loop.execute(() -> entered(user));
   }
 
-  private void entered(User user) {
+  private void entered(QueuedUser user) {
     if (shared.isDraining() || budget().isExhausted()) {
       refuse(user, shared.isDraining() ? ReasonCode.DRAINING : ReasonCode.LIMIT);
       return;
@@ -94,103 +94,89 @@ public final class Dispatcher {
       refuse(user, ReasonCode.LIMIT);
       return;
     }
-    if (verdict.evicted != null) {
-      verdict.evicted.abort(ReasonCode.LIMIT);
-      verdict.evicted.dispatcher().leave(verdict.evicted);
+    QueuedUser evicted = verdict.evicted;
+    if (evicted != null) {
+      evicted.connection().abort(ReasonCode.LIMIT);
+      evicted.connection().dispatcher().leave(evicted);
     }
     await(user);
   }
 
-  private static void refuse(User user, ReasonCode reason) {
-    user.state = User.State.GONE;
-    user.reset(reason);
+  private static void refuse(QueuedUser user, ReasonCode reason) {
+    user.gone();
+    user.connection().reset(reason);
   }
 
-  private void giveUp(User user) {
-    if (user.state == User.State.QUEUED) {
-      user.reset(ReasonCode.NO_AGENT);
+  private void await(QueuedUser user) {
+    user.queued(
+        loop.schedule(
+            () -> queueTimedOut(user), settings.queueTimeout().toNanos(), TimeUnit.NANOSECONDS));
+    queue.add(user);
+    limits.update(user);
+    match();
+  }
+
+  private void queueTimedOut(QueuedUser user) {
+    if (user.isQueued()) {
+      user.connection().reset(ReasonCode.NO_AGENT);
       leave(user);
     }
   }
 
-  void confirm(User user) {
+  void confirm(QueuedUser user) {
     loop.execute(() -> confirmed(user));
   }
 
-  private void confirmed(User user) {
-    if (user.confirmed || user.state == User.State.GONE) {
+  private void confirmed(QueuedUser user) {
+    if (user.isConfirmed() || user.isGone()) {
       return;
     }
-    boolean waits = user.state == User.State.QUEUED;
-    if (waits) {
+    if (user.isQueued()) {
       queue.remove(user);
     }
-    user.confirmed = true;
+    user.confirm();
     limits.update(user);
-    if (waits) {
+    if (user.isQueued()) {
       queue.add(user);
     }
     dials.replenish();
-  }
-
-  /** The user's session ended, or the user left without one; any number of times. */
-  void left(User user, ReasonCode reason) {
-    loop.execute(
-        () -> {
-          if (user.state == User.State.GONE) {
-            return;
-          }
-          boolean failed = reason.isDialFailure() || reason == ReasonCode.START_TIMEOUT;
-          if (user.agent != null && failed) {
-            sessionFailed(user.agent, reason);
-          }
-          leave(user);
-        });
   }
 
   /**
    * A user was reset, or closed, before it had a session: it waits no more. One that was given to a
    * data connection may have sent bytes, which its session delivers.
    */
-  void gone(User user) {
+  void disconnected(QueuedUser user) {
     loop.execute(
         () -> {
-          user.gone = true;
-          if (user.state != User.State.ASSIGNED) {
-            user.discard();
+          user.disconnected();
+          if (user.assignment() == null) {
+            user.connection().discard();
           }
-          if (user.state == User.State.QUEUED) {
+          if (user.isQueued()) {
             leave(user);
           }
         });
   }
 
-  private void leave(User user) {
+  private void leave(QueuedUser user) {
     release(user);
-    user.state = User.State.GONE;
+    user.gone();
     limits.remove(user);
     dials.replenish();
     shared.endDrainIfDone();
   }
 
   /** Takes a user out of the queue, or off its agent's books. */
-  private void release(User user) {
-    if (user.state == User.State.QUEUED) {
+  private void release(QueuedUser user) {
+    Assignment assignment = user.assignment();
+    if (user.isQueued()) {
       queue.remove(user);
-      stopWaiting(user);
-    } else if (user.state == User.State.ASSIGNED) {
-      AttachedAgent agent = requireNonNull(user.agent);
-      agent.load.sessions--;
-      forgetLoadIfIdle(agent);
+    } else if (assignment != null) {
+      assignment.agent().load.sessions--;
+      forgetLoadIfIdle(assignment.agent());
     }
-    user.state = User.State.UNASSIGNED;
-  }
-
-  private static void stopWaiting(User user) {
-    if (user.waitTimer != null) {
-      user.waitTimer.cancel(false);
-      user.waitTimer = null;
-    }
+    user.released();
   }
 
   /** A silent user's connection from there was an agent's. On the loop. */
@@ -200,6 +186,92 @@ public final class Dispatcher {
         dials.delayRefill(agent);
       }
     }
+  }
+
+  // --- assignments ---
+
+  void completed(Assignment assignment, Assignment.Outcome outcome, ReasonCode reason) {
+    loop.execute(
+        () -> {
+          QueuedUser user = assignment.queuedUser();
+          boolean evicted = user.assignment() != assignment;
+          switch (outcome) {
+            case SESSION_ENDED:
+              if (!evicted) {
+                sessionEnded(assignment, reason);
+              }
+              break;
+            case USER_GONE:
+              if (!evicted) {
+                leave(user);
+              }
+              takeBack(assignment.connection(), assignment.agent());
+              break;
+            case CONNECTION_GONE:
+              if (!evicted) {
+                connectionGone(user);
+              }
+              break;
+            case CONNECTION_FAILED:
+              if (!evicted) {
+                connectionFailed(assignment, reason);
+              }
+              break;
+          }
+        });
+  }
+
+  private void sessionEnded(Assignment assignment, ReasonCode reason) {
+    if (reason.isDialFailure() || reason == ReasonCode.START_TIMEOUT) {
+      sessionFailed(assignment.agent(), reason);
+    }
+    leave(assignment.queuedUser());
+  }
+
+  private void takeBack(DataConnection connection, AttachedAgent agent) {
+    if (agent.draining || shared.isDraining()) {
+      connection.close(ReasonCode.AGENT_LOST);
+    } else {
+      returnToPool(connection, agent);
+    }
+  }
+
+  private void connectionGone(QueuedUser user) {
+    release(user);
+    if (user.isDisconnected()) {
+      user.connection().discard();
+      leave(user);
+    } else if (shared.isDraining()) {
+      user.connection().reset(ReasonCode.DRAINING);
+      leave(user);
+    } else {
+      requeue(user);
+    }
+  }
+
+  private void connectionFailed(Assignment assignment, ReasonCode reason) {
+    QueuedUser user = assignment.queuedUser();
+    release(user);
+    sessionFailed(assignment.agent(), reason);
+    user.exclude(assignment.agent());
+    if (!user.isDisconnected() && agents.values().stream().anyMatch(a -> canTake(a, user))) {
+      requeue(user);
+    } else {
+      user.connection().reset(reason);
+      leave(user);
+    }
+  }
+
+  private void sessionFailed(AttachedAgent agent, ReasonCode reason) {
+    if (reason == ReasonCode.START_TIMEOUT) {
+      agent.warm.forEach(DataConnection::ping);
+    }
+    agent.failedASession(now());
+  }
+
+  private void requeue(QueuedUser user) {
+    user.goFirst();
+    await(user);
   }
 
   // --- agents ---
@@ -331,102 +403,19 @@ public final class Dispatcher {
         });
   }
 
-  /**
-   * A user left before the data connection it was given to could serve it: the connection is as
-   * warm as before.
-   */
-  void returned(DataConnection connection, User user) {
-    loop.execute(
-        () -> {
-          AttachedAgent agent = user.agent;
-          if (user.state != User.State.GONE) {
-            leave(user);
-          }
-          if (agent != null && !agent.draining && !shared.isDraining()) {
-            returnToPool(connection, agent);
-          } else {
-            connection.close(ReasonCode.AGENT_LOST);
-          }
-        });
-  }
-
-  /** The warm connection a user was given to had closed meanwhile: the user goes first now. */
-  void unserved(User user) {
-    loop.execute(
-        () -> {
-          if (user.state != User.State.ASSIGNED) {
-            return;
-          }
-          release(user);
-          if (user.gone) {
-            user.discard();
-            leave(user);
-          } else if (shared.isDraining()) {
-            user.reset(ReasonCode.DRAINING);
-            leave(user);
-          } else {
-            requeue(user);
-          }
-        });
-  }
-
-  /**
-   * The user's data connection failed before a byte of the user's went into it: another agent may
-   * have the user.
-   */
-  void failed(User user, ReasonCode reason) {
-    loop.execute(
-        () -> {
-          if (user.state != User.State.ASSIGNED) {
-            return;
-          }
-          AttachedAgent failedAgent = requireNonNull(user.agent);
-          release(user);
-          sessionFailed(failedAgent, reason);
-          user.excludedAgents.add(failedAgent);
-          if (!user.gone && agents.values().stream().anyMatch(agent -> canTake(agent, user))) {
-            requeue(user);
-          } else {
-            user.reset(reason);
-            leave(user);
-          }
-        });
-  }
-
-  private void sessionFailed(AttachedAgent agent, ReasonCode reason) {
-    if (reason == ReasonCode.START_TIMEOUT) {
-      agent.warm.forEach(DataConnection::ping);
-    }
-    agent.failedASession(now());
-  }
-
-  private void requeue(User user) {
-    user.state = User.State.QUEUED;
-    user.goesFirst = true;
-    await(user);
-  }
-
-  private void await(User user) {
-    user.waitTimer =
-        loop.schedule(() -> giveUp(user), settings.queueTimeout().toNanos(), TimeUnit.NANOSECONDS);
-    queue.add(user);
-    limits.update(user);
-    match();
-  }
-
-  private boolean canTake(AttachedAgent agent, User user) {
+  private boolean canTake(AttachedAgent agent, QueuedUser user) {
     return !shared.isDraining()
-        && !user.excludedAgents.contains(agent)
+        && !user.excludedAgents().contains(agent)
         && agent.takesSessions(now());
   }
 
   // --- pairing ---
 
   private void match() {
-    for (User user : queue.first()) {
+    for (QueuedUser user : queue.first()) {
       assignIfPossible(user);
     }
-    User head = queue.head();
+    QueuedUser head = queue.head();
     while (head != null && assignIfPossible(head)) {
       head = queue.head();
     }
@@ -436,7 +425,7 @@ public final class Dispatcher {
     }
   }
 
-  private boolean assignIfPossible(User user) {
+  private boolean assignIfPossible(QueuedUser user) {
     AttachedAgent agent = chooseWarm(user);
     if (agent != null) {
       assign(user, agent);
@@ -444,7 +433,7 @@ public final class Dispatcher {
     return agent != null;
   }
 
-  private @Nullable AttachedAgent chooseWarm(User user) {
+  private @Nullable AttachedAgent chooseWarm(QueuedUser user) {
     AttachedAgent best = null;
     for (AttachedAgent agent : agents.values()) {
       if (canTake(agent, user)
@@ -456,16 +445,15 @@ public final class Dispatcher {
     return best;
   }
 
-  private void assign(User user, AttachedAgent agent) {
+  private void assign(QueuedUser user, AttachedAgent agent) {
     DataConnection connection = requireNonNull(agent.mostRecentlyActive(now()));
     forget(connection);
     queue.served(user);
-    stopWaiting(user);
-    user.state = User.State.ASSIGNED;
+    Assignment assignment = new Assignment(this, shared.nextSessionId(), user, agent, connection);
+    user.assigned(assignment);
     limits.update(user);
-    user.agent = agent;
     agent.load.sessions++;
-    connection.serve(user, shared.nextSessionId());
+    connection.serve(assignment);
   }
 
   private void tickLater() {
@@ -486,8 +474,8 @@ public final class Dispatcher {
   /** Resets the users that wait, and asks the agents for nothing more. On the loop. */
   void drain() {
     dials.stop();
-    for (User user : queue.all()) {
-      user.reset(ReasonCode.DRAINING);
+    for (QueuedUser user : queue.all()) {
+      user.connection().reset(ReasonCode.DRAINING);
       leave(user);
     }
     for (AttachedAgent agent : agents.values()) {

@@ -105,7 +105,7 @@ public final class Dispatchers {
 
   /** Aborts every session. */
   public void abortAll(ReasonCode reason) {
-    loop.execute(() -> limits.all().forEach(user -> user.abort(reason)));
+    loop.execute(() -> limits.all().forEach(user -> user.connection().abort(reason)));
   }
 
   /** The numbers of everything, as {@code key=value} for the log. On the dispatchers' loop. */
@@ -125,7 +125,7 @@ public final class Dispatchers {
   // --- for the dispatchers, on their loop ---
 
   /** Whether a user may come in; the verdict on its place, if its service has no agent, too. */
-  UserLimits.Verdict judge(User user, boolean agentAttached) {
+  UserLimits.Verdict judge(QueuedUser user, boolean agentAttached) {
     UserLimits.Verdict verdict = limits.judge(user);
     if (agentAttached || !verdict.admitted) {
       return verdict;
@@ -137,7 +137,7 @@ public final class Dispatchers {
       UserQueue queue = dispatcher.queue();
       if (dispatcher.agents() == 0) {
         waiting += queue.size();
-        ofNetwork += queue.size(user.client().network());
+        ofNetwork += queue.size(user.network());
         largest = largest == null || queue.largest() > largest.largest() ? queue : largest;
       }
     }

@@ -19,14 +19,14 @@ import org.jspecify.annotations.Nullable;
 final class PendingUserHandler extends ChannelInboundHandlerAdapter {
   private static final int MAX_HELD = 64 * 1024;
 
-  private final User user;
+  private final UserConnection user;
   private final BufferBudget budget;
   private @Nullable ByteBuf held;
   private int counted;
   private boolean inputEnded;
   private @Nullable ChannelHandlerContext context;
 
-  PendingUserHandler(User user, BufferBudget budget) {
+  PendingUserHandler(UserConnection user, BufferBudget budget) {
     this.user = user;
     this.budget = budget;
   }

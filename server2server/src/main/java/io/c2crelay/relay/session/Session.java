@@ -6,6 +6,7 @@ import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.session.Assignment.Outcome;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import java.net.InetSocketAddress;
@@ -16,8 +17,9 @@ import org.jspecify.annotations.Nullable;
  * how it ends. On the data connection's loop, where the user's channel is too.
  */
 final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
+  private final Assignment assignment;
   private final long id;
-  private final User user;
+  private final UserConnection user;
   private final String agentName;
   private final Channel data;
   private final boolean pongDue;
@@ -29,9 +31,11 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
   /**
    * @param pongDue a PING on the data connection is not answered yet
    */
-  Session(long id, User user, String agentName, Channel data, boolean pongDue, RelayEvents events) {
-    this.id = id;
-    this.user = user;
+  Session(
+      Assignment assignment, String agentName, Channel data, boolean pongDue, RelayEvents events) {
+    this.assignment = assignment;
+    id = assignment.sessionId();
+    user = assignment.user();
     this.agentName = agentName;
     this.data = data;
     this.pongDue = pongDue;
@@ -58,7 +62,7 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
 
   private void start() {
     ClientAddress client = user.client();
-    events.sessionOpened(id, user.service(), client.remote(), agentName);
+    events.sessionOpened(id, user.dispatcher().service(), client.remote(), agentName);
     data.writeAndFlush(Frame.Start.of(id, client.remote(), client.local()));
     data.pipeline().addLast("early-data", new EarlyDataHandler(this, pongDue));
   }
@@ -101,7 +105,7 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
     userKept = true;
     bridge.release(reason);
     user.await();
-    user.dispatcher().failed(user, reason);
+    assignment.complete(Outcome.CONNECTION_FAILED, reason);
   }
 
   @Override
@@ -111,10 +115,12 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
     long down = ended.deliveredBytes();
     long nanos = data.eventLoop().ticker().nanoTime() - beganNanos;
     if (userKept) {
-      events.sessionRetried(id, user.service(), from, agentName, reason, up, down, nanos);
+      events.sessionRetried(
+          id, user.dispatcher().service(), from, agentName, reason, up, down, nanos);
     } else {
-      events.sessionClosed(id, user.service(), from, agentName, reason, up, down, nanos);
-      user.dispatcher().left(user, reason);
+      events.sessionClosed(
+          id, user.dispatcher().service(), from, agentName, reason, up, down, nanos);
+      assignment.complete(Outcome.SESSION_ENDED, reason);
     }
   }
 }

@@ -36,15 +36,15 @@ final class UserLimits {
     final boolean admitted;
 
     /** The user that has to give way, if any. */
-    final @Nullable User evicted;
+    final @Nullable QueuedUser evicted;
 
-    private Verdict(boolean admitted, @Nullable User evicted) {
+    private Verdict(boolean admitted, @Nullable QueuedUser evicted) {
       this.admitted = admitted;
       this.evicted = evicted;
     }
 
     /** Admits a user in place of another one; refuses it if there is none. */
-    static Verdict evicting(@Nullable User evicted) {
+    static Verdict evicting(@Nullable QueuedUser evicted) {
       return evicted == null ? REFUSED : new Verdict(true, evicted);
     }
   }
@@ -67,8 +67,8 @@ final class UserLimits {
   private static final class Cell extends Count {
     final ServiceName service;
     final ClientNetwork network;
-    final Set<User> silentUsers = new LinkedHashSet<>();
-    final Set<User> waitingUsers = new LinkedHashSet<>();
+    final Set<QueuedUser> silentUsers = new LinkedHashSet<>();
+    final Set<QueuedUser> waitingUsers = new LinkedHashSet<>();
 
     Cell(ServiceName service, ClientNetwork network) {
       this.service = service;
@@ -76,8 +76,8 @@ final class UserLimits {
     }
 
     /** The user that gives way first, if one may. */
-    @Nullable User giver() {
-      Set<User> candidates = silentUsers.isEmpty() ? waitingUsers : silentUsers;
+    @Nullable QueuedUser giver() {
+      Set<QueuedUser> candidates = silentUsers.isEmpty() ? waitingUsers : silentUsers;
       return candidates.isEmpty() ? null : candidates.iterator().next();
     }
   }
@@ -90,7 +90,7 @@ final class UserLimits {
   private final Map<ServiceName, Count> services = new HashMap<>();
   private final Map<ServiceName, Map<ClientNetwork, Cell>> cells = new LinkedHashMap<>();
   private final Count all = new Count();
-  private final Set<User> users = new LinkedHashSet<>();
+  private final Set<QueuedUser> users = new LinkedHashSet<>();
   private int serviceCount = 1;
 
   UserLimits(int maxUsers, int maxSilent) {
@@ -104,9 +104,9 @@ final class UserLimits {
   }
 
   /** Whether a user, who is not counted yet, may come in. */
-  Verdict judge(User user) {
+  Verdict judge(QueuedUser user) {
     Verdict verdict = Verdict.ADMITTED;
-    if (!user.confirmed) {
+    if (!user.isConfirmed()) {
       verdict = room(user, maxSilent, Count::silent);
     }
     return verdict.admitted && verdict.evicted == null
@@ -114,13 +114,13 @@ final class UserLimits {
         : verdict;
   }
 
-  private Verdict room(User user, int max, ToIntFunction<Count> measure) {
+  private Verdict room(QueuedUser user, int max, ToIntFunction<Count> measure) {
     int free = max - measure.applyAsInt(all);
     if (free <= 0) {
       return Verdict.evicting(giver(user, measure));
     }
     boolean fair =
-        held(networks, user.client().network(), measure) < SHARES * free
+        held(networks, user.network(), measure) < SHARES * free
             && (serviceCount == 1 || held(services, user.service(), measure) < SHARES * free);
     return fair ? Verdict.ADMITTED : Verdict.REFUSED;
   }
@@ -130,18 +130,18 @@ final class UserLimits {
   }
 
   /** Nobody must hold more after it than the one that gives way had before. */
-  private @Nullable User giver(User newcomer, ToIntFunction<Count> measure) {
-    int ownOfNetwork = held(networks, newcomer.client().network(), measure);
+  private @Nullable QueuedUser giver(QueuedUser newcomer, ToIntFunction<Count> measure) {
+    int ownOfNetwork = held(networks, newcomer.network(), measure);
     int ownOfService = held(services, newcomer.service(), measure);
-    User best = null;
+    QueuedUser best = null;
     int bestOfService = 0;
     int bestOfNetwork = 0;
     for (Map<ClientNetwork, Cell> cellsOfService : cells.values()) {
       for (Cell cell : cellsOfService.values()) {
-        User giver = cell.giver();
+        QueuedUser giver = cell.giver();
         int ofNetwork = held(networks, cell.network, measure);
         int ofService = held(services, cell.service, measure);
-        boolean sameNetwork = cell.network.equals(newcomer.client().network());
+        boolean sameNetwork = cell.network.equals(newcomer.network());
         boolean fair =
             cell.service.equals(newcomer.service())
                 ? ofNetwork >= ownOfNetwork + 2
@@ -159,9 +159,9 @@ final class UserLimits {
   }
 
   /** Counts a user in, or what has become of one that is: its place or whether it is confirmed. */
-  void update(User user) {
+  void update(QueuedUser user) {
     ServiceName service = user.service();
-    ClientNetwork network = user.client().network();
+    ClientNetwork network = user.network();
     Cell cell =
         cells
             .computeIfAbsent(service, s -> new LinkedHashMap<>())
@@ -169,19 +169,19 @@ final class UserLimits {
     if (users.add(user)) {
       count(user, 1, 0);
     }
-    change(cell.waitingUsers, user, user.state == User.State.QUEUED);
-    if (change(cell.silentUsers, user, !user.confirmed)) {
-      count(user, 0, user.confirmed ? -1 : 1);
+    change(cell.waitingUsers, user, user.isQueued());
+    if (change(cell.silentUsers, user, !user.isConfirmed())) {
+      count(user, 0, user.isConfirmed() ? -1 : 1);
     }
   }
 
   /** Counts a user out. */
-  void remove(User user) {
+  void remove(QueuedUser user) {
     if (!users.remove(user)) {
       return;
     }
     Map<ClientNetwork, Cell> ofService = requireNonNull(cells.get(user.service()));
-    Cell cell = requireNonNull(ofService.get(user.client().network()));
+    Cell cell = requireNonNull(ofService.get(user.network()));
     cell.waitingUsers.remove(user);
     count(user, -1, cell.silentUsers.remove(user) ? -1 : 0);
     if (cell.users == 0) {
@@ -189,9 +189,9 @@ final class UserLimits {
     }
   }
 
-  private void count(User user, int usersMore, int silentMore) {
+  private void count(QueuedUser user, int usersMore, int silentMore) {
     ServiceName service = user.service();
-    ClientNetwork network = user.client().network();
+    ClientNetwork network = user.network();
     add(all, usersMore, silentMore);
     add(requireNonNull(requireNonNull(cells.get(service)).get(network)), usersMore, silentMore);
     add(services, service, usersMore, silentMore);
@@ -212,7 +212,7 @@ final class UserLimits {
   }
 
   /** Returns whether the set has changed. */
-  private static boolean change(Set<User> set, User user, boolean member) {
+  private static boolean change(Set<QueuedUser> set, QueuedUser user, boolean member) {
     return member ? set.add(user) : set.remove(user);
   }
 
@@ -222,7 +222,7 @@ final class UserLimits {
   }
 
   /** A copy of all users. */
-  List<User> all() {
+  List<QueuedUser> all() {
     return new ArrayList<>(users);
   }
 }

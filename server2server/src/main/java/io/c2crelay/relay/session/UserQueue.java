@@ -19,11 +19,11 @@ import org.jspecify.annotations.Nullable;
 final class UserQueue {
   /** The users of one network that wait. */
   private static final class Turn {
-    final Set<User> confirmed = new LinkedHashSet<>();
-    final Set<User> silent = new LinkedHashSet<>();
+    final Set<QueuedUser> confirmed = new LinkedHashSet<>();
+    final Set<QueuedUser> silent = new LinkedHashSet<>();
 
-    Set<User> placeOf(User user) {
-      return user.confirmed ? confirmed : silent;
+    Set<QueuedUser> placeOf(QueuedUser user) {
+      return user.isConfirmed() ? confirmed : silent;
     }
 
     boolean isEmpty() {
@@ -34,17 +34,17 @@ final class UserQueue {
       return confirmed.size() + silent.size();
     }
 
-    User next() {
+    QueuedUser next() {
       return (confirmed.isEmpty() ? silent : confirmed).iterator().next();
     }
 
     /** The user that gives way to another network's. */
-    User last() {
+    QueuedUser last() {
       return (silent.isEmpty() ? confirmed : silent).iterator().next();
     }
   }
 
-  private final Set<User> first = new LinkedHashSet<>();
+  private final Set<QueuedUser> first = new LinkedHashSet<>();
 
   /** In the order in which their turns come. */
   private final Map<ClientNetwork, Turn> turns = new LinkedHashMap<>();
@@ -72,7 +72,7 @@ final class UserQueue {
   }
 
   /** The user that gives way to another network's, of the network that has most. */
-  @Nullable User giver() {
+  @Nullable QueuedUser giver() {
     Turn largest = largestTurn();
     return largest == null ? null : largest.last();
   }
@@ -85,52 +85,49 @@ final class UserQueue {
     return largest;
   }
 
-  void add(User user) {
+  void add(QueuedUser user) {
     boolean added =
-        user.goesFirst
+        user.goesFirst()
             ? first.add(user)
-            : turns
-                .computeIfAbsent(user.client().network(), s -> new Turn())
-                .placeOf(user)
-                .add(user);
+            : turns.computeIfAbsent(user.network(), s -> new Turn()).placeOf(user).add(user);
     size += added ? 1 : 0;
   }
 
-  void remove(User user) {
+  void remove(QueuedUser user) {
     boolean removed = first.remove(user);
-    Turn turn = turns.get(user.client().network());
+    Turn turn = turns.get(user.network());
     if (!removed && turn != null && turn.placeOf(user).remove(user)) {
       removed = true;
       if (turn.isEmpty()) {
-        turns.remove(user.client().network());
+        turns.remove(user.network());
       }
     }
     size -= removed ? 1 : 0;
   }
 
   /** As {@link #remove}, of a user that is served: the next turn is another network's. */
-  void served(User user) {
+  void served(QueuedUser user) {
     remove(user);
-    Turn turn = turns.remove(user.client().network());
+    Turn turn = turns.remove(user.network());
     if (turn != null) {
-      turns.put(user.client().network(), turn);
+      turns.put(user.network(), turn);
     }
   }
 
   /** A copy of the users that go first: each may be excluded from an agent. */
-  List<User> first() {
+  List<QueuedUser> first() {
     return first.isEmpty() ? Collections.emptyList() : new ArrayList<>(first);
   }
 
   /** The user to be served next, after those that go first. */
-  @Nullable User head() {
+  @Nullable QueuedUser head() {
     Iterator<Turn> next = turns.values().iterator();
     return next.hasNext() ? next.next().next() : null;
   }
 
   /** A copy of all users. */
-  List<User> all() {
-    List<User> users = new ArrayList<>(first);
+  List<QueuedUser> all() {
+    List<QueuedUser> users = new ArrayList<>(first);
     for (Turn turn : turns.values()) {
       users.addAll(turn.confirmed);
       users.addAll(turn.silent);

@@ -14,6 +14,7 @@ import io.c2crelay.relay.address.AgentAddresses;
 import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.session.Assignment.Outcome;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.embedded.EmbeddedChannel;
@@ -335,7 +336,7 @@ class DispatcherTest {
     enterMany(100, "192.0.2.1");
     FakeUser silent = enterSilent("192.0.2.2");
     FakeUser other = enter("192.0.2.3");
-    List<User> served = new ArrayList<>();
+    List<UserConnection> served = new ArrayList<>();
     for (int i = 0; i < 6; i++) {
       served.add(agent.answer().served);
     }
@@ -360,7 +361,7 @@ class DispatcherTest {
     user.socket.close();
     run();
     assertThat(bytes.refCnt()).as("its session may deliver them").isEqualTo(1);
-    dispatcher.unserved(user.user());
+    complete(user, Outcome.CONNECTION_GONE, ReasonCode.AGENT_LOST);
     run();
     assertThat(bytes.refCnt()).isZero();
     assertThat(agent.sessions()).isEqualTo(1); // given to once, and not again
@@ -434,7 +435,7 @@ class DispatcherTest {
     agent.answerAll();
     FakeUser user = enterSilent(AGENT);
     agent.answerAll();
-    dispatcher.misclassified(user.user().client().network());
+    dispatcher.misclassified(user.connection.client().network());
     user.leave();
     enter(USER);
     pass(999);
@@ -496,7 +497,7 @@ class DispatcherTest {
     FakeUser user = enter(USER);
     FakeAgent two = attach();
     two.answerAll();
-    dispatcher.failed(user.user(), ReasonCode.AGENT_LOST);
+    complete(user, Outcome.CONNECTION_FAILED, ReasonCode.AGENT_LOST);
     run();
     assertThat(two.sessions()).isEqualTo(1);
     assertThat(user.isOpen()).isTrue();
@@ -507,7 +508,7 @@ class DispatcherTest {
     FakeAgent agent = attach();
     agent.answerAll();
     FakeUser user = enter(USER);
-    dispatcher.failed(user.user(), ReasonCode.AGENT_LOST);
+    complete(user, Outcome.CONNECTION_FAILED, ReasonCode.AGENT_LOST);
     run();
     assertThat(user.isOpen()).isFalse();
   }
@@ -518,7 +519,7 @@ class DispatcherTest {
     FakeAgent failing = attach();
     failing.answerAll();
     for (int i = 0; i < 3; i++) {
-      dispatcher.failed(enter(USER).user(), ReasonCode.LIMIT);
+      complete(enter(USER), Outcome.CONNECTION_FAILED, ReasonCode.LIMIT);
       run();
       failing.answerAll();
     }
@@ -544,10 +545,10 @@ class DispatcherTest {
     FakeAgent two = attach();
     two.answerAll();
     one.answerAll();
-    dispatcher.failed(user.user(), ReasonCode.LIMIT);
+    complete(user, Outcome.CONNECTION_FAILED, ReasonCode.LIMIT);
     run();
     assertThat(two.sessions()).isEqualTo(1);
-    dispatcher.failed(user.user(), ReasonCode.LIMIT);
+    complete(user, Outcome.CONNECTION_FAILED, ReasonCode.LIMIT);
     run();
     assertThat(one.sessions()).isEqualTo(1);
     assertThat(user.isOpen()).isFalse();
@@ -562,7 +563,7 @@ class DispatcherTest {
     FakeAgent sound = attach();
     sound.answerAll();
     broken.answerAll();
-    dispatcher.left(first.user(), ReasonCode.TARGET_REFUSED);
+    complete(first, Outcome.SESSION_ENDED, ReasonCode.TARGET_REFUSED);
     run();
     for (int i = 0; i < 5; i++) {
       enter(USER);
@@ -578,7 +579,7 @@ class DispatcherTest {
   void agentWhoseTargetCannotBeDialledGetsUsersWhereThereIsNoOther() {
     FakeAgent broken = attach();
     broken.answerAll();
-    dispatcher.left(enter(USER).user(), ReasonCode.TARGET_REFUSED);
+    complete(enter(USER), Outcome.SESSION_ENDED, ReasonCode.TARGET_REFUSED);
     run();
     broken.answerAll();
     enter(USER);
@@ -590,7 +591,7 @@ class DispatcherTest {
     FakeAgent agent = attach();
     agent.answerAll();
     FakeUser user = enter(USER);
-    dispatcher.failed(user.user(), ReasonCode.START_TIMEOUT);
+    complete(user, Outcome.CONNECTION_FAILED, ReasonCode.START_TIMEOUT);
     run();
     assertThat(agent.opened).filteredOn(c -> c.served == null).allMatch(c -> c.pinged);
   }
@@ -602,7 +603,7 @@ class DispatcherTest {
     FakeUser user = enter(USER);
     FakeConnection dead = agent.opened.stream().filter(c -> c.served != null).findFirst().get();
     dead.served = null;
-    dispatcher.unserved(user.user());
+    complete(user, Outcome.CONNECTION_GONE, ReasonCode.AGENT_LOST);
     run();
     assertThat(agent.sessions()).isEqualTo(1);
     assertThat(user.isOpen()).isTrue();
@@ -618,7 +619,7 @@ class DispatcherTest {
     enterMany(3, USER); // so that the first agent has fewer sessions
     two.answerAll();
     one.asked.clear();
-    dispatcher.failed(user.user(), ReasonCode.START_TIMEOUT);
+    complete(user, Outcome.CONNECTION_FAILED, ReasonCode.START_TIMEOUT);
     run();
     assertThat(one.asked).isEmpty();
     assertThat(two.answer().served).isSameAs(user.user());
@@ -631,7 +632,7 @@ class DispatcherTest {
     FakeUser user = enter(USER);
     one.answer();
     FakeAgent two = attach();
-    dispatcher.failed(user.user(), ReasonCode.START_TIMEOUT);
+    complete(user, Outcome.CONNECTION_FAILED, ReasonCode.START_TIMEOUT);
     run();
     two.fail();
     assertThat(one.asked).isEmpty();
@@ -874,6 +875,11 @@ class DispatcherTest {
 
   // --- helpers ---
 
+  /** Completes a user's assignment. */
+  private static void complete(FakeUser user, Outcome outcome, ReasonCode reason) {
+    user.connection.queued().assignment().complete(outcome, reason);
+  }
+
   private FakeAgent attach() {
     return attach(new FakeAgent());
   }
@@ -949,18 +955,18 @@ class DispatcherTest {
 
   private final class FakeUser {
     final MemorySocket socket;
-    final User user;
+    final UserConnection connection;
 
     FakeUser(String address, boolean silent) {
       InetSocketAddress remote = new InetSocketAddress(address, 50_000);
       socket = new MemorySocket(remote, true, UnpooledByteBufAllocator.DEFAULT);
       clock.eventLoop().register(socket);
       ClientAddress client = ClientAddress.of(remote, new InetSocketAddress("192.0.2.1", 4000));
-      user = User.enter(socket, client, dispatcher, events, silent);
+      connection = UserConnection.enter(socket, client, dispatcher, events, silent);
     }
 
-    User user() {
-      return user;
+    UserConnection user() {
+      return connection;
     }
 
     boolean isOpen() {
@@ -968,12 +974,17 @@ class DispatcherTest {
     }
 
     void confirm() {
-      user.confirm();
+      connection.confirm();
       run();
     }
 
     void leave() {
-      dispatcher.left(user, ReasonCode.DONE);
+      Assignment assignment = connection.queued().assignment();
+      if (assignment == null) {
+        socket.close();
+      } else {
+        assignment.complete(Outcome.SESSION_ENDED, ReasonCode.DONE);
+      }
       run();
     }
   }
@@ -1052,7 +1063,8 @@ class DispatcherTest {
   private static final class FakeConnection implements DataConnection {
     @Nullable Token admittedWith;
     @Nullable Dispatcher admittedBy;
-    @Nullable User served;
+    @Nullable Assignment given;
+    @Nullable UserConnection served;
     @Nullable ReasonCode closedFor;
     boolean pinged;
     boolean pingOverdue;
@@ -1065,8 +1077,9 @@ class DispatcherTest {
     }
 
     @Override
-    public void serve(User user, long sessionId) {
-      served = user;
+    public void serve(Assignment assignment) {
+      given = assignment;
+      served = assignment.user();
     }
 
     @Override

@@ -2,7 +2,6 @@ package io.c2crelay.relay.session;
 
 import io.c2crelay.common.bridge.Bridge;
 import io.c2crelay.common.protocol.ReasonCode;
-import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents;
@@ -10,68 +9,35 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.EventLoop;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.util.ReferenceCountUtil;
-import io.netty.util.concurrent.Future;
-import java.util.HashSet;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A user's connection from its classification to its end. Its first part belongs to the dispatcher
- * and its loop, its second to the channel and the loop that this is on at the time.
+ * A user's connection from its classification to its end. On the channel's loop, which changes
+ * once, unless stated otherwise; the dispatcher has its own record of it.
  */
-public final class User {
-
-  // --- on the dispatcher's loop ---
-
-  /** Where the dispatcher has the user. */
-  enum State {
-    /** In the queue. */
-    QUEUED,
-    /** Given to a data connection: about to have a session, or in one. */
-    ASSIGNED,
-    /** Taken out of its place, and about to get another in the same turn of the loop. */
-    UNASSIGNED,
-    /** Counted no more. */
-    GONE
-  }
-
-  State state = State.QUEUED;
-
-  /** A byte passed either way, so this is no agent's late dial. */
-  boolean confirmed;
-
-  /** It was served already, and lost its data connection before it sent a byte. */
-  boolean goesFirst;
-
-  /** The agent that serves it, or did last. */
-  @Nullable AttachedAgent agent;
-
-  /** The agents whose data connection failed it: it is for another one now. */
-  final Set<AttachedAgent> excludedAgents = new HashSet<>();
-
-  @Nullable Future<?> waitTimer;
-
-  /** It was reset, or closed without a byte: it waits no more. */
-  boolean gone;
-
-  // --- on the channel's loop ---
-
+public final class UserConnection {
   private final DuplexChannel channel;
   private final ClientAddress client;
   private final Dispatcher dispatcher;
   private final RelayEvents events;
-  private @Nullable PendingUserHandler waiting;
+  private final QueuedUser queued;
+  private @Nullable PendingUserHandler pending;
   private volatile @Nullable Bridge bridge;
 
   /** What it sent before it was reset without a session. */
   private @Nullable ByteBuf lastBytes;
 
-  private User(
-      DuplexChannel channel, ClientAddress client, Dispatcher dispatcher, RelayEvents events) {
+  private UserConnection(
+      DuplexChannel channel,
+      ClientAddress client,
+      Dispatcher dispatcher,
+      RelayEvents events,
+      boolean silent) {
     this.channel = channel;
     this.client = client;
     this.dispatcher = dispatcher;
     this.events = events;
+    queued = new QueuedUser(this, !silent);
   }
 
   /**
@@ -80,23 +46,22 @@ public final class User {
    *
    * @param silent nothing was received yet, so that it may still prove to be an agent's connection
    */
-  public static User enter(
+  public static UserConnection enter(
       DuplexChannel channel,
       ClientAddress client,
       Dispatcher dispatcher,
       RelayEvents events,
       boolean silent) {
-    User user = new User(channel, client, dispatcher, events);
-    user.confirmed = !silent;
+    UserConnection user = new UserConnection(channel, client, dispatcher, events, silent);
     Sockets.resetOnClose(channel, true); // what it sent is lost if this process ends now
     user.await();
-    dispatcher.enter(user);
+    dispatcher.enter(user.queued);
     return user;
   }
 
   /** A byte of a silent user passed. On the channel's loop. */
   public void confirm() {
-    dispatcher.confirm(this);
+    dispatcher.confirm(queued);
   }
 
   /** A silent user's connection is an agent's: resets it. On the channel's loop. */
@@ -108,8 +73,8 @@ public final class User {
   /** Holds what the user sends until it has a session. */
   void await() {
     bridge = null;
-    waiting = new PendingUserHandler(this, dispatcher.budget());
-    channel.pipeline().addLast("pending-user", waiting);
+    pending = new PendingUserHandler(this, dispatcher.budget());
+    channel.pipeline().addLast("pending-user", pending);
     channel.config().setAutoRead(true);
   }
 
@@ -136,8 +101,8 @@ public final class User {
 
   /** Reads on: the data connection it was moved for is gone. On its loop. */
   void resume() {
-    if (waiting != null && isServable()) {
-      waiting.resume();
+    if (pending != null && isServable()) {
+      pending.resume();
     }
   }
 
@@ -145,12 +110,12 @@ public final class User {
     return channel.isActive();
   }
 
-  /** Gives all that was held to the session and takes the waiting handler out. */
+  /** Gives all that was held to the session and takes the pending handler out. */
   void begin(Bridge session) {
     bridge = session;
-    if (waiting != null) {
-      waiting.handOver();
-      waiting = null;
+    if (pending != null) {
+      pending.handOver();
+      pending = null;
     }
   }
 
@@ -161,13 +126,13 @@ public final class User {
    */
   void gone(@Nullable ByteBuf bytes) {
     lastBytes = bytes;
-    waiting = null;
-    dispatcher.gone(this);
+    pending = null;
+    dispatcher.disconnected(queued);
   }
 
   /** The user's connection was reset, and may hold bytes that are not read yet. */
   void wasReset() {
-    dispatcher.gone(this);
+    dispatcher.disconnected(queued);
   }
 
   /**
@@ -207,7 +172,7 @@ public final class User {
 
   private void resetNow(ReasonCode reason) {
     if (bridge == null && channel.isOpen()) {
-      events.userReset(client.remote(), service(), reason);
+      events.userReset(client.remote(), dispatcher.service(), reason);
       Sockets.reset(channel);
     }
   }
@@ -238,7 +203,7 @@ public final class User {
     return dispatcher;
   }
 
-  ServiceName service() {
-    return dispatcher.service();
+  QueuedUser queued() {
+    return queued;
   }
 }
