@@ -84,7 +84,13 @@ public final class Listener {
                 });
     ChannelFuture bound = bootstrap.bind(address);
     sockets.add(bound.channel());
-    bound.channel().pipeline().addLast("accept-error", new AcceptErrorHandler());
+    // behind Netty's own handler, which pauses accepting and is not there before
+    bound.addListener(
+        done -> {
+          if (done.isSuccess()) {
+            bound.channel().pipeline().addLast("accept-error", new AcceptErrorHandler());
+          }
+        });
     return bound;
   }
 

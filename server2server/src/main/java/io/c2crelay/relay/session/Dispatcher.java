@@ -193,32 +193,31 @@ public final class Dispatcher {
   void completed(Assignment assignment, Assignment.Outcome outcome, ReasonCode reason) {
     loop.execute(
         () -> {
-          QueuedUser user = assignment.queuedUser();
-          boolean evicted = user.assignment() != assignment;
-          switch (outcome) {
-            case SESSION_ENDED:
-              if (!evicted) {
-                sessionEnded(assignment, reason);
-              }
-              break;
-            case USER_GONE:
-              if (!evicted) {
-                leave(user);
-              }
-              takeBack(assignment.connection(), assignment.agent());
-              break;
-            case CONNECTION_GONE:
-              if (!evicted) {
-                connectionGone(user);
-              }
-              break;
-            case CONNECTION_FAILED:
-              if (!evicted) {
-                connectionFailed(assignment, reason);
-              }
-              break;
+          boolean evicted = assignment.queuedUser().assignment() != assignment;
+          if (!evicted) {
+            settle(assignment, outcome, reason);
+          }
+          if (outcome == Assignment.Outcome.USER_GONE) {
+            takeBack(assignment.connection(), assignment.agent());
           }
         });
+  }
+
+  private void settle(Assignment assignment, Assignment.Outcome outcome, ReasonCode reason) {
+    switch (outcome) {
+      case SESSION_ENDED:
+        sessionEnded(assignment, reason);
+        break;
+      case USER_GONE:
+        leave(assignment.queuedUser());
+        break;
+      case CONNECTION_GONE:
+        connectionGone(assignment.queuedUser());
+        break;
+      case CONNECTION_FAILED:
+        connectionFailed(assignment, reason);
+        break;
+    }
   }
 
   private void sessionEnded(Assignment assignment, ReasonCode reason) {
