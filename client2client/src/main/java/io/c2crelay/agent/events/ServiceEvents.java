@@ -199,23 +199,23 @@ public final class ServiceEvents {
   // --- sessions ---
 
   public void sessionOpened(long id, SocketAddress user) {
-    log.info("session.open service={} id={} user={}", service, id, Sockets.text(user));
+    log.info("session.open id={} service={} user={}", id, service, Sockets.text(user));
   }
 
   public void sessionFailed(long id, ReasonCode reason, Throwable cause) {
     log.warn(
-        "session.failed service={} id={} reason={} cause={}",
-        service,
+        "session.failed id={} service={} reason={} cause={}",
         id,
+        service,
         reason,
         Sockets.describe(cause));
   }
 
   public void sessionClosed(long id, ReasonCode reason, long upBytes, long downBytes) {
     log.info(
-        "session.close service={} id={} reason={} up={} down={}",
-        service,
+        "session.close id={} service={} reason={} up={} down={}",
         id,
+        service,
         reason,
         upBytes,
         downBytes);
