@@ -1,5 +1,8 @@
 package io.c2crelay.agent;
 
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.agent.connect.Dialer;
 import io.c2crelay.agent.connect.NameResolver;
 import io.c2crelay.agent.connect.RelayConnector;
 import io.c2crelay.agent.control.ControlConnection;
@@ -60,26 +63,25 @@ final class Agent {
     BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory);
     BridgeSettings settings =
         BridgeSettings.of(BridgeSettings.Side.AGENT, budget, Duration.ZERO, DELIVERY_TIMEOUT);
-    NameResolver relayNames = NameResolver.create();
-    NameResolver targetNames = NameResolver.create(); // separate: must not delay the relay's
-    RelayConnector connector = RelayConnector.of(config.transport, tls);
+    RelayConnector connector =
+        new RelayConnector(new Dialer(config.transport, NameResolver.create()), tls);
+    // separate: look-ups of targets must not delay those of the relay
+    Dialer targetDialer = new Dialer(config.transport, NameResolver.create());
     SecureRandom random = new SecureRandom();
     Map<SharedKey, CompletableFuture<MutualAuth>> keys = new HashMap<>();
     for (Forward forward : config.forwards) {
       TargetConnector target =
-          new TargetConnector(
-              forward.target(), config.connectTimeout, config.transport, targetNames);
+          new TargetConnector(forward.target(), config.connectTimeout, targetDialer);
       ServiceEvents serviceEvents =
-          new ServiceEvents(forward.service(), config.relayHost, config.relayPort);
+          new ServiceEvents(
+              forward.service(), requireNonNull(config.relay.host()), config.relay.port());
       controls.add(
           new ControlConnection(
-              config.relayHost,
-              config.relayPort,
+              config.relay,
               forward.service(),
               config.label,
               forward.target().toString(),
               loops,
-              relayNames,
               connector,
               new SessionStarter(target::connect, settings, sessions, serviceEvents),
               keys.computeIfAbsent(forward.key(), SharedKey::deriveKey),
@@ -89,8 +91,8 @@ final class Agent {
       events.agentStarted(
           forward.service(),
           forward.target().toString(),
-          config.relayHost,
-          config.relayPort,
+          requireNonNull(config.relay.host()),
+          config.relay.port(),
           config.transport,
           tls.providerName());
     }

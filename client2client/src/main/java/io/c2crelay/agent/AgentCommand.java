@@ -2,8 +2,8 @@ package io.c2crelay.agent;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.data.Forward;
-import io.c2crelay.agent.data.Target;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.cli.CliCommand;
 import io.c2crelay.common.cli.CliRunner;
@@ -118,7 +118,7 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
     }
     List<Forward> configured = new ArrayList<>();
     configured.add(
-        Forward.of(ServiceName.parse("--service", service), Target.parse(target), keys.first()));
+        Forward.of(ServiceName.parse("--service", service), Route.parse(target), keys.first()));
     for (String forward : forwards) {
       configured.add(parseForward(forward, keys.first()));
     }
@@ -136,7 +136,7 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
       throw new IllegalArgumentException("--forward needs NAME=TARGET or NAME=TARGET,KEYFILE");
     }
     ServiceName name = ServiceName.parse("--forward", requireNonNull(form.group(1)));
-    Target target = Target.parse(requireNonNull(form.group(2)));
+    Route target = Route.parse(requireNonNull(form.group(2)));
     String file = form.group(3);
     return Forward.of(
         name,

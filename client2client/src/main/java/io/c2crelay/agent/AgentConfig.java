@@ -1,5 +1,6 @@
 package io.c2crelay.agent;
 
+import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.data.Forward;
 import io.c2crelay.common.cli.Checks;
 import io.c2crelay.common.cli.StartupException;
@@ -22,11 +23,8 @@ final class AgentConfig {
   /** The services that the agent offers, each with its target and key; at least one. */
   final List<Forward> forwards;
 
-  /** The relay's name or address, without brackets. */
-  final String relayHost;
-
-  /** The relay's port, 1 to 65535. */
-  final int relayPort;
+  /** The way to the relay. */
+  final Route relay;
 
   /**
    * The agent's name in the relay's log: at most 64 bytes of UTF-8, without control characters, may
@@ -60,8 +58,10 @@ final class AgentConfig {
     if (forwards.stream().map(Forward::service).distinct().count() < forwards.size()) {
       throw new IllegalArgumentException("each service can be offered once");
     }
-    relayHost = Checks.host("RELAY_HOST", options.relayHost);
-    relayPort = Checks.range("RELAY_PORT", options.relayPort, 1, 65535);
+    relay =
+        Route.of(
+            Checks.host("RELAY_HOST", options.relayHost),
+            Checks.range("RELAY_PORT", options.relayPort, 1, 65535));
     label = validLabel(options.label);
     connectTimeout =
         Checks.range(

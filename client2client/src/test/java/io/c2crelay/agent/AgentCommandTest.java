@@ -3,8 +3,8 @@ package io.c2crelay.agent;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.data.Forward;
-import io.c2crelay.agent.data.Target;
 import io.c2crelay.common.cli.CliRunner;
 import io.c2crelay.common.transport.Transport;
 import io.netty.util.concurrent.GlobalEventExecutor;
@@ -62,7 +62,7 @@ class AgentCommandTest {
   @ParameterizedTest
   @ValueSource(strings = {"key", "-uFwQ", "@key", "-", "--X"})
   void keyFromArgument(String key) {
-    assertThat(config("22", "relay", "4000", key).relayPort).isEqualTo(4000);
+    assertThat(config("22", "relay", "4000", key).relay.port()).isEqualTo(4000);
   }
 
   @Test
@@ -97,7 +97,7 @@ class AgentCommandTest {
 
   private static void assertForward(Forward forward, String service, String target) {
     assertThat(forward.service()).hasToString(service);
-    assertThat(forward.target()).isEqualTo(Target.parse(target));
+    assertThat(forward.target()).isEqualTo(Route.parse(target));
   }
 
   @Test
@@ -138,8 +138,8 @@ class AgentCommandTest {
             "65535",
             "key");
     assertForward(config.forwards.get(0), "default", "[::1]:22");
-    assertThat(config.relayHost).isEqualTo("2001:db8::1");
-    assertThat(config.relayPort).isEqualTo(65535);
+    assertThat(config.relay.host()).isEqualTo("2001:db8::1");
+    assertThat(config.relay.port()).isEqualTo(65535);
     assertThat(config.label).isEqualTo("bücher 1");
     assertThat(config.connectTimeout).isEqualTo(Duration.ofMillis(500));
     assertThat(config.drain).isEqualTo(Duration.ofMinutes(2));

@@ -7,20 +7,16 @@ import io.c2crelay.common.protocol.FrameEncoder;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.tls.Identity;
 import io.c2crelay.common.tls.RelayTls;
-import io.c2crelay.common.transport.ReceiveBuffer;
 import io.c2crelay.common.transport.Sockets;
-import io.c2crelay.common.transport.Transport;
-import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
-import io.netty.channel.ChannelInitializer;
-import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
+import java.util.List;
 import javax.net.ssl.SSLPeerUnverifiedException;
 
 /**
@@ -31,16 +27,18 @@ import javax.net.ssl.SSLPeerUnverifiedException;
 public final class RelayConnector {
   private static final int CONNECT_TIMEOUT_MILLIS = (int) Duration.ofSeconds(3).toMillis();
 
-  private final Transport transport;
+  private final Dialer dialer;
   private final RelayTls tls;
 
-  private RelayConnector(Transport transport, RelayTls tls) {
-    this.transport = requireNonNull(transport, "transport");
+  /** A connector that dials with {@code dialer}. */
+  public RelayConnector(Dialer dialer, RelayTls tls) {
+    this.dialer = requireNonNull(dialer, "dialer");
     this.tls = requireNonNull(tls, "tls");
   }
 
-  public static RelayConnector of(Transport transport, RelayTls tls) {
-    return new RelayConnector(transport, tls);
+  /** The addresses of the relay: see {@link Dialer#resolve}. */
+  public Future<List<InetSocketAddress>> resolve(Route relay, EventLoop loop) {
+    return dialer.resolve(relay, loop);
   }
 
   /**
@@ -54,32 +52,22 @@ public final class RelayConnector {
    */
   public Future<Channel> connect(
       InetSocketAddress relay, Preamble.Kind kind, EventLoop loop, ChannelHandler owner) {
+    return dialer.connect(
+        relay, CONNECT_TIMEOUT_MILLIS, loop, channel -> init(channel, kind, owner));
+  }
+
+  private void init(Channel channel, Preamble.Kind kind, ChannelHandler owner) {
     boolean control = kind == Preamble.Kind.CONTROL;
-    Bootstrap bootstrap =
-        new Bootstrap()
-            .group(loop)
-            .channel(transport.channel())
-            .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_TIMEOUT_MILLIS)
-            .handler(
-                new ChannelInitializer<Channel>() {
-                  @Override
-                  protected void initChannel(Channel channel) {
-                    Sockets.tune(channel);
-                    channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
-                    if (control) {
-                      Sockets.tuneControl(channel);
-                    }
-                    channel
-                        .pipeline()
-                        .addLast("preamble", new PreambleHandler(Preamble.of(kind)))
-                        .addLast("tls", tls.newHandler(channel))
-                        .addLast(
-                            "decoder", control ? FrameDecoder.ofControl() : FrameDecoder.ofData())
-                        .addLast("encoder", FrameEncoder.INSTANCE)
-                        .addLast("owner", owner);
-                  }
-                });
-    return Sockets.connect(bootstrap, relay, loop);
+    if (control) {
+      Sockets.tuneControl(channel);
+    }
+    channel
+        .pipeline()
+        .addLast("preamble", new PreambleHandler(Preamble.of(kind)))
+        .addLast("tls", tls.newHandler(channel))
+        .addLast("decoder", control ? FrameDecoder.ofControl() : FrameDecoder.ofData())
+        .addLast("encoder", FrameEncoder.INSTANCE)
+        .addLast("owner", owner);
   }
 
   /**

@@ -3,8 +3,8 @@ package io.c2crelay.agent.control;
 import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.agent.connect.MisclassifiedException;
-import io.c2crelay.agent.connect.NameResolver;
 import io.c2crelay.agent.connect.RelayConnector;
+import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.connect.VersionRefusedException;
 import io.c2crelay.agent.data.DataDialer;
 import io.c2crelay.agent.data.SessionStarter;
@@ -24,7 +24,6 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
 import java.util.ArrayList;
@@ -75,14 +74,12 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     DRAINING
   }
 
-  private final String relayHost;
-  private final int relayPort;
+  private final Route relay;
   private final ServiceName service;
   private final String label;
   private final String target;
   private final EventLoop loop;
   private final EventLoopGroup loops;
-  private final NameResolver resolver;
   private final RelayConnector connector;
   private final SessionStarter sessions;
   private final CompletableFuture<MutualAuth> mutualAuth;
@@ -97,40 +94,36 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
   private int refusals;
   private int misclassifications;
   private long readySinceNanos;
-  private Iterator<InetAddress> addresses = Collections.emptyIterator();
+  private Iterator<InetSocketAddress> addresses = Collections.emptyIterator();
   private @Nullable InetSocketAddress address;
   private @Nullable InetSocketAddress lastAttached;
   private @Nullable Channel channel;
   private @Nullable DataDialer dialer;
 
   /**
-   * @param relayHost name or address, resolved for every attempt
+   * @param relay its name is looked up for every attempt
    * @param service the service that the agent offers
    * @param label the agent's name in the relay's log
    * @param target the target as text; the relay receives a keyed digest of it
    * @param maxHandshakes how many data connections may be in handshake at a time
    */
   public ControlConnection(
-      String relayHost,
-      int relayPort,
+      Route relay,
       ServiceName service,
       String label,
       String target,
       EventLoopGroup loops,
-      NameResolver resolver,
       RelayConnector connector,
       SessionStarter sessions,
       CompletableFuture<MutualAuth> mutualAuth,
       int maxHandshakes,
       SecureRandom random,
       ServiceEvents events) {
-    this.relayHost = requireNonNull(relayHost, "relayHost");
-    this.relayPort = relayPort;
+    this.relay = requireNonNull(relay, "relay");
     this.service = requireNonNull(service, "service");
     this.label = requireNonNull(label, "label");
     this.target = requireNonNull(target, "target");
     this.loops = requireNonNull(loops, "loops");
-    this.resolver = requireNonNull(resolver, "resolver");
     this.connector = requireNonNull(connector, "connector");
     this.sessions = requireNonNull(sessions, "sessions");
     this.mutualAuth = requireNonNull(mutualAuth, "mutualAuth");
@@ -156,10 +149,10 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     state = State.CONNECTING;
     epoch++;
     events.controlConnecting(epoch);
-    resolver
-        .resolve(relayHost, loop)
+    connector
+        .resolve(relay, loop)
         .addListener(
-            (Future<List<InetAddress>> resolved) -> {
+            (Future<List<InetSocketAddress>> resolved) -> {
               if (resolved.isSuccess()) {
                 addresses = lastAttachedFirst(resolved.getNow()).iterator();
                 connectNext();
@@ -171,10 +164,10 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
             });
   }
 
-  private List<InetAddress> lastAttachedFirst(List<InetAddress> resolved) {
-    List<InetAddress> ordered = new ArrayList<>(resolved);
-    if (lastAttached != null && ordered.remove(lastAttached.getAddress())) {
-      ordered.add(0, lastAttached.getAddress());
+  private List<InetSocketAddress> lastAttachedFirst(List<InetSocketAddress> resolved) {
+    List<InetSocketAddress> ordered = new ArrayList<>(resolved);
+    if (lastAttached != null && ordered.remove(lastAttached)) {
+      ordered.add(0, lastAttached);
     }
     return ordered;
   }
@@ -185,10 +178,10 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     }
     ControlHandshake handshake =
         new ControlHandshake(mutualAuth, random, instance, epoch, service, label, target, this);
-    InetSocketAddress relay = new InetSocketAddress(addresses.next(), relayPort);
-    address = relay;
+    InetSocketAddress next = addresses.next();
+    address = next;
     connector
-        .connect(relay, Preamble.Kind.CONTROL, loop, handshake)
+        .connect(next, Preamble.Kind.CONTROL, loop, handshake)
         .addListener(
             (Future<Channel> connected) -> {
               if (connected.isSuccess()) {
@@ -227,15 +220,15 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     misclassifications = 0;
     readySinceNanos = now();
     Channel ready = ctx.channel();
-    InetSocketAddress relay = (InetSocketAddress) ready.remoteAddress();
-    lastAttached = relay;
+    InetSocketAddress reached = (InetSocketAddress) ready.remoteAddress();
+    lastAttached = reached;
     dialer =
         new DataDialer(
             loop,
             loops,
             connector,
             sessions,
-            relay,
+            reached,
             channelBinding,
             maxHandshakes,
             events,
@@ -243,7 +236,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     ctx.pipeline()
         .addLast("heartbeat", new Heartbeat(() -> lost(ReasonCode.AGENT_LOST)))
         .addLast("control", new ControlHandler(this, events));
-    events.controlReady(relay, epoch);
+    events.controlReady(reached, epoch);
   }
 
   @Override

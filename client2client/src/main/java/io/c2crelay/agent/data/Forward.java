@@ -2,22 +2,23 @@ package io.c2crelay.agent.data;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.agent.connect.Route;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.protocol.ServiceName;
 
 /** A service of the relay that the agent offers: its target and the key for it. Immutable. */
 public final class Forward {
   private final ServiceName service;
-  private final Target target;
+  private final Route target;
   private final SharedKey key;
 
-  private Forward(ServiceName service, Target target, SharedKey key) {
+  private Forward(ServiceName service, Route target, SharedKey key) {
     this.service = service;
     this.target = target;
     this.key = key;
   }
 
-  public static Forward of(ServiceName service, Target target, SharedKey key) {
+  public static Forward of(ServiceName service, Route target, SharedKey key) {
     return new Forward(
         requireNonNull(service, "service"),
         requireNonNull(target, "target"),
@@ -28,8 +29,8 @@ public final class Forward {
     return service;
   }
 
-  /** The server to connect to for each session. */
-  public Target target() {
+  /** The way to the server that sessions are connected to. */
+  public Route target() {
     return target;
   }
 

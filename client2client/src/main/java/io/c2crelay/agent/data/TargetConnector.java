@@ -2,34 +2,27 @@ package io.c2crelay.agent.data;
 
 import static java.util.Objects.requireNonNull;
 
-import io.c2crelay.agent.connect.NameResolver;
+import io.c2crelay.agent.connect.Dialer;
+import io.c2crelay.agent.connect.Route;
 import io.c2crelay.common.protocol.ReasonCode;
-import io.c2crelay.common.transport.ReceiveBuffer;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.common.transport.SystemError;
-import io.c2crelay.common.transport.Transport;
 import io.c2crelay.common.transport.UnreadBytes;
-import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInitializer;
-import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.EventLoop;
 import io.netty.channel.socket.SocketChannel;
-import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -40,22 +33,16 @@ public final class TargetConnector {
   /** The relay waits 5 s for the answer to START. */
   private static final long TOTAL_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(4);
 
-  private static final List<InetAddress> LOOPBACK =
-      Arrays.asList(NetUtil.LOCALHOST4, NetUtil.LOCALHOST6);
-
   private static final String CONNECT_ERRORS = "connect-errors";
 
-  private final Target target;
+  private final Route target;
   private final Duration connectTimeout;
-  private final Transport transport;
-  private final NameResolver resolver;
+  private final Dialer dialer;
 
-  public TargetConnector(
-      Target target, Duration connectTimeout, Transport transport, NameResolver resolver) {
+  public TargetConnector(Route target, Duration connectTimeout, Dialer dialer) {
     this.target = requireNonNull(target, "target");
     this.connectTimeout = requireNonNull(connectTimeout, "connectTimeout");
-    this.transport = requireNonNull(transport, "transport");
-    this.resolver = requireNonNull(resolver, "resolver");
+    this.dialer = requireNonNull(dialer, "dialer");
   }
 
   /**
@@ -74,26 +61,22 @@ public final class TargetConnector {
             TimeUnit.NANOSECONDS);
     result.addListener(done -> timeout.cancel(false));
     long deadline = loop.ticker().nanoTime() + TOTAL_TIMEOUT_NANOS;
-    if (target.host() == null) {
-      tryNext(LOOPBACK.iterator(), null, deadline, loop, result);
-    } else {
-      resolver
-          .resolve(target.host(), loop)
-          .addListener(
-              (Future<List<InetAddress>> resolved) -> {
-                if (resolved.isSuccess()) {
-                  tryNext(resolved.getNow().iterator(), null, deadline, loop, result);
-                } else {
-                  result.tryFailure(resolved.cause());
-                }
-              });
-    }
+    dialer
+        .resolve(target, loop)
+        .addListener(
+            (Future<List<InetSocketAddress>> resolved) -> {
+              if (resolved.isSuccess()) {
+                tryNext(resolved.getNow().iterator(), null, deadline, loop, result);
+              } else {
+                result.tryFailure(resolved.cause());
+              }
+            });
     return result;
   }
 
   /** Tries the next address; if all fail, reports the first failure. */
   private void tryNext(
-      Iterator<InetAddress> addresses,
+      Iterator<InetSocketAddress> addresses,
       @Nullable Throwable first,
       long deadlineNanos,
       EventLoop loop,
@@ -102,27 +85,12 @@ public final class TargetConnector {
     if (result.isDone() || leftMillis <= 0) {
       return; // timed out or cancelled
     }
-    Bootstrap bootstrap =
-        new Bootstrap()
-            .group(loop)
-            .channel(transport.channel())
-            .option(
-                ChannelOption.CONNECT_TIMEOUT_MILLIS,
-                (int) Math.min(leftMillis, connectTimeout.toMillis()))
-            .option(ChannelOption.AUTO_READ, false)
-            .option(ChannelOption.ALLOW_HALF_CLOSURE, true)
-            .handler(
-                new ChannelInitializer<SocketChannel>() {
-                  @Override
-                  protected void initChannel(SocketChannel channel) {
-                    Sockets.tune(channel);
-                    Sockets.resetOnClose(channel, true); // also if the process is killed
-                    channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
-                    channel.pipeline().addLast(CONNECT_ERRORS, ConnectErrors.INSTANCE);
-                  }
-                });
-    InetSocketAddress address = new InetSocketAddress(addresses.next(), target.port());
-    Sockets.connect(bootstrap, address, loop)
+    dialer
+        .connect(
+            addresses.next(),
+            (int) Math.min(leftMillis, connectTimeout.toMillis()),
+            loop,
+            TargetConnector::init)
         .addListener(
             (Future<Channel> done) -> {
               if (done.isSuccess()) {
@@ -137,6 +105,13 @@ public final class TargetConnector {
                 result.tryFailure(first == null ? done.cause() : first);
               }
             });
+  }
+
+  private static void init(SocketChannel channel) {
+    channel.config().setAutoRead(false);
+    channel.config().setAllowHalfClosure(true);
+    Sockets.resetOnClose(channel, true); // also if the process is killed
+    channel.pipeline().addLast(CONNECT_ERRORS, ConnectErrors.INSTANCE);
   }
 
   /** In the pipeline until connected: the connect future reports the failure. */

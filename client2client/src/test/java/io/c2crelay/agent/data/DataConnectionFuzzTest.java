@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.c2crelay.agent.FinishedTls;
 import io.c2crelay.agent.RelayEnd;
+import io.c2crelay.agent.connect.Dialer;
+import io.c2crelay.agent.connect.NameResolver;
 import io.c2crelay.agent.connect.RelayConnector;
 import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.bridge.BridgeSettings;
@@ -69,7 +71,8 @@ class DataConnectionFuzzTest {
       Identity identity = Identity.create(RANDOM);
       TLS = FinishedTls.engine(identity);
       BINDING = identity.binding();
-      UNUSED_CONNECTOR = RelayConnector.of(Transport.NIO, RelayEnd.agentTls());
+      UNUSED_CONNECTOR =
+          new RelayConnector(new Dialer(Transport.NIO, NameResolver.create()), RelayEnd.agentTls());
     } catch (GeneralSecurityException e) {
       throw new AssertionError(e);
     }

@@ -3,8 +3,10 @@ package io.c2crelay.agent.data;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.c2crelay.agent.RelayEnd;
+import io.c2crelay.agent.connect.Dialer;
 import io.c2crelay.agent.connect.NameResolver;
 import io.c2crelay.agent.connect.RelayConnector;
+import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
@@ -51,9 +53,8 @@ class DataHandshakeTest {
     RelayTls tls = RelayEnd.agentTls();
     ServiceEvents events = new ServiceEvents(ServiceName.DEFAULT, "relay", 4000);
     // connecting always fails: an embedded event loop takes no NIO channel
-    TargetConnector target =
-        new TargetConnector(
-            Target.parse("1"), Duration.ofSeconds(3), Transport.NIO, NameResolver.create());
+    Dialer tcp = new Dialer(Transport.NIO, NameResolver.create());
+    TargetConnector target = new TargetConnector(Route.parse("1"), Duration.ofSeconds(3), tcp);
     BridgeSettings settings =
         BridgeSettings.of(
             BridgeSettings.Side.AGENT, BufferBudget.ofBytes(1 << 20), Duration.ZERO, Duration.ZERO);
@@ -61,7 +62,7 @@ class DataHandshakeTest {
         new DataDialer(
             control.eventLoop(),
             control.eventLoop(),
-            RelayConnector.of(Transport.NIO, tls),
+            new RelayConnector(tcp, tls),
             new SessionStarter(target::connect, settings, tracker, events),
             new InetSocketAddress("127.0.0.1", 1),
             identity.binding(),

@@ -2,7 +2,9 @@ package io.c2crelay.agent.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.c2crelay.agent.connect.Dialer;
 import io.c2crelay.agent.connect.NameResolver;
+import io.c2crelay.agent.connect.Route;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Transport;
 import io.netty.channel.ChannelException;
@@ -101,7 +103,9 @@ class TargetConnectorTest {
 
   private Future<SocketChannel> connect(String target) throws Exception {
     return new TargetConnector(
-            Target.parse(target), Duration.ofSeconds(3), Transport.best(), NameResolver.create())
+            Route.parse(target),
+            Duration.ofSeconds(3),
+            new Dialer(Transport.best(), NameResolver.create()))
         .connect(loops.next())
         .await();
   }

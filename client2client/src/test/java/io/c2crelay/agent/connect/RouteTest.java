@@ -1,4 +1,4 @@
-package io.c2crelay.agent.data;
+package io.c2crelay.agent.connect;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
@@ -8,7 +8,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class TargetTest {
+class RouteTest {
 
   @ParameterizedTest
   @CsvSource({
@@ -22,13 +22,13 @@ class TargetTest {
     "[fe80::1%eth0]:22, fe80::1%eth0, 22, [fe80::1%eth0]:22"
   })
   void parsesAndFormats(String text, String host, int port, String formatted) {
-    Target target = Target.parse(text);
+    Route target = Route.parse(text);
     assertThat(target.host()).isEqualTo(host);
     assertThat(target.port()).isEqualTo(port);
     assertThat(target)
         .hasToString(formatted)
-        .isEqualTo(Target.parse(formatted))
-        .hasSameHashCodeAs(Target.parse(formatted));
+        .isEqualTo(Route.parse(formatted))
+        .hasSameHashCodeAs(Route.parse(formatted));
   }
 
   @ParameterizedTest
@@ -63,15 +63,15 @@ class TargetTest {
       })
   void rejectsInvalidText(String text) {
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> Target.parse(text))
+        .isThrownBy(() -> Route.parse(text))
         .withMessageMatching(
             "TARGET must be a port, .* from 1 to 65535|the host of TARGET must be .*");
   }
 
   @Test
   void equalityComparesHostAndPort() {
-    assertThat(Target.parse("22"))
-        .isNotEqualTo(Target.parse("23"))
-        .isNotEqualTo(Target.parse("localhost:22"));
+    assertThat(Route.parse("22"))
+        .isNotEqualTo(Route.parse("23"))
+        .isNotEqualTo(Route.parse("localhost:22"));
   }
 }

@@ -1,4 +1,6 @@
-package io.c2crelay.agent.data;
+package io.c2crelay.agent.connect;
+
+import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.cli.Checks;
 import java.util.Objects;
@@ -7,10 +9,10 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The TCP server an agent connects to for each session, written as {@code 22}, {@code host:22} or
- * {@code [::1]:22}.
+ * The way to a TCP server, the relay or a target, written as {@code 22}, {@code host:22} or {@code
+ * [::1]:22}. Immutable.
  */
-public final class Target {
+public final class Route {
   private static final Pattern FORM = Pattern.compile("(?:(.+):)?([0-9]{1,5})", Pattern.DOTALL);
   private static final String USAGE =
       "TARGET must be a port, HOST:PORT or [IPV6]:PORT, with a port from 1 to 65535";
@@ -18,9 +20,14 @@ public final class Target {
   private final @Nullable String host;
   private final int port;
 
-  private Target(@Nullable String host, int port) {
+  private Route(@Nullable String host, int port) {
     this.host = host;
     this.port = port;
+  }
+
+  /** A route to a name or address without brackets, which are valid. */
+  public static Route of(String host, int port) {
+    return new Route(requireNonNull(host, "host"), port);
   }
 
   /**
@@ -28,7 +35,7 @@ public final class Target {
    *
    * @throws IllegalArgumentException if {@code text} is no target; the message does not repeat it
    */
-  public static Target parse(String text) {
+  public static Route parse(String text) {
     Matcher form = FORM.matcher(text);
     if (!form.matches()) {
       throw new IllegalArgumentException(USAGE);
@@ -39,7 +46,7 @@ public final class Target {
     if (port < 1 || port > 65535 || bareIpv6) {
       throw new IllegalArgumentException(USAGE);
     }
-    return new Target(host == null ? null : Checks.host("the host of TARGET", host), port);
+    return new Route(host == null ? null : Checks.host("the host of TARGET", host), port);
   }
 
   /**
@@ -56,9 +63,9 @@ public final class Target {
 
   @Override
   public boolean equals(@Nullable Object other) {
-    return other instanceof Target
-        && ((Target) other).port == port
-        && Objects.equals(((Target) other).host, host);
+    return other instanceof Route
+        && ((Route) other).port == port
+        && Objects.equals(((Route) other).host, host);
   }
 
   @Override
