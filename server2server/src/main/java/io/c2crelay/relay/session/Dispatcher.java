@@ -89,17 +89,23 @@ public final class Dispatcher {
       refuse(user, shared.isDraining() ? ReasonCode.DRAINING : ReasonCode.LIMIT);
       return;
     }
-    UserLimits.Verdict verdict = shared.judge(user, !agents.isEmpty());
-    if (!verdict.admitted) {
+    UserLimits.Verdict ofAll = limits.judge(user);
+    UserLimits.Verdict ofQueue =
+        agents.isEmpty() ? queue.judgeWithoutAgent(user) : UserLimits.Verdict.ADMITTED;
+    if (!ofAll.admitted || !ofQueue.admitted) {
       refuse(user, ReasonCode.LIMIT);
       return;
     }
-    QueuedUser evicted = verdict.evicted;
-    if (evicted != null) {
-      evicted.connection().abort(ReasonCode.LIMIT);
-      evicted.connection().dispatcher().leave(evicted);
-    }
+    evict(ofAll.evicted);
+    evict(ofQueue.evicted);
     await(user);
+  }
+
+  private static void evict(@Nullable QueuedUser user) {
+    if (user != null && !user.isGone()) {
+      user.connection().abort(ReasonCode.LIMIT);
+      user.connection().dispatcher().leave(user);
+    }
   }
 
   private static void refuse(QueuedUser user, ReasonCode reason) {

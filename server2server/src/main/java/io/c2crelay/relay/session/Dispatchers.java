@@ -24,11 +24,6 @@ import java.util.Map;
  * tokens and the drain. Public methods may be called on any thread unless stated otherwise.
  */
 public final class Dispatchers {
-  /** Users that may wait for services without an agent: in all, and from one network. */
-  private static final int MAX_WAITING_WITHOUT_AGENT = 256;
-
-  private static final int MAX_WAITING_WITHOUT_AGENT_PER_NETWORK = 64;
-
   private final EventExecutor loop;
   private final DispatcherSettings settings;
   private final BufferBudget budget;
@@ -123,34 +118,6 @@ public final class Dispatchers {
   }
 
   // --- for the dispatchers, on their loop ---
-
-  /** Whether a user may come in; the verdict on its place, if its service has no agent, too. */
-  UserLimits.Verdict judge(QueuedUser user, boolean agentAttached) {
-    UserLimits.Verdict verdict = limits.judge(user);
-    if (agentAttached || !verdict.admitted) {
-      return verdict;
-    }
-    int waiting = 0;
-    int ofNetwork = 0;
-    UserQueue largest = null;
-    for (Dispatcher dispatcher : all) {
-      UserQueue queue = dispatcher.queue();
-      if (dispatcher.agents() == 0) {
-        waiting += queue.size();
-        ofNetwork += queue.size(user.network());
-        largest = largest == null || queue.largest() > largest.largest() ? queue : largest;
-      }
-    }
-    if (ofNetwork >= MAX_WAITING_WITHOUT_AGENT_PER_NETWORK) {
-      return UserLimits.Verdict.REFUSED;
-    }
-    if (waiting < MAX_WAITING_WITHOUT_AGENT) {
-      return verdict;
-    }
-    // one for the other: nobody else needs to give way
-    boolean fair = largest != null && largest.largest() >= ofNetwork + 2;
-    return UserLimits.Verdict.evicting(fair ? requireNonNull(largest).giver() : null);
-  }
 
   void endDrainIfDone() {
     if (draining && limits.size() == 0) {

@@ -20,10 +20,11 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Two rules keep one client network, or one of several services, from shutting out the others.
  * It may hold nine times what is free, so that alone it leaves a tenth (a dynamic threshold, as
- * {@link io.c2crelay.common.bridge.BufferBudget}'s is). And when nothing is free, a user of the
- * service that holds most gives way to a newcomer of one that holds less, and among the users of a
- * service one of the network that holds most: a silent user, or one that waits, but never one whose
- * session carries bytes.
+ * {@link io.c2crelay.common.bridge.BufferBudget}'s is). And when nothing is free, a user of a
+ * service that holds more gives way to a newcomer of one that holds less, and a user of the same
+ * service if its network holds more than the newcomer's: a silent user, or one that waits, but
+ * never one whose session carries bytes. A service never takes a place of one that holds less,
+ * however much of it is one network's.
  */
 final class UserLimits {
   private static final int SHARES = 9;
@@ -75,7 +76,7 @@ final class UserLimits {
       this.network = network;
     }
 
-    /** The user that gives way first, if one may. */
+    /** The user that gives way first, if one may: a silent one if there is any. */
     @Nullable QueuedUser giver() {
       Set<QueuedUser> candidates = silentUsers.isEmpty() ? waitingUsers : silentUsers;
       return candidates.isEmpty() ? null : candidates.iterator().next();
@@ -138,7 +139,7 @@ final class UserLimits {
     int bestOfNetwork = 0;
     for (Map<ClientNetwork, Cell> cellsOfService : cells.values()) {
       for (Cell cell : cellsOfService.values()) {
-        QueuedUser giver = cell.giver();
+        QueuedUser giver = measure.applyAsInt(cell) == 0 ? null : cell.giver();
         int ofNetwork = held(networks, cell.network, measure);
         int ofService = held(services, cell.service, measure);
         boolean sameNetwork = cell.network.equals(newcomer.network());

@@ -1,5 +1,7 @@
 package io.c2crelay.relay.session;
 
+import static java.util.Objects.requireNonNull;
+
 import io.c2crelay.relay.address.ClientNetwork;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -17,6 +19,11 @@ import org.jspecify.annotations.Nullable;
  * sent something come before silent ones, each by arrival. On the dispatcher's loop.
  */
 final class UserQueue {
+  /** Users that may wait while no agent is attached: in all, and from one network. */
+  private static final int MAX_WITHOUT_AGENT = 256;
+
+  private static final int MAX_WITHOUT_AGENT_PER_NETWORK = 64;
+
   /** The users of one network that wait. */
   private static final class Turn {
     final Set<QueuedUser> confirmed = new LinkedHashSet<>();
@@ -59,22 +66,19 @@ final class UserQueue {
     return size == 0;
   }
 
-  /** The users of a network that wait. */
-  int size(ClientNetwork network) {
-    Turn turn = turns.get(network);
-    return turn == null ? 0 : turn.size();
-  }
-
-  /** The number of users of the network that has most. */
-  int largest() {
+  /** Whether a user may wait while no agent is attached. */
+  UserLimits.Verdict judgeWithoutAgent(QueuedUser user) {
+    Turn own = turns.get(user.network());
+    int ownSize = own == null ? 0 : own.size();
     Turn largest = largestTurn();
-    return largest == null ? 0 : largest.size();
-  }
-
-  /** The user that gives way to another network's, of the network that has most. */
-  @Nullable QueuedUser giver() {
-    Turn largest = largestTurn();
-    return largest == null ? null : largest.last();
+    if (ownSize >= MAX_WITHOUT_AGENT_PER_NETWORK) {
+      return UserLimits.Verdict.REFUSED;
+    }
+    if (size < MAX_WITHOUT_AGENT) {
+      return UserLimits.Verdict.ADMITTED;
+    }
+    boolean fair = largest != null && largest.size() >= ownSize + 2;
+    return UserLimits.Verdict.evicting(fair ? requireNonNull(largest).last() : null);
   }
 
   private @Nullable Turn largestTurn() {

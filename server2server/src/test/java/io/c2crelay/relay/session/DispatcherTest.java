@@ -805,20 +805,49 @@ class DispatcherTest {
     assertThat(open()).isEqualTo(40);
   }
 
-  /** 64 of one network and 256 in all, of all services without an agent. */
+  /** A newcomer that is silent takes the place of a silent user. */
   @Test
-  void waitingWithoutAgentIsLimitedForAllServices() {
+  void confirmedUserGivesNoWayToASilentOne() {
+    dispatcher = dispatcher(0, 8); // 2 of them silent
+    attach();
+    enterMany(4, "192.0.2.1");
+    enterSilent("192.0.2.2");
+    enterSilent("192.0.2.3");
+    assertThat(enterSilent(USER).isOpen()).isFalse();
+    assertThat(users.subList(0, 6)).allMatch(FakeUser::isOpen);
+  }
+
+  /** 64 of one network and 256 in all, of each. */
+  @Test
+  void waitingWithoutAgentIsLimitedByService() {
     Dispatcher ssh = dispatcher;
-    Dispatcher web = dispatchers.create(ServiceName.parse("--service", "web"));
+    dispatcher = dispatchers.create(ServiceName.parse("--service", "web"));
+    enterMany(64, USER);
+    assertThat(enter(USER).isOpen()).isFalse();
+    dispatcher = ssh;
+    enterMany(64, USER);
+    assertThat(open()).isEqualTo(128);
+  }
+
+  /** The silent limit wants another's place than the limit of those that wait. */
+  @Test
+  void newcomerMayTakeTwoPlaces() {
+    dispatcher = dispatcher(0, 400); // 100 of them silent
+    Dispatcher withoutAgent = dispatcher;
     for (int network = 1; network <= 4; network++) {
-      for (int i = 1; i <= 70; i++) {
-        dispatcher = i % 2 == 0 ? ssh : web;
-        enter("192.0.2." + network);
+      enterMany(64, "192.0.2." + network);
+    }
+    for (int service = 1; service <= 20; service++) { // none holds more than its share
+      dispatcher = dispatchers.create(ServiceName.parse("--service", "s" + service));
+      attach();
+      for (int i = 1; i <= 5; i++) {
+        enterSilent("198.51.100." + (100 + service));
       }
     }
-    assertThat(open()).isEqualTo(256);
-    assertThat(enter(USER).isOpen()).as("a network that holds less").isTrue();
-    assertThat(open()).isEqualTo(256);
+    assertThat(open()).isEqualTo(356);
+    dispatcher = withoutAgent;
+    assertThat(enterSilent(USER).isOpen()).isTrue();
+    assertThat(open()).isEqualTo(355);
   }
 
   // --- ends ---
