@@ -107,8 +107,6 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
                           }
                           if (failure != null) {
                             refuse(ctx, auth, AuthRefusal.INTERNAL);
-                          } else if (!known) {
-                            refuse(ctx, auth, AuthRefusal.UNKNOWN_SERVICE);
                           } else {
                             checked(ctx, auth, transcript, key);
                           }
@@ -133,7 +131,8 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
       ctx.pipeline().remove(this);
     } else {
       authenticator.throttle().recordFailure(client.network(), now(ctx));
-      refuse(ctx, auth, AuthRefusal.WRONG_KEY);
+      boolean known = authenticator.isKnown(auth.service());
+      refuse(ctx, auth, known ? AuthRefusal.WRONG_KEY : AuthRefusal.UNKNOWN_SERVICE);
     }
   }
 

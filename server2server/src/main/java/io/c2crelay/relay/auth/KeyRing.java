@@ -87,11 +87,13 @@ public final class KeyRing {
     Map<SharedKey, Entry> added = new LinkedHashMap<>();
     for (SharedKey key : keys) {
       Entry known = before.get(key);
-      if (known != null) {
+      if (added.containsKey(key)) {
+        key.erase();
+      } else if (known == null || known.mutualAuth.isCompletedExceptionally()) {
+        added.put(key, new Entry(key, key.deriveKey()));
+      } else {
         key.erase();
         kept.put(key, new Entry(key, known.mutualAuth));
-      } else if (!added.containsKey(key)) {
-        added.put(key, new Entry(key, key.deriveKey()));
       }
     }
     List<Entry> after = new ArrayList<>(kept.values()); // first: these are derived

@@ -60,6 +60,16 @@ class KeyRingTest {
     assertThat(KeyRings.of(List.of(failed)).find(key -> true)).isCompletedExceptionally();
   }
 
+  @Test
+  void keyThatCouldNotBeDerivedIsDerivedAgain() throws Exception {
+    CompletableFuture<MutualAuth> failed = new CompletableFuture<>();
+    KeyRing ring = KeyRings.of(List.of(failed)); // its text is "key 0"
+    ring.replace(keys("key 0"));
+    failed.completeExceptionally(new OutOfMemoryError());
+    ring.replace(keys("key 0"));
+    assertThat(ring.find(key -> true).get(30, SECONDS)).isPresent();
+  }
+
   /** What is removed is so at once; what stays is not derived again. */
   @Test
   void replacementKeepsWhatStays() throws Exception {
