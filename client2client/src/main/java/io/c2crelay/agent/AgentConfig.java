@@ -13,7 +13,7 @@ import java.util.List;
 
 /** Immutable, validated agent configuration. Fields are named after their options. */
 final class AgentConfig {
-  private static final int MAX_FORWARDS = 32;
+  private static final int MAX_FORWARDS = 16;
 
   /** Less than the 5 s that the relay waits for the answer to START. */
   private static final Duration MAX_CONNECT_TIMEOUT = Duration.ofSeconds(4);

@@ -185,9 +185,11 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
   void abort(ReasonCode reason) {
     if (!data.eventLoop().inEventLoop()) {
       data.eventLoop().execute(() -> abort(reason));
-    } else if (bridge != null) {
+    } else if (bridge != null && !bridge.isEnded()) {
       bridge.abort(reason);
-    } else if (!finished) {
+    } else if (finished) {
+      data.close(); // all is written, but the relay has not closed yet
+    } else {
       if (data.isWritable()) {
         data.writeAndFlush(Frame.Reset.of(reason));
       }

@@ -13,6 +13,7 @@ import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.concurrent.Promise;
+import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;
@@ -90,6 +91,34 @@ class SessionTest {
     data.runPendingTasks();
     assertEnded(ReasonCode.DRAINING);
     assertThat(dialling.isCancelled()).isTrue();
+  }
+
+  /** The relay has not closed after FAILED. */
+  @Test
+  void abortAfterFailedCloses() {
+    dialling.setFailure(new ConnectException("refused"));
+    data.runPendingTasks();
+    assertThat(data.<Frame>readOutbound()).isInstanceOf(Frame.Failed.class);
+    assertAborts();
+  }
+
+  /** The relay still delivers to a slow user. */
+  @Test
+  void abortAfterTheLastByteCloses() {
+    targetAccepts();
+    data.writeInbound(Frame.Eof.INSTANCE);
+    target.peerFinishes();
+    target.pump();
+    data.runPendingTasks();
+    assertThat(data.isOpen()).isTrue();
+    assertAborts();
+  }
+
+  private void assertAborts() {
+    tracker.abortAll(ReasonCode.DRAINING);
+    data.runPendingTasks();
+    assertThat(data.isOpen()).isFalse();
+    assertThat(tracker.drain().isSuccess()).isTrue();
   }
 
   private void assertEnded(ReasonCode reason) {
