@@ -272,9 +272,13 @@ systemctl restart $agent
 check 'the agent attaches with the second key' within 60 logged $relay 'agent.attached .*key=second'
 session rotated 20
 cp /root/second.key /etc/$relay.key
+ln -sfT /etc/victim /run/server2server/key
+echo untouched > /etc/victim
 check 'systemctl reload removes the first key' keeps_process $relay systemctl reload $relay
 check 'it logs the removal' within 30 logged $relay 'keys.reloaded service=default keys=1 added=0 removed=1'
 cp /root/first.key /etc/$relay.key
+check 'a symbolic link in its place is replaced' equal untouched "$(cat /etc/victim)"
+check 'the copy is readable by its user alone' equal "600 $(stat -Lc %U /run/server2server)" "$(stat -c '%a %U' /run/server2server/key)"
 check 'systemctl reload revokes the agent' keeps_process $relay systemctl reload $relay
 check 'the relay detaches it' within 30 logged $relay 'agent.detached .*reason=KEY_REMOVED'
 check 'the session goes on' within 40 ended rotated complete
