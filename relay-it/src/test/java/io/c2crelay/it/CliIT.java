@@ -175,7 +175,7 @@ class CliIT {
 
   // ---- help and version: exit code 0
 
-  /** The name is the README section with the options. */
+  /** The name is the section with the options in docs/options.md. */
   static Stream<Usage> helps() {
     return Stream.of(
         new Usage("Relay: `server2server`", Launch.relay("--help")),
@@ -184,14 +184,14 @@ class CliIT {
 
   @ParameterizedTest
   @MethodSource("helps")
-  void helpMatchesReadme(Usage usage) {
+  void helpMatchesOptions(Usage usage) {
     JarProcess process = harness.command(usage.launch());
     assertThat(run(process)).isZero();
     assertThat(process.stderr()).isEmpty();
     String help = String.join("\n", process.stdout());
     assertThat(help).contains("C2C_KEY");
     Map<String, String> options = optionsOf(help);
-    List<List<String>> table = Readme.english().table(usage.name(), "option");
+    List<List<String>> table = Readme.options().table(usage.name(), "option");
     assertThat(table.stream().flatMap(row -> Readme.code(row.get(0))))
         .containsExactlyElementsOf(options.keySet());
     for (List<String> row : table) {

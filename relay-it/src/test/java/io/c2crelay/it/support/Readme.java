@@ -94,6 +94,11 @@ public final class Readme {
     return read("README_kr.md");
   }
 
+  /** The options of both commands, in the same Markdown. */
+  public static Readme options() {
+    return read("docs/options.md");
+  }
+
   /** The operators' manual, in the same Markdown. */
   public static Readme operations() {
     return read("docs/operations.md");
