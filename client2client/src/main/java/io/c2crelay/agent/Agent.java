@@ -71,7 +71,7 @@ final class Agent {
     Map<SharedKey, CompletableFuture<MutualAuth>> keys = new HashMap<>();
     for (Forward forward : config.forwards) {
       TargetConnector target =
-          new TargetConnector(forward.target(), config.connectTimeout, targetDialer);
+          new TargetConnector(forward, config.connectTimeout, config.transparent, targetDialer);
       ServiceEvents serviceEvents =
           new ServiceEvents(
               forward.service(), requireNonNull(config.relay.host()), config.relay.port());
@@ -83,7 +83,7 @@ final class Agent {
               forward.target().toString(),
               loops,
               connector,
-              new SessionStarter(target::connect, settings, sessions, serviceEvents),
+              new SessionStarter(target, settings, sessions, serviceEvents),
               keys.computeIfAbsent(forward.key(), SharedKey::deriveKey),
               HandshakeLimit.MAX / config.forwards.size(),
               random,

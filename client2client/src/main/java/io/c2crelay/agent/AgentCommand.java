@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.data.Forward;
+import io.c2crelay.agent.data.ProxyProtocol;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.cli.CliCommand;
 import io.c2crelay.common.cli.CliRunner;
@@ -16,6 +17,7 @@ import java.io.PrintStream;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -44,6 +46,8 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
   }
 
   private static final Pattern FORWARD = Pattern.compile("([^=,]*)=([^,]+)(?:,(.+))?");
+
+  private static final Pattern SEND_PROXY = Pattern.compile("(?:([^=]*)=)?(v[12])");
 
   private final Starter starter;
 
@@ -81,6 +85,20 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
           "A further service and its target; repeatable. Without KEYFILE it has the same key"
               + " (default: none).")
   private List<String> forwards = new ArrayList<>();
+
+  @Option(
+      names = "--send-proxy",
+      paramLabel = "[NAME=]VERSION",
+      description =
+          "Send the user's address to the target in a PROXY header, v1 or v2; repeatable: to that of"
+              + " service NAME, or to all (default: none).")
+  private List<String> sendProxy = new ArrayList<>();
+
+  @Option(
+      names = "--transparent",
+      arity = "0",
+      description = "Connect to the target from the user's address; Linux, as root.")
+  boolean transparent;
 
   @Option(
       names = "--label",
@@ -122,12 +140,33 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
     for (String forward : forwards) {
       configured.add(parseForward(forward, keys.first()));
     }
+    for (String proxy : sendProxy) {
+      parseSendProxy(proxy, configured);
+    }
     return new AgentConfig(this, configured);
   }
 
   @Override
   public Running start(AgentConfig config, PrintStream out) throws StartupException {
     return starter.start(config);
+  }
+
+  /** Sets the PROXY header of the forwards that are named, or of all. */
+  private static void parseSendProxy(String text, List<Forward> forwards) {
+    Matcher form = SEND_PROXY.matcher(text);
+    if (!form.matches()) {
+      throw new IllegalArgumentException("--send-proxy needs v1, v2, NAME=v1 or NAME=v2");
+    }
+    String name = form.group(1);
+    ServiceName service = name == null ? null : ServiceName.parse("--send-proxy", name);
+    ProxyProtocol version =
+        ProxyProtocol.valueOf(requireNonNull(form.group(2)).toUpperCase(Locale.ROOT));
+    if (service != null && forwards.stream().noneMatch(f -> f.service().equals(service))) {
+      throw new IllegalArgumentException("--send-proxy names a service that is not offered");
+    }
+    forwards.replaceAll(
+        forward ->
+            service == null || forward.service().equals(service) ? forward.with(version) : forward);
   }
 
   private static Forward parseForward(String text, SharedKey defaultKey) throws StartupException {

@@ -5,6 +5,8 @@ import io.c2crelay.agent.data.Forward;
 import io.c2crelay.common.cli.Checks;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.transport.Transport;
+import io.netty.channel.ChannelException;
+import io.netty.channel.epoll.EpollSocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -34,6 +36,9 @@ final class AgentConfig {
 
   /** The connect timeout for each address of the target. */
   final Duration connectTimeout;
+
+  /** Whether targets are connected to from the user's address. */
+  final boolean transparent;
 
   /** How long sessions may continue after a stop signal; zero aborts them at once. */
   final Duration drain;
@@ -73,6 +78,24 @@ final class AgentConfig {
     sessionMemory = options.shared().sessionMemory();
     threads = options.shared().threads();
     transport = options.shared().transport();
+    transparent = options.transparent;
+    if (transparent) {
+      checkTransparent(transport);
+    }
+  }
+
+  private static void checkTransparent(Transport transport) throws StartupException {
+    if (transport != Transport.EPOLL) {
+      throw new IllegalArgumentException("--transparent needs epoll, which is Linux's");
+    }
+    EpollSocketChannel channel = new EpollSocketChannel();
+    try {
+      channel.config().setIpTransparent(true);
+    } catch (ChannelException e) {
+      throw new StartupException("--transparent needs root or CAP_NET_ADMIN", e);
+    } finally {
+      channel.unsafe().closeForcibly();
+    }
   }
 
   private static String validLabel(String label) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.data.Forward;
+import io.c2crelay.agent.data.ProxyProtocol;
 import io.c2crelay.common.cli.CliRunner;
 import io.c2crelay.common.transport.Transport;
 import io.netty.util.concurrent.GlobalEventExecutor;
@@ -148,6 +149,16 @@ class AgentCommandTest {
     assertThat(config.threads).isEqualTo(2);
   }
 
+  @Test
+  void proxyHeadersAreForAllServicesOrOne() {
+    run(
+        "22 relay 4000 key --forward web=80 --forward db=81 --send-proxy v2 --send-proxy web=v1"
+            .split(" "));
+    assertThat(started.get(0).forwards)
+        .extracting(Forward::proxyProtocol)
+        .containsExactly(ProxyProtocol.V2, ProxyProtocol.V1, ProxyProtocol.V2);
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -165,6 +176,9 @@ class AgentCommandTest {
         "22 relay 4000 key --forward==80 | --forward needs a service name of a-z, 0-9 and -, at most 63 characters",
         "22 relay 4000 key --forward=web=secret | TARGET must be a port, HOST:PORT or [IPV6]:PORT, with a port from 1 to 65535",
         "22 relay 4000 key --forward=default=80 | each service can be offered once",
+        "22 relay 4000 key --send-proxy=secret | --send-proxy needs v1, v2, NAME=v1 or NAME=v2",
+        "22 relay 4000 key --send-proxy=web=v1 | --send-proxy names a service that is not offered",
+        "22 relay 4000 key --transparent --transport=nio | --transparent needs epoll, which is Linux's",
         "22 relay 4000 key --connect-timeout=5s | --connect-timeout must be from 100ms to 4s",
         "22 relay 4000 key --pool=3 | unknown option --pool in argument 5; put -- before a key that looks like an option",
       })

@@ -6,23 +6,28 @@ import io.c2crelay.agent.connect.Route;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.protocol.ServiceName;
 
-/** A service of the relay that the agent offers: its target and the key for it. Immutable. */
+/** A service of the relay that the agent offers: its target, and the key for it. Immutable. */
 public final class Forward {
   private final ServiceName service;
   private final Route target;
   private final SharedKey key;
+  private final ProxyProtocol proxyProtocol;
 
-  private Forward(ServiceName service, Route target, SharedKey key) {
-    this.service = service;
-    this.target = target;
-    this.key = key;
+  private Forward(ServiceName service, Route target, SharedKey key, ProxyProtocol proxyProtocol) {
+    this.service = requireNonNull(service, "service");
+    this.target = requireNonNull(target, "target");
+    this.key = requireNonNull(key, "key");
+    this.proxyProtocol = requireNonNull(proxyProtocol, "proxyProtocol");
   }
 
+  /** A service whose target gets the users' bytes alone. */
   public static Forward of(ServiceName service, Route target, SharedKey key) {
-    return new Forward(
-        requireNonNull(service, "service"),
-        requireNonNull(target, "target"),
-        requireNonNull(key, "key"));
+    return new Forward(service, target, key, ProxyProtocol.OFF);
+  }
+
+  /** The same service, whose target is told the user's address. */
+  public Forward with(ProxyProtocol version) {
+    return new Forward(service, target, key, version);
   }
 
   public ServiceName service() {
@@ -37,5 +42,10 @@ public final class Forward {
   /** The key shared with the relay for this service. */
   public SharedKey key() {
     return key;
+  }
+
+  /** How the target is told the user's address. */
+  public ProxyProtocol proxyProtocol() {
+    return proxyProtocol;
   }
 }

@@ -14,13 +14,11 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
-import io.netty.channel.EventLoop;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,11 +56,11 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
     this.events = events;
   }
 
-  void begin(Function<EventLoop, Future<? extends DuplexChannel>> targetDialer) {
+  void begin(TargetDialer targetDialer) {
     data.closeFuture().addListener(closed -> endIfDone());
     data.pipeline().addLast("target-dial", this);
     events.sessionOpened(start.sessionId(), start.user());
-    Future<? extends DuplexChannel> dialled = targetDialer.apply(data.eventLoop());
+    Future<? extends DuplexChannel> dialled = targetDialer.connect(data.eventLoop(), start);
     connecting = dialled;
     dialled.addListener(done -> dialled(dialled));
   }

@@ -8,23 +8,16 @@ import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.Channel;
-import io.netty.channel.EventLoop;
-import io.netty.channel.socket.DuplexChannel;
-import io.netty.util.concurrent.Future;
-import java.util.function.Function;
 
 /** Starts sessions on data connections. Safe on any thread. */
 public final class SessionStarter {
-  private final Function<EventLoop, Future<? extends DuplexChannel>> targetDialer;
+  private final TargetDialer targetDialer;
   private final BridgeSettings settings;
   private final SessionTracker tracker;
   private final ServiceEvents events;
 
-  /**
-   * @param targetDialer connects to the target: see {@link TargetConnector#connect}
-   */
   public SessionStarter(
-      Function<EventLoop, Future<? extends DuplexChannel>> targetDialer,
+      TargetDialer targetDialer,
       BridgeSettings settings,
       SessionTracker tracker,
       ServiceEvents events) {

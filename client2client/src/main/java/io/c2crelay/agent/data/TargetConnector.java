@@ -3,7 +3,7 @@ package io.c2crelay.agent.data;
 import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.agent.connect.Dialer;
-import io.c2crelay.agent.connect.Route;
+import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.common.transport.SystemError;
@@ -12,47 +12,59 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelFuture;
-import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.EventLoop;
+import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
+import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** Connects to the target: tries each address for the connect timeout, all within 4 s. */
-public final class TargetConnector {
+/**
+ * Connects to the target of a service: tries each address for the connect timeout, all within 4 s.
+ */
+public final class TargetConnector implements TargetDialer {
   /** The relay waits 5 s for the answer to START. */
   private static final long TOTAL_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(4);
 
   private static final String CONNECT_ERRORS = "connect-errors";
 
-  private final Route target;
+  private final Forward forward;
   private final Duration connectTimeout;
+  private final boolean transparent;
   private final Dialer dialer;
 
-  public TargetConnector(Route target, Duration connectTimeout, Dialer dialer) {
-    this.target = requireNonNull(target, "target");
+  /**
+   * @param connectTimeout for each address of the target
+   * @param transparent connect from the user's address (IP_TRANSPARENT, ip(7)); with epoll
+   */
+  public TargetConnector(
+      Forward forward, Duration connectTimeout, boolean transparent, Dialer dialer) {
+    this.forward = requireNonNull(forward, "forward");
     this.connectTimeout = requireNonNull(connectTimeout, "connectTimeout");
+    this.transparent = transparent;
     this.dialer = requireNonNull(dialer, "dialer");
   }
 
   /**
-   * Opens a connection.
+   * Opens a connection for a session, and writes its PROXY header.
    *
    * @return completes on {@code loop} with a channel whose auto-read is off, or with the cause: see
    *     {@link #reasonOf}. A channel that is not active was reset by the target after the connect:
    *     {@link UnreadBytes#take} what it sent, before anything else happens on the loop
    */
-  public Future<SocketChannel> connect(EventLoop loop) {
+  @Override
+  public Future<SocketChannel> connect(EventLoop loop, Frame.Start start) {
     Promise<SocketChannel> result = loop.newPromise();
     Future<?> timeout =
         loop.schedule(
@@ -62,16 +74,26 @@ public final class TargetConnector {
     result.addListener(done -> timeout.cancel(false));
     long deadline = loop.ticker().nanoTime() + TOTAL_TIMEOUT_NANOS;
     dialer
-        .resolve(target, loop)
+        .resolve(forward.target(), loop)
         .addListener(
             (Future<List<InetSocketAddress>> resolved) -> {
               if (resolved.isSuccess()) {
-                tryNext(resolved.getNow().iterator(), null, deadline, loop, result);
+                List<InetSocketAddress> addresses = usable(resolved.getNow(), start);
+                tryNext(addresses.iterator(), null, deadline, loop, start, result);
               } else {
                 result.tryFailure(resolved.cause());
               }
             });
     return result;
+  }
+
+  /** Only an address of the user's family can be reached from the user's address. */
+  private List<InetSocketAddress> usable(List<InetSocketAddress> addresses, Frame.Start start) {
+    return transparent
+        ? addresses.stream()
+            .filter(a -> a.getAddress().getClass() == start.user().getAddress().getClass())
+            .collect(Collectors.toList())
+        : addresses;
   }
 
   /** Tries the next address; if all fail, reports the first failure. */
@@ -80,53 +102,73 @@ public final class TargetConnector {
       @Nullable Throwable first,
       long deadlineNanos,
       EventLoop loop,
+      Frame.Start start,
       Promise<SocketChannel> result) {
     long leftMillis = TimeUnit.NANOSECONDS.toMillis(deadlineNanos - loop.ticker().nanoTime());
     if (result.isDone() || leftMillis <= 0) {
       return; // timed out or cancelled
+    }
+    if (!addresses.hasNext()) {
+      result.tryFailure(
+          first == null ? new ConnectException("no address of the user's family") : first);
+      return;
     }
     dialer
         .connect(
             addresses.next(),
             (int) Math.min(leftMillis, connectTimeout.toMillis()),
             loop,
-            TargetConnector::init)
+            channel -> init(channel, start))
         .addListener(
             (Future<Channel> done) -> {
               if (done.isSuccess()) {
-                done.getNow().pipeline().remove(CONNECT_ERRORS);
-                if (!result.trySuccess((SocketChannel) done.getNow())) {
-                  done.getNow().close(); // timed out or cancelled
-                }
-              } else if (addresses.hasNext()) {
-                tryNext(
-                    addresses, first == null ? done.cause() : first, deadlineNanos, loop, result);
+                connected((SocketChannel) done.getNow(), start, result);
               } else {
-                result.tryFailure(first == null ? done.cause() : first);
+                Throwable cause = first == null ? done.cause() : first;
+                tryNext(addresses, cause, deadlineNanos, loop, start, result);
               }
             });
   }
 
-  private static void init(SocketChannel channel) {
+  private void connected(SocketChannel channel, Frame.Start start, Promise<SocketChannel> result) {
+    channel.pipeline().remove(CONNECT_ERRORS);
+    if (!result.isDone()) {
+      forward.proxyProtocol().writeHeader(channel, start);
+    }
+    if (!result.trySuccess(channel)) {
+      channel.close(); // timed out or cancelled
+    }
+  }
+
+  private void init(SocketChannel channel, Frame.Start start) {
     channel.config().setAutoRead(false);
     channel.config().setAllowHalfClosure(true);
     Sockets.resetOnClose(channel, true); // also if the process is killed
-    channel.pipeline().addLast(CONNECT_ERRORS, ConnectErrors.INSTANCE);
+    InetSocketAddress from = null;
+    if (transparent) {
+      channel.config().setOption(EpollChannelOption.IP_TRANSPARENT, true);
+      from = new InetSocketAddress(start.user().getAddress(), 0);
+    }
+    channel.pipeline().addLast(CONNECT_ERRORS, new ConnectErrors(from));
   }
 
   /** In the pipeline until connected: the connect future reports the failure. */
-  @ChannelHandler.Sharable
   private static final class ConnectErrors extends ChannelDuplexHandler {
-    static final ConnectErrors INSTANCE = new ConnectErrors();
+    private final @Nullable SocketAddress from;
+
+    /** Connects from an address, or from any if it is null. */
+    ConnectErrors(@Nullable SocketAddress from) {
+      this.from = from;
+    }
 
     /** Netty reports a failed connect if the target reset the new connection at once. */
     @Override
     public void connect(
         ChannelHandlerContext ctx,
         SocketAddress remote,
-        SocketAddress local,
+        @Nullable SocketAddress local,
         ChannelPromise promise) {
-      ctx.connect(remote, local)
+      ctx.connect(remote, from)
           .addListener(
               (ChannelFuture connected) -> {
                 if (connected.isSuccess()

@@ -176,7 +176,7 @@ class DataConnectionFuzzTest {
       return new MemorySocket(new InetSocketAddress("192.0.2.1", 1), halfClosure, allocator);
     }
 
-    private Future<MemorySocket> dialTarget(EventLoop eventLoop) {
+    private Future<MemorySocket> dialTarget(EventLoop eventLoop, Frame.Start session) {
       dialledEarly |= !readySent || !startSent; // the agent would catch an error thrown here
       dialledTwice |= dialling != null;
       dialling = eventLoop.newPromise();

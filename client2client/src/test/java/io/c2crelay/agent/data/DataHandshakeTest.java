@@ -8,6 +8,7 @@ import io.c2crelay.agent.connect.NameResolver;
 import io.c2crelay.agent.connect.RelayConnector;
 import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.events.ServiceEvents;
+import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.protocol.Frame;
@@ -54,7 +55,12 @@ class DataHandshakeTest {
     ServiceEvents events = new ServiceEvents(ServiceName.DEFAULT, "relay", 4000);
     // connecting always fails: an embedded event loop takes no NIO channel
     Dialer tcp = new Dialer(Transport.NIO, NameResolver.create());
-    TargetConnector target = new TargetConnector(Route.parse("1"), Duration.ofSeconds(3), tcp);
+    TargetConnector target =
+        new TargetConnector(
+            Forward.of(ServiceName.DEFAULT, Route.parse("1"), SharedKey.of("any")),
+            Duration.ofSeconds(3),
+            false,
+            tcp);
     BridgeSettings settings =
         BridgeSettings.of(
             BridgeSettings.Side.AGENT, BufferBudget.ofBytes(1 << 20), Duration.ZERO, Duration.ZERO);
@@ -63,7 +69,7 @@ class DataHandshakeTest {
             control.eventLoop(),
             control.eventLoop(),
             new RelayConnector(tcp, tls),
-            new SessionStarter(target::connect, settings, tracker, events),
+            new SessionStarter(target, settings, tracker, events),
             new InetSocketAddress("127.0.0.1", 1),
             identity.binding(),
             1,

@@ -35,7 +35,7 @@ class SessionTest {
         BridgeSettings.of(
             BridgeSettings.Side.AGENT, BufferBudget.ofBytes(1 << 20), Duration.ZERO, Duration.ZERO);
     ServiceEvents events = new ServiceEvents(ServiceName.DEFAULT, "relay", 4000);
-    new SessionStarter(loop -> dialling, settings, tracker, events)
+    new SessionStarter((loop, session) -> dialling, settings, tracker, events)
         .start(data, Frame.Start.of(1, ANY, ANY));
   }
 
