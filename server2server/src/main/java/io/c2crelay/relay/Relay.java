@@ -15,6 +15,7 @@ import io.c2crelay.common.tls.Identity;
 import io.c2crelay.common.tls.RelayTls;
 import io.c2crelay.common.transport.FailFastEventLoopGroup;
 import io.c2crelay.common.transport.Sockets;
+import io.c2crelay.relay.address.AccessRules;
 import io.c2crelay.relay.address.AgentAddresses;
 import io.c2crelay.relay.agents.AgentConnections;
 import io.c2crelay.relay.agents.AgentRegistry;
@@ -74,7 +75,8 @@ final class Relay {
     dispatchers =
         new Dispatchers(
             dispatcherLoop,
-            DispatcherSettings.of(config.pool, config.queueTimeout, config.maxSessions),
+            DispatcherSettings.of(
+                config.pool, config.queueTimeout, config.maxSessions, config.maxSessionsPerNetwork),
             budget,
             agentAddresses,
             random,
@@ -108,6 +110,8 @@ final class Relay {
             config.maxSessions,
             agentAddresses,
             agents,
+            config.loadBalancers,
+            AccessRules.of(config.allowed, config.denied, config.allowedAgents, config.sessionRate),
             events);
     for (Map.Entry<ServiceConfig, Dispatcher> entry : services.entrySet()) {
       ServiceConfig service = entry.getKey();

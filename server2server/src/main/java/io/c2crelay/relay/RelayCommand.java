@@ -107,6 +107,48 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
   int maxSessions = DescriptorLimit.sessionsWithin(DescriptorLimit.get());
 
   @Option(
+      names = "--max-sessions-per-network",
+      paramLabel = "N",
+      description =
+          "Maximum number of sessions of one IPv4 address or IPv6 /64 network (default: all).")
+  int maxSessionsPerNetwork;
+
+  @Option(
+      names = "--session-rate",
+      paramLabel = "N",
+      description =
+          "New sessions in a second from one address or /64 network; 0: any (default:"
+              + " ${DEFAULT-VALUE}).")
+  int sessionRate;
+
+  @Option(
+      names = "--allow",
+      paramLabel = "CIDR[,CIDR]",
+      description = "Accept users from these networks only (default: from anywhere).")
+  @Nullable String allow;
+
+  @Option(
+      names = "--deny",
+      paramLabel = "CIDR[,CIDR]",
+      description =
+          "Accept no users from these networks, also if they are allowed (default: none).")
+  @Nullable String deny;
+
+  @Option(
+      names = "--allow-agents",
+      paramLabel = "CIDR[,CIDR]",
+      description = "Accept agents from these networks only (default: from anywhere).")
+  @Nullable String allowAgents;
+
+  @Option(
+      names = "--accept-proxy-from",
+      paramLabel = "CIDR[,CIDR]",
+      description =
+          "Load balancers whose connections begin with a PROXY header, which has the client's"
+              + " address (default: none).")
+  @Nullable String acceptProxyFrom;
+
+  @Option(
       names = "--idle-timeout",
       paramLabel = "TIME",
       converter = DurationOrOff.class,

@@ -3,6 +3,7 @@ package io.c2crelay.relay;
 import io.c2crelay.common.cli.Checks;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.transport.Transport;
+import io.c2crelay.relay.address.AddressList;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -33,6 +34,24 @@ final class RelayConfig {
 
   /** The maximum number of sessions, waiting users included. */
   final int maxSessions;
+
+  /** The maximum number of sessions of one client network. */
+  final int maxSessionsPerNetwork;
+
+  /** New sessions in a second from one client network; 0 for no limit. */
+  final int sessionRate;
+
+  /** Users come from there; from anywhere if it is empty. */
+  final AddressList allowed;
+
+  /** Users do not come from there. */
+  final AddressList denied;
+
+  /** Agents come from there; from anywhere if it is empty. */
+  final AddressList allowedAgents;
+
+  /** Connections from there begin with a PROXY header. */
+  final AddressList loadBalancers;
 
   /** How long a session may be idle in both directions before it is aborted; zero for no limit. */
   final Duration idleTimeout;
@@ -76,6 +95,16 @@ final class RelayConfig {
         Checks.range(
             "--queue-timeout", options.queueTimeout, Duration.ofMillis(100), Duration.ofHours(1));
     maxSessions = Checks.range("--max-sessions", options.maxSessions, 1, MAX_SESSIONS);
+    maxSessionsPerNetwork =
+        options.maxSessionsPerNetwork == 0
+            ? maxSessions
+            : Checks.range(
+                "--max-sessions-per-network", options.maxSessionsPerNetwork, 1, maxSessions);
+    sessionRate = Checks.range("--session-rate", options.sessionRate, 0, MAX_SESSIONS);
+    allowed = addresses("--allow", options.allow);
+    denied = addresses("--deny", options.deny);
+    allowedAgents = addresses("--allow-agents", options.allowAgents);
+    loadBalancers = addresses("--accept-proxy-from", options.acceptProxyFrom);
     idleTimeout = Checks.rangeOrOff("--idle-timeout", options.idleTimeout, second, MAX_TIMEOUT);
     halfCloseTimeout =
         Checks.range("--half-close-timeout", options.halfCloseTimeout, second, MAX_TIMEOUT);
@@ -83,6 +112,10 @@ final class RelayConfig {
     sessionMemory = options.shared().sessionMemory();
     threads = options.shared().threads();
     transport = options.shared().transport();
+  }
+
+  private static AddressList addresses(String name, @Nullable String text) {
+    return text == null ? AddressList.EMPTY : AddressList.parse(name, text);
   }
 
   /** Whether a service has keys from a file, which can be read again. */

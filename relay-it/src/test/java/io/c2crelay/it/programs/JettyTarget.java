@@ -17,6 +17,7 @@ import org.eclipse.jetty.server.ConnectionFactory;
 import org.eclipse.jetty.server.Handler;
 import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.ProxyConnectionFactory;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.server.SecureRequestCustomizer;
@@ -30,10 +31,10 @@ import org.eclipse.jetty.util.ssl.SslContextFactory;
 import org.eclipse.jetty.websocket.server.WebSocketUpgradeHandler;
 
 /**
- * A web server. {@code GET /hello} answers with the remote port; {@code GET /stream?length=N} with
- * N bytes, chunked; {@code POST /sum} with length, SHA-256 and transfer encoding of the body;
- * {@code GET /tls} with TLS version, HTTP version and SNI names. {@code /websocket} is an {@link
- * EchoWebSocket}.
+ * A web server. {@code GET /hello} answers with the remote port; {@code GET /from} with the remote
+ * address; {@code GET /stream?length=N} with N bytes, chunked; {@code POST /sum} with length,
+ * SHA-256 and transfer encoding of the body; {@code GET /tls} with TLS version, HTTP version and
+ * SNI names. {@code /websocket} is an {@link EchoWebSocket}.
  */
 final class JettyTarget implements AutoCloseable {
 
@@ -61,6 +62,11 @@ final class JettyTarget implements AutoCloseable {
   /** HTTP/1.1 and WebSocket. */
   static JettyTarget plain() throws Exception {
     return new JettyTarget(new HttpConnectionFactory());
+  }
+
+  /** HTTP/1.1 behind a PROXY header. */
+  static JettyTarget behindProxy() throws Exception {
+    return new JettyTarget(new ProxyConnectionFactory(), new HttpConnectionFactory());
   }
 
   /** HTTP/2 or HTTP/1.1 over TLS, selected by ALPN. */
@@ -104,6 +110,12 @@ final class JettyTarget implements AutoCloseable {
       switch (Request.getPathInContext(request)) {
         case "/hello":
           answer(response, callback, "hello, port " + Request.getRemotePort(request));
+          return true;
+        case "/from":
+          answer(
+              response,
+              callback,
+              "from " + Request.getRemoteAddr(request) + ":" + Request.getRemotePort(request));
           return true;
         case "/stream":
           stream(request, response);

@@ -2,6 +2,7 @@ package io.c2crelay.relay.auth;
 
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.relay.address.ClientNetwork;
+import io.c2crelay.relay.address.TokenBuckets;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -15,16 +16,20 @@ final class AuthThrottle {
   private static final int BURST = 5;
   private static final long REFILL_NANOS = TimeUnit.SECONDS.toNanos(10);
   private static final long EXEMPT_NANOS = TimeUnit.HOURS.toNanos(24);
-  private static final int MAX_NETWORKS = 10_000;
   private static final int MAX_INSTANCES = 10_000;
 
-  /**
-   * When a network's token bucket is full again. Each failure takes a token if there is one; those
-   * of exempt instances count too.
-   */
-  private final Map<ClientNetwork, Long> fullAtNanos = bounded(MAX_NETWORKS);
+  /** Each failure takes a token if there is one; those of exempt instances count too. */
+  private final TokenBuckets failures = TokenBuckets.of(BURST, REFILL_NANOS);
 
-  private final Map<InstanceId, Exemption> exemptions = bounded(MAX_INSTANCES);
+  private final Map<InstanceId, Exemption> exemptions =
+      new LinkedHashMap<InstanceId, Exemption>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<InstanceId, Exemption> eldest) {
+          return size() > MAX_INSTANCES;
+        }
+      };
 
   private static final class Exemption {
     final KeyRing.Entry key;
@@ -49,28 +54,14 @@ final class AuthThrottle {
         && keys.contains(exemption.key)) {
       return true;
     }
-    Long fullAt = fullAtNanos.get(network);
-    return fullAt == null || fullAt - nowNanos <= (BURST - 1) * REFILL_NANOS;
+    return failures.hasToken(network, nowNanos);
   }
 
-  synchronized void recordFailure(ClientNetwork network, long nowNanos) {
-    Long fullAt = fullAtNanos.get(network);
-    long untilFull = fullAt == null ? 0 : Math.max(0, fullAt - nowNanos);
-    fullAtNanos.put(network, nowNanos + Math.min(untilFull + REFILL_NANOS, BURST * REFILL_NANOS));
+  void recordFailure(ClientNetwork network, long nowNanos) {
+    failures.take(network, nowNanos);
   }
 
   synchronized void recordSuccess(InstanceId instance, KeyRing.Entry key, long nowNanos) {
     exemptions.put(instance, new Exemption(key, nowNanos));
-  }
-
-  private static <K, V> Map<K, V> bounded(int max) {
-    return new LinkedHashMap<K, V>(16, 0.75f, true) {
-      private static final long serialVersionUID = 1L;
-
-      @Override
-      protected boolean removeEldestEntry(Map.Entry<K, V> eldest) {
-        return size() > max;
-      }
-    };
   }
 }

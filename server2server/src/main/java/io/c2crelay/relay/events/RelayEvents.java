@@ -36,7 +36,10 @@ public final class RelayEvents {
   public enum ConnectionRefusal {
     PREAMBLE,
     PLAIN_DATA,
-    LIMIT
+    LIMIT,
+    NOT_ALLOWED,
+    RATE,
+    PROXY_HEADER
   }
 
   /** The limit that an unauthenticated connection exceeded. */

@@ -5,6 +5,8 @@ import static java.util.Objects.requireNonNull;
 import io.c2crelay.common.transport.ReceiveBuffer;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.common.transport.Transport;
+import io.c2crelay.relay.address.AccessRules;
+import io.c2crelay.relay.address.AddressList;
 import io.c2crelay.relay.address.AgentAddresses;
 import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.address.ClientNetwork;
@@ -20,6 +22,7 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.socket.SocketChannel;
+import io.netty.handler.codec.haproxy.HAProxyMessageDecoder;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.net.InetSocketAddress;
@@ -42,6 +45,8 @@ public final class Listener {
   private final long detectTimeoutNanos;
   private final AgentAddresses addresses;
   private final AgentConnections agents;
+  private final AddressList loadBalancers;
+  private final AccessRules access;
   private final RelayEvents events;
   private final ConnectionLimit<SocketChannel> unidentified;
   private final ChannelGroup sockets = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
@@ -50,6 +55,7 @@ public final class Listener {
   /**
    * @param detectTimeout after which a silent connection is a user's
    * @param maxSessions limits the unidentified connections too
+   * @param loadBalancers their connections begin with a PROXY header
    */
   public Listener(
       EventLoopGroup loops,
@@ -58,12 +64,16 @@ public final class Listener {
       int maxSessions,
       AgentAddresses addresses,
       AgentConnections agents,
+      AddressList loadBalancers,
+      AccessRules access,
       RelayEvents events) {
     this.loops = requireNonNull(loops, "loops");
     this.transport = requireNonNull(transport, "transport");
     this.detectTimeoutNanos = detectTimeout.toNanos();
     this.addresses = requireNonNull(addresses, "addresses");
     this.agents = requireNonNull(agents, "agents");
+    this.loadBalancers = requireNonNull(loadBalancers, "loadBalancers");
+    this.access = requireNonNull(access, "access");
     this.events = requireNonNull(events, "events");
     int maxUnidentified = Math.max(MIN_UNIDENTIFIED, maxSessions / 4);
     unidentified = ConnectionLimit.of(maxUnidentified, maxUnidentified);
@@ -103,12 +113,41 @@ public final class Listener {
     channel.config().setAllowHalfClosure(true);
     channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
     ClientAddress client = ClientAddress.of(channel);
-    SocketChannel oldest = unidentified.enter(client.network(), channel);
-    if (oldest != null) {
-      events.connectionRefused(oldest.remoteAddress(), ConnectionRefusal.LIMIT);
-      Sockets.reset(oldest);
+    if (loadBalancers.contains(client.remote())) {
+      awaitProxyHeader(channel, client, users);
+    } else {
+      classify(channel, client, users);
     }
-    channel.closeFuture().addListener(closed -> identified(channel, client));
+  }
+
+  private void awaitProxyHeader(
+      SocketChannel channel, ClientAddress loadBalancer, Dispatcher users) {
+    enter(channel, loadBalancer);
+    ProxyHeaderHandler.Owner owner =
+        new ProxyHeaderHandler.Owner() {
+          @Override
+          public void accepted(ClientAddress client) {
+            identified(channel, loadBalancer);
+            classify(channel, client, users);
+          }
+
+          @Override
+          public void refused() {
+            refuse(channel, loadBalancer, ConnectionRefusal.PROXY_HEADER);
+          }
+        };
+    channel
+        .pipeline()
+        .addLast("proxy-decoder", new HAProxyMessageDecoder())
+        .addLast("proxy-header", new ProxyHeaderHandler(loadBalancer, owner));
+  }
+
+  private void classify(SocketChannel channel, ClientAddress client, Dispatcher users) {
+    if (!access.allowsUser(client.remote()) && !access.allowsAgent(client.remote())) {
+      refuse(channel, client, ConnectionRefusal.NOT_ALLOWED);
+      return;
+    }
+    enter(channel, client);
     channel
         .pipeline()
         .addLast(
@@ -116,6 +155,15 @@ public final class Listener {
             new ConnectionClassifier(
                 () -> detectTimeoutNanos(channel, client.network()),
                 new Router(channel, client, users, this)));
+  }
+
+  private void enter(SocketChannel channel, ClientAddress client) {
+    SocketChannel oldest = unidentified.enter(client.network(), channel);
+    if (oldest != null) {
+      events.connectionRefused(oldest.remoteAddress(), ConnectionRefusal.LIMIT);
+      Sockets.reset(oldest);
+    }
+    channel.closeFuture().addListener(closed -> identified(channel, client));
   }
 
   private long detectTimeoutNanos(SocketChannel channel, ClientNetwork network) {
@@ -143,6 +191,15 @@ public final class Listener {
 
   void identified(SocketChannel channel, ClientAddress client) {
     unidentified.leave(client.network(), channel);
+  }
+
+  void refuse(SocketChannel channel, ClientAddress client, ConnectionRefusal reason) {
+    events.connectionRefused(client.remote(), reason);
+    Sockets.reset(channel);
+  }
+
+  AccessRules access() {
+    return access;
   }
 
   boolean isDraining() {

@@ -27,8 +27,13 @@ final class Router implements ConnectionRouter {
   @Override
   public void user(boolean silent) {
     listener.identified(channel, client);
+    long now = channel.eventLoop().ticker().nanoTime();
     if (listener.isDraining()) {
       Sockets.reset(channel);
+    } else if (!listener.access().allowsUser(client.remote())) {
+      listener.refuse(channel, client, ConnectionRefusal.NOT_ALLOWED);
+    } else if (!listener.access().admitsSession(client.network(), now)) {
+      listener.refuse(channel, client, ConnectionRefusal.RATE);
     } else {
       user = UserConnection.enter(channel, client, users, listener.events(), silent);
     }
@@ -62,6 +67,10 @@ final class Router implements ConnectionRouter {
 
   @Override
   public void agent(Preamble preamble) {
-    listener.agents().accept(channel, client, preamble);
+    if (listener.access().allowsAgent(client.remote())) {
+      listener.agents().accept(channel, client, preamble);
+    } else {
+      listener.refuse(channel, client, ConnectionRefusal.NOT_ALLOWED);
+    }
   }
 }

@@ -53,7 +53,7 @@ public final class Dispatchers {
     this.addresses = requireNonNull(addresses, "addresses");
     this.random = requireNonNull(random, "random");
     this.events = requireNonNull(events, "events");
-    limits = new UserLimits(settings.maxSessions(), settings.maxSilent());
+    limits = new UserLimits(settings);
     drained = loop.newPromise();
   }
 

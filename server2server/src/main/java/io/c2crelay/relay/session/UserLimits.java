@@ -86,6 +86,7 @@ final class UserLimits {
   private static final Count NOTHING = new Count();
 
   private final int maxUsers;
+  private final int maxUsersPerNetwork;
   private final int maxSilent;
   private final Map<ClientNetwork, Count> networks = new HashMap<>();
   private final Map<ServiceName, Count> services = new HashMap<>();
@@ -94,9 +95,10 @@ final class UserLimits {
   private final Set<QueuedUser> users = new LinkedHashSet<>();
   private int serviceCount = 1;
 
-  UserLimits(int maxUsers, int maxSilent) {
-    this.maxUsers = maxUsers;
-    this.maxSilent = maxSilent;
+  UserLimits(DispatcherSettings settings) {
+    maxUsers = settings.maxSessions();
+    maxUsersPerNetwork = settings.maxSessionsPerNetwork();
+    maxSilent = settings.maxSilent();
   }
 
   /** Sets the number of services; one alone may hold everything. */
@@ -106,6 +108,9 @@ final class UserLimits {
 
   /** Whether a user, who is not counted yet, may come in. */
   Verdict judge(QueuedUser user) {
+    if (held(networks, user.network(), Count::users) >= maxUsersPerNetwork) {
+      return Verdict.REFUSED;
+    }
     Verdict verdict = Verdict.ADMITTED;
     if (!user.isConfirmed()) {
       verdict = room(user, maxSilent, Count::silent);

@@ -817,6 +817,23 @@ class DispatcherTest {
     assertThat(users.subList(0, 6)).allMatch(FakeUser::isOpen);
   }
 
+  @Test
+  void networkHasALimitOfItsOwn() {
+    dispatchers =
+        new Dispatchers(
+            clock.eventLoop(),
+            DispatcherSettings.of(0, Duration.ofSeconds(15), 100, 3),
+            budget,
+            addresses,
+            new SecureRandom(),
+            events);
+    dispatcher = dispatchers.create(ServiceName.DEFAULT);
+    attach();
+    enterMany(3, USER);
+    assertThat(enter(USER).isOpen()).isFalse();
+    assertThat(enter("192.0.2.1").isOpen()).isTrue();
+  }
+
   /** 64 of one network and 256 in all, of each. */
   @Test
   void waitingWithoutAgentIsLimitedByService() {
