@@ -63,10 +63,9 @@ final class Agent {
     BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory);
     BridgeSettings settings =
         BridgeSettings.of(BridgeSettings.Side.AGENT, budget, Duration.ZERO, DELIVERY_TIMEOUT);
-    RelayConnector connector =
-        new RelayConnector(new Dialer(config.transport, NameResolver.create()), tls);
+    RelayConnector connector = new RelayConnector(relayDialer(config), config.relayTimeout, tls);
     // separate: look-ups of targets must not delay those of the relay
-    Dialer targetDialer = new Dialer(config.transport, NameResolver.create());
+    Dialer targetDialer = Dialer.direct(config.transport, NameResolver.create());
     SecureRandom random = new SecureRandom();
     Map<SharedKey, CompletableFuture<MutualAuth>> keys = new HashMap<>();
     for (Forward forward : config.forwards) {
@@ -93,11 +92,19 @@ final class Agent {
           forward.target().toString(),
           requireNonNull(config.relay.host()),
           config.relay.port(),
+          config.proxy == null ? "-" : config.proxy.toString(),
           config.transport,
           tls.providerName());
     }
     events.agentStats(
         loops.next(), () -> "sessions=" + sessions.size() + " buffered=" + budget.usedBytes());
+  }
+
+  private static Dialer relayDialer(AgentConfig config) {
+    NameResolver resolver = NameResolver.create();
+    return config.proxy == null
+        ? Dialer.direct(config.transport, resolver)
+        : Dialer.through(config.proxy, config.transport, resolver);
   }
 
   /**

@@ -2,6 +2,7 @@ package io.c2crelay.agent;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.agent.connect.Proxy;
 import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.data.Forward;
 import io.c2crelay.agent.data.ProxyProtocol;
@@ -10,6 +11,7 @@ import io.c2crelay.common.cli.CliCommand;
 import io.c2crelay.common.cli.CliRunner;
 import io.c2crelay.common.cli.KeySource;
 import io.c2crelay.common.cli.Running;
+import io.c2crelay.common.cli.SecretFile;
 import io.c2crelay.common.cli.SharedOptions;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.protocol.ServiceName;
@@ -46,6 +48,8 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
   }
 
   private static final Pattern FORWARD = Pattern.compile("([^=,]*)=([^,]+)(?:,(.+))?");
+
+  private static final String PROXY_ENVIRONMENT = "C2C_PROXY";
 
   private static final Pattern SEND_PROXY = Pattern.compile("(?:([^=]*)=)?(v[12])");
 
@@ -85,6 +89,26 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
           "A further service and its target; repeatable. Without KEYFILE it has the same key"
               + " (default: none).")
   private List<String> forwards = new ArrayList<>();
+
+  @Option(
+      names = "--relay-timeout",
+      paramLabel = "TIME",
+      description = "Connect timeout for each address of the relay (default: ${DEFAULT-VALUE}).")
+  Duration relayTimeout = Duration.ofSeconds(3);
+
+  @Option(
+      names = "--proxy",
+      paramLabel = "URL",
+      description =
+          "Connect to the relay through a proxy: http://[USER:PASSWORD@]HOST:PORT or socks5://…"
+              + " (default: C2C_PROXY, or none).")
+  private @Nullable String proxy;
+
+  @Option(
+      names = "--proxy-password-file",
+      paramLabel = "FILE",
+      description = "Read the password of the proxy's user from the first line (default: none).")
+  private @Nullable String proxyPasswordFile;
 
   @Option(
       names = "--send-proxy",
@@ -143,12 +167,31 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
     for (String proxy : sendProxy) {
       parseSendProxy(proxy, configured);
     }
-    return new AgentConfig(this, configured);
+    return new AgentConfig(this, configured, proxy(env));
   }
 
   @Override
   public Running start(AgentConfig config, PrintStream out) throws StartupException {
     return starter.start(config);
+  }
+
+  private @Nullable Proxy proxy(Map<String, String> env) throws StartupException {
+    String variable = env.get(PROXY_ENVIRONMENT);
+    String password =
+        proxyPasswordFile == null
+            ? null
+            : SecretFile.of(proxyPasswordFile, "the file given with --proxy-password-file")
+                .firstLine();
+    if (proxy != null) {
+      return Proxy.parse("--proxy", proxy, password);
+    }
+    if (variable != null && !variable.isEmpty()) {
+      return Proxy.parse(PROXY_ENVIRONMENT, variable, password);
+    }
+    if (password != null) {
+      throw new IllegalArgumentException("--proxy-password-file needs --proxy");
+    }
+    return null;
   }
 
   /** Sets the PROXY header of the forwards that are named, or of all. */

@@ -1,5 +1,6 @@
 package io.c2crelay.agent;
 
+import io.c2crelay.agent.connect.Proxy;
 import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.data.Forward;
 import io.c2crelay.common.cli.Checks;
@@ -12,6 +13,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Immutable, validated agent configuration. Fields are named after their options. */
 final class AgentConfig {
@@ -19,6 +21,9 @@ final class AgentConfig {
 
   /** Less than the 5 s that the relay waits for the answer to START. */
   private static final Duration MAX_CONNECT_TIMEOUT = Duration.ofSeconds(4);
+
+  /** A data connection is given up after as long. */
+  private static final Duration MAX_RELAY_TIMEOUT = Duration.ofSeconds(10);
 
   private static final int MAX_LABEL_BYTES = 64;
 
@@ -33,6 +38,12 @@ final class AgentConfig {
    * be empty.
    */
   final String label;
+
+  /** The proxy on the way to the relay; null if there is none. */
+  final @Nullable Proxy proxy;
+
+  /** The connect timeout for each address of the relay. */
+  final Duration relayTimeout;
 
   /** The connect timeout for each address of the target. */
   final Duration connectTimeout;
@@ -57,7 +68,8 @@ final class AgentConfig {
    * @throws IllegalArgumentException if a value is invalid; the message names its option
    * @throws StartupException if the transport is not available
    */
-  AgentConfig(AgentCommand options, List<Forward> forwards) throws StartupException {
+  AgentConfig(AgentCommand options, List<Forward> forwards, @Nullable Proxy proxy)
+      throws StartupException {
     this.forwards = Collections.unmodifiableList(new ArrayList<>(forwards));
     Checks.range("the number of services", forwards.size(), 1, MAX_FORWARDS);
     if (forwards.stream().map(Forward::service).distinct().count() < forwards.size()) {
@@ -67,6 +79,10 @@ final class AgentConfig {
         Route.of(
             Checks.host("RELAY_HOST", options.relayHost),
             Checks.range("RELAY_PORT", options.relayPort, 1, 65535));
+    this.proxy = proxy;
+    relayTimeout =
+        Checks.range(
+            "--relay-timeout", options.relayTimeout, Duration.ofMillis(100), MAX_RELAY_TIMEOUT);
     label = validLabel(options.label);
     connectTimeout =
         Checks.range(

@@ -11,32 +11,51 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.channel.socket.SocketChannel;
+import io.netty.handler.proxy.ProxyHandler;
+import io.netty.resolver.NoopAddressResolverGroup;
 import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
+import io.netty.util.concurrent.PromiseNotifier;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
-/** Opens connections along a {@link Route}, to the relay or to a target. Safe on any thread. */
+/**
+ * Opens connections along a {@link Route}, to the relay or to a target, directly or through a
+ * proxy. Safe on any thread.
+ */
 public final class Dialer {
   private static final List<InetAddress> LOOPBACK =
       Arrays.asList(NetUtil.LOCALHOST4, NetUtil.LOCALHOST6);
 
   private final Transport transport;
   private final NameResolver resolver;
+  private final @Nullable Proxy proxy;
 
-  /** A dialer that looks names up with {@code resolver}. */
-  public Dialer(Transport transport, NameResolver resolver) {
+  private Dialer(Transport transport, NameResolver resolver, @Nullable Proxy proxy) {
     this.transport = requireNonNull(transport, "transport");
     this.resolver = requireNonNull(resolver, "resolver");
+    this.proxy = proxy;
+  }
+
+  /** A dialer that looks names up with {@code resolver}. */
+  public static Dialer direct(Transport transport, NameResolver resolver) {
+    return new Dialer(transport, resolver, null);
+  }
+
+  /** A dialer that looks up the proxy's name; other names are the proxy's to look up. */
+  public static Dialer through(Proxy proxy, Transport transport, NameResolver resolver) {
+    return new Dialer(transport, resolver, proxy);
   }
 
   /**
-   * The addresses of a route, in the order in which to try them.
+   * The addresses of a route, in the order in which to try them; its name if there is a proxy.
    *
    * @return completes on {@code loop}, within the time of {@link NameResolver#resolve}
    */
@@ -45,13 +64,21 @@ public final class Dialer {
     if (host == null) {
       return loop.newSucceededFuture(withPort(LOOPBACK, route.port()));
     }
+    if (proxy != null) {
+      return loop.newSucceededFuture(
+          Collections.singletonList(InetSocketAddress.createUnresolved(host, route.port())));
+    }
+    return resolve(host, route.port(), loop);
+  }
+
+  private Future<List<InetSocketAddress>> resolve(String host, int port, EventLoop loop) {
     Promise<List<InetSocketAddress>> result = loop.newPromise();
     resolver
         .resolve(host, loop)
         .addListener(
             (Future<List<InetAddress>> resolved) -> {
               if (resolved.isSuccess()) {
-                result.setSuccess(withPort(resolved.getNow(), route.port()));
+                result.setSuccess(withPort(resolved.getNow(), port));
               } else {
                 result.setFailure(resolved.cause());
               }
@@ -68,18 +95,47 @@ public final class Dialer {
   /**
    * Connects to one address.
    *
+   * @param timeoutMillis for TCP; for the proxy's answer as much again
    * @param init sets options and adds handlers, before the connect
-   * @return completes on {@code loop}: see {@link Sockets#connect}
+   * @return completes on {@code loop} when TCP is connected: see {@link Sockets#connect}. What a
+   *     proxy refuses then reaches the handlers as an exception
    */
   public Future<Channel> connect(
       InetSocketAddress address,
       int timeoutMillis,
       EventLoop loop,
       Consumer<? super SocketChannel> init) {
+    Proxy through = proxy;
+    if (through == null) {
+      return connect(address, timeoutMillis, loop, null, init);
+    }
+    Promise<Channel> result = loop.newPromise();
+    resolve(through.host(), through.port(), loop)
+        .addListener(
+            (Future<List<InetSocketAddress>> resolved) -> {
+              if (resolved.isSuccess()) {
+                ProxyHandler handler = through.newHandler(resolved.getNow().get(0));
+                handler.setConnectTimeoutMillis(timeoutMillis);
+                connect(address, timeoutMillis, loop, handler, init)
+                    .addListener(new PromiseNotifier<>(result));
+              } else {
+                result.setFailure(resolved.cause());
+              }
+            });
+    return result;
+  }
+
+  private Future<Channel> connect(
+      InetSocketAddress address,
+      int timeoutMillis,
+      EventLoop loop,
+      @Nullable ProxyHandler proxyHandler,
+      Consumer<? super SocketChannel> init) {
     Bootstrap bootstrap =
         new Bootstrap()
             .group(loop)
             .channel(transport.channel())
+            .resolver(NoopAddressResolverGroup.INSTANCE)
             .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, timeoutMillis)
             .handler(
                 new ChannelInitializer<SocketChannel>() {
@@ -87,6 +143,9 @@ public final class Dialer {
                   protected void initChannel(SocketChannel channel) {
                     Sockets.tune(channel);
                     channel.config().setRecvByteBufAllocator(new ReceiveBuffer());
+                    if (proxyHandler != null) {
+                      channel.pipeline().addLast("proxy", proxyHandler);
+                    }
                     init.accept(channel);
                   }
                 });

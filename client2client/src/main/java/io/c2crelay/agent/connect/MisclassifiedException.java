@@ -1,5 +1,6 @@
 package io.c2crelay.agent.connect;
 
+import io.netty.handler.proxy.ProxyConnectException;
 import io.netty.handler.ssl.NotSslRecordException;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
@@ -26,6 +27,7 @@ public final class MisclassifiedException extends Exception {
         || failure instanceof NotSslRecordException
         || (failure instanceof IOException
             && !(failure instanceof SSLException)
+            && !(failure instanceof ProxyConnectException)
             && !(failure instanceof ClosedChannelException));
   }
 }

@@ -25,13 +25,17 @@ import javax.net.ssl.SSLPeerUnverifiedException;
  * or those of TLS and TCP.
  */
 public final class RelayConnector {
-  private static final int CONNECT_TIMEOUT_MILLIS = (int) Duration.ofSeconds(3).toMillis();
-
   private final Dialer dialer;
+  private final int timeoutMillis;
   private final RelayTls tls;
 
-  /** A connector that dials with {@code dialer}. */
-  public RelayConnector(Dialer dialer, RelayTls tls) {
+  /**
+   * A connector that dials with {@code dialer}.
+   *
+   * @param timeout for the connect to each address of the relay
+   */
+  public RelayConnector(Dialer dialer, Duration timeout, RelayTls tls) {
+    timeoutMillis = (int) timeout.toMillis();
     this.dialer = requireNonNull(dialer, "dialer");
     this.tls = requireNonNull(tls, "tls");
   }
@@ -42,7 +46,7 @@ public final class RelayConnector {
   }
 
   /**
-   * Connects to one address of the relay within 3 s.
+   * Connects to one address of the relay.
    *
    * @param loop the event loop of the connection
    * @param owner the last handler: it receives {@link
@@ -52,8 +56,7 @@ public final class RelayConnector {
    */
   public Future<Channel> connect(
       InetSocketAddress relay, Preamble.Kind kind, EventLoop loop, ChannelHandler owner) {
-    return dialer.connect(
-        relay, CONNECT_TIMEOUT_MILLIS, loop, channel -> init(channel, kind, owner));
+    return dialer.connect(relay, timeoutMillis, loop, channel -> init(channel, kind, owner));
   }
 
   private void init(Channel channel, Preamble.Kind kind, ChannelHandler owner) {

@@ -220,7 +220,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     misclassifications = 0;
     readySinceNanos = now();
     Channel ready = ctx.channel();
-    InetSocketAddress reached = (InetSocketAddress) ready.remoteAddress();
+    InetSocketAddress reached = requireNonNull(address);
     lastAttached = reached;
     dialer =
         new DataDialer(

@@ -21,14 +21,16 @@ public final class AgentEvents {
       String target,
       String relayHost,
       int relayPort,
+      String proxy,
       Transport transport,
       String tlsProvider) {
     log.info(
-        "agent.started service={} target={} relay={}:{} transport={} tls={}",
+        "agent.started service={} target={} relay={}:{} proxy={} transport={} tls={}",
         service,
         target,
         relayHost,
         relayPort,
+        proxy,
         transport,
         tlsProvider);
   }

@@ -122,7 +122,10 @@ public final class ServiceEvents {
 
   private String relay(@Nullable InetSocketAddress address) {
     String relay = relayHost + ':' + relayPort;
-    String used = address == null ? relayHost : NetUtil.toAddressString(address.getAddress());
+    String used =
+        address == null || address.isUnresolved()
+            ? relayHost
+            : NetUtil.toAddressString(address.getAddress());
     return used.equals(relayHost) ? relay : relay + " address=" + used;
   }
 

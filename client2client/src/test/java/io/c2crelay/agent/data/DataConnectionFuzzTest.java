@@ -72,7 +72,10 @@ class DataConnectionFuzzTest {
       TLS = FinishedTls.engine(identity);
       BINDING = identity.binding();
       UNUSED_CONNECTOR =
-          new RelayConnector(new Dialer(Transport.NIO, NameResolver.create()), RelayEnd.agentTls());
+          new RelayConnector(
+              Dialer.direct(Transport.NIO, NameResolver.create()),
+              Duration.ofSeconds(3),
+              RelayEnd.agentTls());
     } catch (GeneralSecurityException e) {
       throw new AssertionError(e);
     }

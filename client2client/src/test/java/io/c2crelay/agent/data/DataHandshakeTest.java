@@ -54,7 +54,7 @@ class DataHandshakeTest {
     RelayTls tls = RelayEnd.agentTls();
     ServiceEvents events = new ServiceEvents(ServiceName.DEFAULT, "relay", 4000);
     // connecting always fails: an embedded event loop takes no NIO channel
-    Dialer tcp = new Dialer(Transport.NIO, NameResolver.create());
+    Dialer tcp = Dialer.direct(Transport.NIO, NameResolver.create());
     TargetConnector target =
         new TargetConnector(
             Forward.of(ServiceName.DEFAULT, Route.parse("1"), SharedKey.of("any")),
@@ -68,7 +68,7 @@ class DataHandshakeTest {
         new DataDialer(
             control.eventLoop(),
             control.eventLoop(),
-            new RelayConnector(tcp, tls),
+            new RelayConnector(tcp, Duration.ofSeconds(3), tls),
             new SessionStarter(target, settings, tracker, events),
             new InetSocketAddress("127.0.0.1", 1),
             identity.binding(),

@@ -167,7 +167,7 @@ class TargetConnectorTest {
   }
 
   private Future<SocketChannel> connect(Forward forward, Frame.Start start) throws Exception {
-    Dialer dialer = new Dialer(Transport.best(), NameResolver.create());
+    Dialer dialer = Dialer.direct(Transport.best(), NameResolver.create());
     return new TargetConnector(forward, Duration.ofSeconds(3), false, dialer)
         .connect(loops.next(), start)
         .await();

@@ -144,14 +144,18 @@ public final class Sockets {
             });
   }
 
-  /** Formats a socket address for logs: {@code 192.0.2.1:4000}, {@code [2001:db8::1]:4000}. */
+  /**
+   * Formats a socket address for logs: {@code 192.0.2.1:4000}, {@code [2001:db8::1]:4000}, {@code
+   * name:4000}.
+   */
   public static String text(@Nullable SocketAddress address) {
-    return address instanceof InetSocketAddress
-            && ((InetSocketAddress) address).getAddress() != null
-        ? NetUtil.toSocketAddressString(
-            NetUtil.toAddressString(((InetSocketAddress) address).getAddress()),
-            ((InetSocketAddress) address).getPort())
-        : "-";
+    if (!(address instanceof InetSocketAddress)) {
+      return "-";
+    }
+    InetSocketAddress inet = (InetSocketAddress) address;
+    String host =
+        inet.isUnresolved() ? inet.getHostString() : NetUtil.toAddressString(inet.getAddress());
+    return NetUtil.toSocketAddressString(host, inet.getPort());
   }
 
   /** Formats the cause of an error as the value of a {@code key=value} pair. */

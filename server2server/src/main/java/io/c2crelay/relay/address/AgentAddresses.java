@@ -4,14 +4,14 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 
 /**
- * Where agents connect from: for such networks the relay waits longer for a preamble. Only
- * authenticated agents add to it. Safe on any thread.
+ * Where agents connect from: for such networks the relay waits longer for a preamble. Safe on any
+ * thread.
  */
 public final class AgentAddresses {
   private static final long REMEMBERED_NANOS = TimeUnit.HOURS.toNanos(24);
+  private static final long LATE_NANOS = TimeUnit.MINUTES.toNanos(1);
   private static final int MAX_NETWORKS = 1024;
 
   private static final class Presence {
@@ -19,6 +19,17 @@ public final class AgentAddresses {
     int tokens;
     long lastSeenNanos;
   }
+
+  /** Networks of late preambles, which anybody can send, and until when they are expected. */
+  private final Map<ClientNetwork, Long> lateUntilNanos =
+      new LinkedHashMap<ClientNetwork, Long>() {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<ClientNetwork, Long> eldest) {
+          return size() > MAX_NETWORKS;
+        }
+      };
 
   /** Least recently asked about first. */
   private final Map<ClientNetwork, Presence> presences = new LinkedHashMap<>(16, 0.75f, true);
@@ -41,6 +52,11 @@ public final class AgentAddresses {
         return;
       }
     }
+  }
+
+  /** An agent's preamble from there was late, as behind a proxy: the next may be as late. */
+  public synchronized void late(ClientNetwork network, long nowNanos) {
+    lateUntilNanos.put(network, nowNanos + LATE_NANOS);
   }
 
   /** A control connection from there ended. */
@@ -68,10 +84,14 @@ public final class AgentAddresses {
 
   /**
    * Whether a connection from there may well be an agent's: one authenticated from there within a
-   * day and has a dial to make or no control connection now.
+   * day and has a dial to make or no control connection now, or a preamble was late.
    */
   public synchronized boolean isExpected(ClientNetwork network, long nowNanos) {
-    @Nullable Presence presence = presences.get(network);
+    Long lateUntil = lateUntilNanos.get(network);
+    if (lateUntil != null && nowNanos - lateUntil < 0) {
+      return true;
+    }
+    Presence presence = presences.get(network);
     return presence != null
         && (presence.tokens > 0
             || (presence.attached == 0 && nowNanos - presence.lastSeenNanos < REMEMBERED_NANOS));

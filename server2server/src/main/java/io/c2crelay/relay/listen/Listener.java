@@ -198,6 +198,10 @@ public final class Listener {
     Sockets.reset(channel);
   }
 
+  AgentAddresses addresses() {
+    return addresses;
+  }
+
   AccessRules access() {
     return access;
   }

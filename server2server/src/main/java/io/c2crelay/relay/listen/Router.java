@@ -49,6 +49,7 @@ final class Router implements ConnectionRouter {
   @Override
   public void misclassified() {
     listener.events().connectionMisclassified(client.remote());
+    listener.addresses().late(client.network(), channel.eventLoop().ticker().nanoTime());
     if (user != null) {
       user.misclassified();
     }

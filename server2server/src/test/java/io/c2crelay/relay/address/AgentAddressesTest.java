@@ -1,6 +1,7 @@
 package io.c2crelay.relay.address;
 
 import static java.util.concurrent.TimeUnit.HOURS;
+import static java.util.concurrent.TimeUnit.MINUTES;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.net.InetSocketAddress;
@@ -27,6 +28,14 @@ class AgentAddressesTest {
     assertThat(addresses.isAttached(here)).isFalse();
     assertThat(addresses.isExpected(here, 1000 + HOURS.toNanos(24) - 1)).isTrue();
     assertThat(addresses.isExpected(here, 1000 + HOURS.toNanos(24))).isFalse();
+  }
+
+  @Test
+  void agentIsExpectedForAMinuteWhereAPreambleWasLate() {
+    addresses.late(here, 1000);
+    assertThat(addresses.isExpected(here, 1000 + MINUTES.toNanos(1) - 1)).isTrue();
+    assertThat(addresses.isExpected(here, 1000 + MINUTES.toNanos(1))).isFalse();
+    assertThat(addresses.isAttached(here)).isFalse();
   }
 
   @Test
