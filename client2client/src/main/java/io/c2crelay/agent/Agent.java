@@ -12,7 +12,10 @@ import io.c2crelay.agent.data.SessionStarter;
 import io.c2crelay.agent.data.SessionTracker;
 import io.c2crelay.agent.data.TargetConnector;
 import io.c2crelay.agent.events.AgentEvents;
+import io.c2crelay.agent.events.AgentMetrics;
 import io.c2crelay.agent.events.ServiceEvents;
+import io.c2crelay.agent.events.ServiceMetrics;
+import io.c2crelay.common.admin.AdminServer;
 import io.c2crelay.common.auth.MutualAuth;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.bridge.BridgeSettings;
@@ -25,6 +28,7 @@ import io.netty.channel.ChannelException;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import io.netty.util.concurrent.Promise;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -35,6 +39,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /** An agent: wires its components, attaches to the relay and drains on shutdown. */
 final class Agent {
@@ -49,6 +54,8 @@ final class Agent {
   private final FailFastEventLoopGroup loops;
   private final SessionTracker sessions = new SessionTracker();
   private final List<ControlConnection> controls = new ArrayList<>();
+  private final @Nullable AgentMonitor monitor;
+  private @Nullable AdminServer admin;
 
   private Agent(AgentConfig config) throws StartupException {
     this.config = config;
@@ -67,13 +74,15 @@ final class Agent {
     // separate: look-ups of targets must not delay those of the relay
     Dialer targetDialer = Dialer.direct(config.transport, NameResolver.create());
     SecureRandom random = new SecureRandom();
+    PrometheusRegistry registry = config.admin == null ? null : new PrometheusRegistry();
+    AgentMetrics metrics = registry == null ? null : new AgentMetrics(registry);
+    monitor =
+        registry == null || metrics == null ? null : new AgentMonitor(registry, metrics, loops);
     Map<SharedKey, CompletableFuture<MutualAuth>> keys = new HashMap<>();
     for (Forward forward : config.forwards) {
       TargetConnector target =
           new TargetConnector(forward, config.connectTimeout, config.transparent, targetDialer);
-      ServiceEvents serviceEvents =
-          new ServiceEvents(
-              forward.service(), requireNonNull(config.relay.host()), config.relay.port());
+      ServiceEvents serviceEvents = serviceEvents(forward, metrics);
       controls.add(
           new ControlConnection(
               config.relay,
@@ -100,6 +109,28 @@ final class Agent {
         loops.next(), () -> "sessions=" + sessions.size() + " buffered=" + budget.usedBytes());
   }
 
+  private ServiceEvents serviceEvents(Forward forward, @Nullable AgentMetrics metrics) {
+    String host = requireNonNull(config.relay.host());
+    int port = config.relay.port();
+    return metrics == null
+        ? new ServiceEvents(forward.service(), host, port)
+        : new ServiceMetrics(forward.service(), forward.target().toString(), host, port, metrics);
+  }
+
+  private void startAdmin() throws StartupException {
+    if (config.admin != null && monitor != null) {
+      admin = AdminServer.start(config.admin, monitor, monitor::sample);
+      events.adminListening(admin.address());
+    }
+  }
+
+  /** Writes the status to the log; there is none without the admin endpoint. */
+  public void logStatus() {
+    if (monitor != null) {
+      AdminServer.log(monitor);
+    }
+  }
+
   private static Dialer relayDialer(AgentConfig config) {
     NameResolver resolver = NameResolver.create();
     return config.proxy == null
@@ -110,10 +141,11 @@ final class Agent {
   /**
    * Starts an agent that stays attached to the relay until it is drained.
    *
-   * @throws StartupException if TLS or the event loops cannot be created
+   * @throws StartupException if TLS, the event loops or the admin endpoint cannot be created
    */
   public static Agent start(AgentConfig config) throws StartupException {
     Agent agent = new Agent(config);
+    agent.startAdmin();
     agent.controls.forEach(ControlConnection::start);
     return agent;
   }
@@ -125,6 +157,9 @@ final class Agent {
    */
   public Future<Void> drain() {
     events.agentDraining(config.drain);
+    if (monitor != null) {
+      monitor.draining();
+    }
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
     loops.schedule(
         () -> sessions.abortAll(ReasonCode.DRAINING), config.drain.toNanos(), TimeUnit.NANOSECONDS);
@@ -147,6 +182,9 @@ final class Agent {
         .terminate()
         .addListener(
             ended -> {
+              if (admin != null) {
+                admin.stop();
+              }
               events.agentStopped();
               done.setSuccess(null);
             });

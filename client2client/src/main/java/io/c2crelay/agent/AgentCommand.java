@@ -6,6 +6,7 @@ import io.c2crelay.agent.connect.Proxy;
 import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.data.Forward;
 import io.c2crelay.agent.data.ProxyProtocol;
+import io.c2crelay.common.admin.StatusCommand;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.cli.CliCommand;
 import io.c2crelay.common.cli.CliRunner;
@@ -18,6 +19,7 @@ import io.c2crelay.common.protocol.ServiceName;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -38,6 +40,7 @@ import picocli.CommandLine.Parameters;
       "",
       "A key is required: as KEY, with --key-file, or as C2C_KEY in the environment.",
       "Times: 500ms, 15 or 15s, 2m, 1h. Sizes: 64k, 1m, 2g. Arguments after -- are never options.",
+      "client2client status [HOST:]PORT prints the status of an agent that runs with --admin.",
       "Exit codes: 0 after a clean stop, 1 if startup failed, 2 for a command line error."
     })
 public final class AgentCommand implements CliCommand<AgentConfig> {
@@ -141,9 +144,22 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
     this.starter = requireNonNull(starter, "starter");
   }
 
-  /** Runs the agent until it is stopped, then exits the process. */
+  /** Runs the agent until it is stopped, or prints its status; then exits the process. */
   public static void main(String[] args) {
-    CliRunner.main(new AgentCommand(config -> Agent.start(config)::drain), args);
+    if (StatusCommand.isRequested(args)) {
+      StatusCommand.main("client2client", args);
+    } else {
+      CliRunner.main(new AgentCommand(AgentCommand::startAgent), args);
+    }
+  }
+
+  private static Running startAgent(AgentConfig config) throws StartupException {
+    Agent agent = Agent.start(config);
+    return Running.of(
+        agent::drain,
+        config.admin == null
+            ? Collections.emptyMap()
+            : Collections.singletonMap("USR1", agent::logStatus));
   }
 
   @Override

@@ -3,6 +3,7 @@ package io.c2crelay.agent;
 import io.c2crelay.agent.connect.Proxy;
 import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.data.Forward;
+import io.c2crelay.common.admin.AdminSettings;
 import io.c2crelay.common.cli.Checks;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.transport.Transport;
@@ -57,6 +58,9 @@ final class AgentConfig {
   /** The limit on bytes buffered by all sessions together. */
   final long sessionMemory;
 
+  /** The admin endpoint; null if it is off. */
+  final @Nullable AdminSettings admin;
+
   final Transport transport;
 
   /** The number of event loops, at least 1. */
@@ -94,6 +98,7 @@ final class AgentConfig {
     sessionMemory = options.shared().sessionMemory();
     threads = options.shared().threads();
     transport = options.shared().transport();
+    admin = AdminSettings.of(options.shared());
     transparent = options.transparent;
     if (transparent) {
       checkTransparent(transport);

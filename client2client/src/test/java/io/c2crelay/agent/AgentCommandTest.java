@@ -180,7 +180,7 @@ class AgentCommandTest {
         "22 relay 4000 key --send-proxy=web=v1 | --send-proxy names a service that is not offered",
         "22 relay 4000 key --transparent --transport=nio | --transparent needs epoll, which is Linux's",
         "22 relay 4000 key --connect-timeout=5s | --connect-timeout must be from 100ms to 4s",
-        "22 relay 4000 key --queue-timeout=3s | unknown option --queue-timeout in argument 5; put -- before a key that looks like an option",
+        "22 relay 4000 key --xyz=3 | unknown option --xyz in argument 5; put -- before a key that looks like an option",
       })
   void invalidArgumentsAreUsageErrors(String args, String message) {
     assertThat(run(args.split(" +"))).isEqualTo(CliRunner.USAGE);

@@ -2,6 +2,7 @@ package io.c2crelay.relay;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.common.admin.AdminServer;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
@@ -22,6 +23,7 @@ import io.c2crelay.relay.agents.AgentRegistry;
 import io.c2crelay.relay.auth.Authenticator;
 import io.c2crelay.relay.auth.KeyRing;
 import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.events.RelayMetrics;
 import io.c2crelay.relay.listen.Listener;
 import io.c2crelay.relay.session.Dispatcher;
 import io.c2crelay.relay.session.DispatcherSettings;
@@ -32,6 +34,7 @@ import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import io.netty.util.concurrent.Promise;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
@@ -47,15 +50,20 @@ import org.jspecify.annotations.Nullable;
 /** The relay server: creates its components, listens on the ports of its services, and drains. */
 final class Relay {
   private final RelayConfig config;
-  private final RelayEvents events = new RelayEvents();
+  private final RelayEvents events;
   private final Map<KeySource, KeyRing> keyRings = new HashMap<>();
   private final Map<ServiceName, AgentRegistry> registries = new HashMap<>();
   private final FailFastEventLoopGroup loops;
   private final Dispatchers dispatchers;
   private final Listener listener;
+  private final @Nullable RelayMonitor monitor;
+  private @Nullable AdminServer admin;
 
   private Relay(RelayConfig config) throws StartupException {
     this.config = config;
+    PrometheusRegistry metrics = config.admin == null ? null : new PrometheusRegistry();
+    RelayMetrics counted = metrics == null ? null : new RelayMetrics(metrics);
+    events = counted == null ? new RelayEvents() : counted;
     InetAddress bindAddress = bindAddress();
     SecureRandom random = new SecureRandom();
     byte[] channelBinding;
@@ -92,10 +100,16 @@ final class Relay {
           service.name,
           new AgentRegistry(dispatcherLoop, ring, dispatcher, agentAddresses, events));
     }
+    Authenticator authenticator = new Authenticator(channelBinding, keys, random, events);
+    monitor =
+        metrics == null || counted == null
+            ? null
+            : new RelayMonitor(
+                metrics, counted, dispatchers, authenticator::throttledNetworks, loops);
     AgentConnections agents =
         new AgentConnections(
             tls,
-            new Authenticator(channelBinding, keys, random, events),
+            authenticator,
             registries,
             dispatchers,
             BridgeSettings.of(
@@ -119,6 +133,9 @@ final class Relay {
           listen(new InetSocketAddress(bindAddress, service.port), entry.getValue());
       events.relayListening(
           service.name, bound, config.transport, tls.providerName(), config.maxSessions);
+      if (monitor != null) {
+        monitor.listening(service, bound);
+      }
     }
     events.relayStats(
         dispatcherLoop,
@@ -129,7 +146,27 @@ final class Relay {
                 + agents.stats()
                 + " "
                 + dispatchers.stats());
+    startAdmin();
     warn();
+  }
+
+  private void startAdmin() throws StartupException {
+    if (config.admin != null && monitor != null) {
+      try {
+        admin = AdminServer.start(config.admin, monitor, monitor::sample);
+      } catch (StartupException e) {
+        loops.shutdownGracefully(0, 0, TimeUnit.SECONDS); // closes the sockets
+        throw e;
+      }
+      events.adminListening(admin.address());
+    }
+  }
+
+  /** Writes the status to the log; there is none without the admin endpoint. */
+  public void logStatus() {
+    if (monitor != null) {
+      AdminServer.log(monitor);
+    }
   }
 
   private @Nullable InetAddress bindAddress() throws StartupException {
@@ -233,6 +270,9 @@ final class Relay {
         .terminate()
         .addListener(
             loopsEnded -> {
+              if (admin != null) {
+                admin.stop();
+              }
               events.relayStopped();
               done.setSuccess(null);
             });

@@ -2,6 +2,7 @@ package io.c2crelay.relay;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.common.admin.StatusCommand;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.cli.CliCommand;
 import io.c2crelay.common.cli.CliRunner;
@@ -15,6 +16,7 @@ import io.c2crelay.common.protocol.ServiceName;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -34,6 +36,7 @@ import picocli.CommandLine.Parameters;
       "",
       "Without a key, one is generated and printed. C2C_KEY in the environment can hold the key.",
       "Times: 500ms, 15 or 15s, 2m, 1h. Sizes: 64k, 1m, 2g. Arguments after -- are never options.",
+      "server2server status [HOST:]PORT prints the status of a relay that runs with --admin.",
       "Exit codes: 0 after a clean stop, 1 if startup failed, 2 for a command line error."
     })
 public final class RelayCommand implements CliCommand<RelayConfig> {
@@ -166,14 +169,25 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
     this.starter = requireNonNull(starter, "starter");
   }
 
-  /** Runs the relay until a stop signal, then exits the process. */
+  /** Runs the relay until a stop signal, or prints its status; then exits the process. */
   public static void main(String[] args) {
-    CliRunner.main(new RelayCommand(RelayCommand::startRelay), args);
+    if (StatusCommand.isRequested(args)) {
+      StatusCommand.main("server2server", args);
+    } else {
+      CliRunner.main(new RelayCommand(RelayCommand::startRelay), args);
+    }
   }
 
   private static Running startRelay(RelayConfig config) throws StartupException {
     Relay relay = Relay.start(config);
-    return Running.of(relay::drain, config.hasKeyFile() ? relay::reloadKeys : null);
+    Map<String, Runnable> onSignal = new HashMap<>();
+    if (config.hasKeyFile()) {
+      onSignal.put("HUP", relay::reloadKeys);
+    }
+    if (config.admin != null) {
+      onSignal.put("USR1", relay::logStatus);
+    }
+    return Running.of(relay::drain, onSignal);
   }
 
   @Override

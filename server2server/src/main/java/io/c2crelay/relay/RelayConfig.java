@@ -1,5 +1,6 @@
 package io.c2crelay.relay;
 
+import io.c2crelay.common.admin.AdminSettings;
 import io.c2crelay.common.cli.Checks;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.transport.Transport;
@@ -65,6 +66,9 @@ final class RelayConfig {
   /** The limit on the bytes that all sessions together buffer. */
   final long sessionMemory;
 
+  /** The admin endpoint; null if it is off. */
+  final @Nullable AdminSettings admin;
+
   final Transport transport;
 
   /** The number of event loops, at least 1. */
@@ -112,6 +116,7 @@ final class RelayConfig {
     sessionMemory = options.shared().sessionMemory();
     threads = options.shared().threads();
     transport = options.shared().transport();
+    admin = AdminSettings.of(options.shared());
   }
 
   private static AddressList addresses(String name, @Nullable String text) {

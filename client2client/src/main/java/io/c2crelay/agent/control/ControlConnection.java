@@ -234,7 +234,8 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
             events,
             (token, reason) -> dialFailed(ready, token, reason));
     ctx.pipeline()
-        .addLast("heartbeat", new Heartbeat(() -> lost(ReasonCode.AGENT_LOST)))
+        .addLast(
+            "heartbeat", new Heartbeat(() -> lost(ReasonCode.AGENT_LOST), events::controlAnswered))
         .addLast("control", new ControlHandler(this, events));
     events.controlReady(reached, epoch);
   }

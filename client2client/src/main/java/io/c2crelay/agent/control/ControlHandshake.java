@@ -2,6 +2,7 @@ package io.c2crelay.agent.control;
 
 import io.c2crelay.agent.connect.RelayConnector;
 import io.c2crelay.common.auth.MutualAuth;
+import io.c2crelay.common.cli.ProgramVersion;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.Preamble;
@@ -140,7 +141,8 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
     random.nextBytes(nonce);
     Frame.Auth auth =
         Frame.Auth.of(nonce, instance, epoch, service, label)
-            .withTargetDigest(proofs.digestOfTarget(target));
+            .withTargetDigest(proofs.digestOfTarget(target))
+            .withProgramVersion(ProgramVersion.of(ControlHandshake.class));
     MutualAuth.Transcript observed =
         MutualAuth.Transcript.of(
             Preamble.of(Preamble.Kind.CONTROL), channelBinding, challenge, auth);

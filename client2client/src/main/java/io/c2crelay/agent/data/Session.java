@@ -1,12 +1,14 @@
 package io.c2crelay.agent.data;
 
 import io.c2crelay.agent.events.ServiceEvents;
+import io.c2crelay.common.admin.LiveSession;
 import io.c2crelay.common.bridge.Bridge;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.common.transport.UnreadBytes;
 import io.netty.buffer.ByteBuf;
@@ -18,6 +20,7 @@ import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -26,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * data, at most 64 KiB; then it bridges the data connection with the target, or answers FAILED. On
  * the data connection's event loop.
  */
-final class Session extends ChannelInboundHandlerAdapter implements Bridge.Listener {
+final class Session extends ChannelInboundHandlerAdapter implements Bridge.Listener, LiveSession {
   private static final long CLOSE_DELAY_SECONDS = 1;
 
   private final Channel data;
@@ -38,7 +41,8 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
   private boolean earlyEof;
   private Frame.@Nullable Reset earlyReset;
   private @Nullable Future<? extends DuplexChannel> connecting;
-  private @Nullable Bridge bridge;
+  private volatile @Nullable Bridge bridge;
+  private final long beganNanos;
 
   /** The target has answered, or the session was given up before. */
   private boolean finished;
@@ -54,12 +58,13 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
     this.settings = settings;
     this.tracker = tracker;
     this.events = events;
+    beganNanos = data.eventLoop().ticker().nanoTime();
   }
 
   void begin(TargetDialer targetDialer) {
     data.closeFuture().addListener(closed -> endIfDone());
     data.pipeline().addLast("target-dial", this);
-    events.sessionOpened(start.sessionId(), start.user());
+    events.sessionOpened(this);
     Future<? extends DuplexChannel> dialled = targetDialer.connect(data.eventLoop(), start);
     connecting = dialled;
     dialled.addListener(done -> dialled(dialled));
@@ -75,7 +80,7 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
     finished = true;
     if (!done.isSuccess()) {
       ReasonCode reason = TargetConnector.reasonOf(done.cause());
-      events.sessionFailed(start.sessionId(), reason, done.cause());
+      events.sessionFailed(this, reason, done.cause());
       data.writeAndFlush(Frame.Failed.of(reason));
       // the relay resets at FAILED; closing now, with early data unread, could discard FAILED
       data.eventLoop().schedule(() -> data.close(), CLOSE_DELAY_SECONDS, TimeUnit.SECONDS);
@@ -181,10 +186,11 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
 
   /** Ends the session at once; the relay is told why if it can be. On any thread. */
   void abort(ReasonCode reason) {
+    Bridge joined = bridge;
     if (!data.eventLoop().inEventLoop()) {
       data.eventLoop().execute(() -> abort(reason));
-    } else if (bridge != null && !bridge.isEnded()) {
-      bridge.abort(reason);
+    } else if (joined != null && !joined.isEnded()) {
+      joined.abort(reason);
     } else if (finished) {
       data.close(); // all is written, but the relay has not closed yet
     } else {
@@ -198,7 +204,7 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
   private void giveUp(ReasonCode reason) {
     if (!finished) {
       finished = true;
-      events.sessionClosed(start.sessionId(), reason, 0, 0);
+      events.sessionClosed(this, reason, 0);
       if (connecting != null) {
         connecting.cancel(false);
       }
@@ -214,16 +220,61 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
     }
   }
 
-  /** Logs the end of the bridge: {@code up} counts bytes delivered to the target. */
+  @Override
+  public void answered() {
+    events.sessionAnswered(this);
+  }
+
   @Override
   public void ended(Bridge ended, ReasonCode reason) {
-    events.sessionClosed(start.sessionId(), reason, ended.deliveredBytes(), ended.rawBytes());
+    bridge = ended; // also if it ends while it begins
+    events.sessionClosed(this, reason, ended.deliveredBytes());
     endIfDone();
   }
 
   private void endIfDone() {
-    if (!data.isOpen() && (bridge == null || bridge.isEnded())) {
+    Bridge joined = bridge;
+    if (!data.isOpen() && (joined == null || joined.isEnded())) {
       tracker.ended(this);
     }
+  }
+
+  // --- for the log and the status, on any thread ---
+
+  @Override
+  public long id() {
+    return start.sessionId();
+  }
+
+  @Override
+  public ServiceName service() {
+    return events.service();
+  }
+
+  @Override
+  public InetSocketAddress user() {
+    return start.user();
+  }
+
+  @Override
+  public String agent() {
+    return "-";
+  }
+
+  @Override
+  public long ageNanos() {
+    return data.eventLoop().ticker().nanoTime() - beganNanos;
+  }
+
+  @Override
+  public long upBytes() {
+    Bridge joined = bridge;
+    return joined == null ? 0 : joined.framedBytes();
+  }
+
+  @Override
+  public long downBytes() {
+    Bridge joined = bridge;
+    return joined == null ? 0 : joined.rawBytes();
   }
 }

@@ -2,8 +2,10 @@ package io.c2crelay.agent.events;
 
 import io.c2crelay.common.logging.StatsLogger;
 import io.c2crelay.common.protocol.ServiceName;
+import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.common.transport.Transport;
 import io.netty.util.concurrent.EventExecutor;
+import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -33,6 +35,10 @@ public final class AgentEvents {
         proxy,
         transport,
         tlsProvider);
+  }
+
+  public void adminListening(InetSocketAddress address) {
+    log.info("admin.listening address={}", Sockets.text(address));
   }
 
   /** Logs the numbers of everything at debug level from now on: see {@link StatsLogger#start}. */

@@ -2,6 +2,7 @@ package io.c2crelay.agent.events;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.common.admin.LiveSession;
 import io.c2crelay.common.logging.LogText;
 import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.protocol.ReasonCode;
@@ -23,7 +24,7 @@ import org.slf4j.LoggerFactory;
  * connection are confined to its loop; in these, {@code address} is the relay's address in use, or
  * null if its name is not resolved.
  */
-public final class ServiceEvents {
+public class ServiceEvents {
   private static final Logger log = LoggerFactory.getLogger(ServiceEvents.class);
 
   private static final long REPEAT_NANOS = TimeUnit.SECONDS.toNanos(30);
@@ -40,6 +41,11 @@ public final class ServiceEvents {
     this.service = requireNonNull(service, "service");
     this.relayHost = requireNonNull(relayHost, "relayHost");
     this.relayPort = relayPort;
+  }
+
+  /** The service. */
+  public ServiceName service() {
+    return service;
   }
 
   // --- the control connection ---
@@ -135,6 +141,9 @@ public final class ServiceEvents {
     log.info("control.ready service={} relay={} epoch={}", service, Sockets.text(relay), epoch);
   }
 
+  /** Not logged: how long a PING took to be answered. */
+  public void controlAnswered(long nanos) {}
+
   public void controlStalled() {
     log.warn(
         "control.stalled service={} relay={}:{} note=\"the relay does not read its control connection\"",
@@ -201,26 +210,44 @@ public final class ServiceEvents {
 
   // --- sessions ---
 
-  public void sessionOpened(long id, SocketAddress user) {
-    log.info("session.open id={} service={} user={}", id, service, Sockets.text(user));
+  public void sessionOpened(LiveSession session) {
+    log.info(
+        "session.open id={} service={} user={}",
+        session.id(),
+        service,
+        Sockets.text(session.user()));
   }
 
-  public void sessionFailed(long id, ReasonCode reason, Throwable cause) {
+  /** The first byte came from the target. */
+  public void sessionAnswered(LiveSession session) {
+    log.debug("session.answered id={} service={}", session.id(), service);
+  }
+
+  /** The target could not be reached. */
+  public void sessionFailed(LiveSession session, ReasonCode reason, Throwable cause) {
     log.warn(
-        "session.failed id={} service={} reason={} cause={}",
-        id,
+        "session.failed id={} service={} user={} reason={} cause={}",
+        session.id(),
         service,
+        Sockets.text(session.user()),
         reason,
         Sockets.describe(cause));
   }
 
-  public void sessionClosed(long id, ReasonCode reason, long upBytes, long downBytes) {
+  /**
+   * A session ended.
+   *
+   * @param upBytes delivered to the target
+   */
+  public void sessionClosed(LiveSession session, ReasonCode reason, long upBytes) {
     log.info(
-        "session.close id={} service={} reason={} up={} down={}",
-        id,
+        "session.close id={} service={} user={} reason={} up={} down={} ms={}",
+        session.id(),
         service,
+        Sockets.text(session.user()),
         reason,
         upBytes,
-        downBytes);
+        session.downBytes(),
+        TimeUnit.NANOSECONDS.toMillis(session.ageNanos()));
   }
 }

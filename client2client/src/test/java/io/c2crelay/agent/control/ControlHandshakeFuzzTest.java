@@ -137,7 +137,8 @@ class ControlHandshakeFuzzTest {
       channelBinding = binding; // checked later: the agent would catch an error thrown here
       ctx.pipeline()
           .addLast(
-              new Heartbeat(() -> lost(ReasonCode.AGENT_LOST)), new ControlHandler(this, EVENTS));
+              new Heartbeat(() -> lost(ReasonCode.AGENT_LOST), nanos -> {}),
+              new ControlHandler(this, EVENTS));
     }
 
     @Override

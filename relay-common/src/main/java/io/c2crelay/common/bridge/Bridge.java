@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * <p>All methods run on that loop, unless stated otherwise.
  */
 public final class Bridge {
-  /** Receives the session's end. */
+  /** Receives what becomes of the session. */
   public interface Listener {
     /**
      * The session ended; called once.
@@ -32,6 +32,9 @@ public final class Bridge {
      * @param reason {@link ReasonCode#DONE} after both directions ended in order
      */
     void ended(Bridge bridge, ReasonCode reason);
+
+    /** The first byte came from the target. */
+    default void answered() {}
   }
 
   private static final long ABORT_LIMIT_SECONDS = 30;
@@ -118,9 +121,14 @@ public final class Bridge {
     updateFlow();
   }
 
-  /** Bytes read from the raw leg so far. */
+  /** Bytes read from the raw leg so far. On any thread. */
   public long rawBytes() {
     return raw.bytesRead();
+  }
+
+  /** Session bytes read from the framed leg so far. On any thread. */
+  public long framedBytes() {
+    return framed.bytesRead();
   }
 
   /** Bytes delivered to the raw leg so far: as far as is known, its peer has them. */
@@ -177,7 +185,11 @@ public final class Bridge {
       bytes.release();
       return;
     }
+    boolean first = leg.bytesRead() == 0;
     leg.countRead(bytes.readableBytes());
+    if (first && (leg == raw) == (settings.side() == BridgeSettings.Side.AGENT)) {
+      listener.answered();
+    }
     timer.traffic();
     direction.sink.write(bytes);
   }

@@ -23,7 +23,7 @@ abstract class Leg extends ChannelInboundHandlerAdapter {
 
   final Bridge bridge;
   final Channel channel;
-  private long bytesRead;
+  private volatile long bytesRead;
 
   Leg(Bridge bridge, Channel channel) {
     this.bridge = bridge;
@@ -69,11 +69,12 @@ abstract class Leg extends ChannelInboundHandlerAdapter {
   /** Reading this leg was paused or resumed. */
   void flowUpdated() {}
 
-  /** Session bytes read so far. */
+  /** Session bytes read so far. On any thread. */
   long bytesRead() {
     return bytesRead;
   }
 
+  @SuppressWarnings("NonAtomicVolatileUpdate") // one writer
   void countRead(int bytes) {
     bytesRead += bytes;
   }

@@ -27,16 +27,17 @@ final class Arguments {
   private static final Pattern OPTION_SYNTAX =
       Pattern.compile("--[a-z][a-z-]*(=.*)?", Pattern.DOTALL);
 
-  /** A word that exceeds the longest option by more than this may be a key. */
-  private static final int MAX_TYPO_LENGTH = 3;
+  /** A longer word may be a key, unless it is nearly an option. */
+  private static final int MAX_NAMED_LENGTH = 19;
+
+  private static final int MAX_TYPO = 4;
 
   private Arguments() {}
 
   static CommandLine parser(Object command) {
     CommandLine line = new CommandLine(command);
     CommandSpec spec = line.getCommandSpec();
-    String version = command.getClass().getPackage().getImplementationVersion();
-    spec.version(spec.name() + " " + (version == null ? "development" : version));
+    spec.version(spec.name() + " " + ProgramVersion.of(command.getClass()));
     spec.addOption(
         flag("-h", "--help").usageHelp(true).description("Show this help and exit.").build());
     spec.addOption(
@@ -89,17 +90,16 @@ final class Arguments {
   /** Describes an unknown option. Names it and the most similar option, unless it may be a key. */
   private static String unknownOption(CommandSpec spec, String name) {
     String nearest = "";
-    int longest = 0;
     for (String known : spec.optionsMap().keySet()) {
-      longest = Math.max(longest, known.length());
       if (nearest.isEmpty() || distance(name, known) < distance(name, nearest)) {
         nearest = known;
       }
     }
-    if (name.length() > longest + MAX_TYPO_LENGTH) {
+    int distance = distance(name, nearest);
+    if (name.length() > MAX_NAMED_LENGTH && distance > MAX_TYPO) {
       return "unknown option";
     }
-    boolean near = distance(name, nearest) <= name.length() / 2;
+    boolean near = distance <= name.length() / 2;
     return "unknown option " + name + (near ? " (did you mean " + nearest + "?)" : "");
   }
 

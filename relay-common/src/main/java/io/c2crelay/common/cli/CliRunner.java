@@ -99,10 +99,7 @@ public final class CliRunner {
   private <C> int startAndDrain(CliCommand<C> command, C config)
       throws StartupException, InterruptedException {
     Running running = command.start(config, out);
-    Runnable reload = running.reload();
-    if (reload != null) {
-      stop.onHangup(reload);
-    }
+    running.onSignal().forEach(stop::onSignal);
     stop.await();
     CountDownLatch drained = new CountDownLatch(1);
     Future<Void> drain = running.drain();

@@ -1,8 +1,9 @@
 package io.c2crelay.common.cli;
 
 import io.netty.util.concurrent.Future;
+import java.util.Collections;
+import java.util.Map;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 
 /** A started relay or agent. */
 @FunctionalInterface
@@ -16,13 +17,16 @@ public interface Running {
    */
   Future<Void> drain();
 
-  /** What SIGHUP does, on a thread of the JVM; null to leave it its default action. */
-  default @Nullable Runnable reload() {
-    return null;
+  /**
+   * What a signal does, by its name without SIG, on a thread of the JVM. Others keep their default
+   * action.
+   */
+  default Map<String, Runnable> onSignal() {
+    return Collections.emptyMap();
   }
 
-  /** The two methods as functions. */
-  static Running of(Supplier<Future<Void>> drain, @Nullable Runnable reload) {
+  /** The two methods' results. */
+  static Running of(Supplier<Future<Void>> drain, Map<String, Runnable> onSignal) {
     return new Running() {
       @Override
       public Future<Void> drain() {
@@ -30,8 +34,8 @@ public interface Running {
       }
 
       @Override
-      public @Nullable Runnable reload() {
-        return reload;
+      public Map<String, Runnable> onSignal() {
+        return onSignal;
       }
     };
   }

@@ -47,6 +47,34 @@ public final class SharedOptions {
       description = "error, warn, info, debug or trace (default: ${DEFAULT-VALUE}).")
   private Level logLevel = Level.INFO;
 
+  @Option(
+      names = "--admin",
+      paramLabel = "[HOST:]PORT",
+      description =
+          "Serve status, metrics and health checks by HTTP; HOST defaults to the loopback"
+              + " (default: off).")
+  private @Nullable String admin;
+
+  @Option(
+      names = "--admin-password-file",
+      paramLabel = "FILE",
+      description =
+          "Require the password in the first line of this file from the admin endpoint's clients"
+              + " (default: none).")
+  private @Nullable String adminPasswordFile;
+
+  /** Where the admin endpoint listens; null if it is off. */
+  public @Nullable String admin() {
+    return admin;
+  }
+
+  /** The password of the admin endpoint; null if there is none. */
+  public @Nullable String adminPassword() throws StartupException {
+    return adminPasswordFile == null
+        ? null
+        : SecretFile.of(adminPasswordFile, "the file given with --admin-password-file").firstLine();
+  }
+
   /** Returns the keys of {@link KeySource#find}. */
   public @Nullable KeySource keys(@Nullable String argument, Map<String, String> env)
       throws StartupException {

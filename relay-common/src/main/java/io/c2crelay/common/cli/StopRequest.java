@@ -7,6 +7,6 @@ public interface StopRequest {
   /** Blocks until the stop is requested. */
   void await();
 
-  /** Runs an action at each SIGHUP from now on, where there is such a signal. */
-  default void onHangup(Runnable action) {}
+  /** Runs an action at each signal of a name, such as HUP, from now on, where there is one. */
+  default void onSignal(String name, Runnable action) {}
 }

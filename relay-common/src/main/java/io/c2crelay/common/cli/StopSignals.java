@@ -6,7 +6,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.function.IntConsumer;
 
 /**
- * Waits for SIGINT or SIGTERM, and passes on SIGHUP. The first stop signal requests a stop. The
+ * Waits for SIGINT or SIGTERM, and passes on others. The first stop signal requests a stop. The
  * second ends the process at once with exit code 128 plus the signal number.
  *
  * <p>{@code sun.misc.Signal} is the only way to receive a signal without a JVM shutdown. It is part
@@ -32,6 +32,7 @@ final class StopSignals implements StopRequest {
       for (String name : SIGNALS) {
         register(name, signals::received);
       }
+      register("USR1", number -> {}); // asks for the status: must not end a start
     } catch (ReflectiveOperationException | LinkageError e) {
       Runtime.getRuntime().addShutdownHook(new Thread(signals::delayShutdown, "stop"));
     }
@@ -71,9 +72,9 @@ final class StopSignals implements StopRequest {
   }
 
   @Override
-  public void onHangup(Runnable action) {
+  public void onSignal(String name, Runnable action) {
     try {
-      register("HUP", number -> action.run());
+      register(name, number -> action.run());
     } catch (ReflectiveOperationException | LinkageError e) {
       // the default action remains
     }

@@ -5,6 +5,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,17 +17,25 @@ public final class Heartbeat extends ChannelInboundHandlerAdapter {
   private static final long TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(25);
 
   private final Runnable onTimeout;
+  private final LongConsumer onRoundTrip;
   private volatile long lastHeardNanos;
   private boolean pingSent;
+
+  /** Of the PING that is not answered yet; 0 if all are. */
+  private long pingSentNanos;
+
   private @Nullable Future<?> timer;
 
   /**
    * Creates a heartbeat.
    *
    * @param onTimeout run once, on the channel's event loop, when the peer was silent for 25 s
+   * @param onRoundTrip told on the channel's event loop how long a PING took to be answered, in
+   *     nanoseconds
    */
-  public Heartbeat(Runnable onTimeout) {
+  public Heartbeat(Runnable onTimeout, LongConsumer onRoundTrip) {
     this.onTimeout = onTimeout;
+    this.onRoundTrip = onRoundTrip;
   }
 
   /** When a frame was last read, on the clock of the channel's ticker. Any thread may call this. */
@@ -61,6 +70,9 @@ public final class Heartbeat extends ChannelInboundHandlerAdapter {
       }
     } else if (!(msg instanceof Frame.Pong)) {
       ctx.fireChannelRead(msg);
+    } else if (pingSentNanos != 0) {
+      onRoundTrip.accept(lastHeardNanos - pingSentNanos);
+      pingSentNanos = 0;
     }
   }
 
@@ -73,7 +85,8 @@ public final class Heartbeat extends ChannelInboundHandlerAdapter {
     } else {
       if (!pingSent) {
         pingSent = true;
-        ctx.writeAndFlush(Frame.Ping.of(now(ctx)));
+        pingSentNanos = now(ctx);
+        ctx.writeAndFlush(Frame.Ping.of(pingSentNanos));
       }
       // early enough for the next PING after an immediate answer
       schedule(ctx, Math.min(PING_AFTER_NANOS, TIMEOUT_NANOS - idleNanos));

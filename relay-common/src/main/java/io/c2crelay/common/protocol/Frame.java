@@ -8,6 +8,7 @@ import io.netty.buffer.Unpooled;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -67,6 +68,8 @@ public interface Frame {
   /** The agent's answer to CHALLENGE: its identity and its proof that it has the key. */
   final class Auth extends Base {
     private static final int TARGET_DIGEST = 1;
+    private static final int PROGRAM_VERSION = 2;
+    private static final int MAX_VERSION_LENGTH = 64;
     private static final int PROOF_LENGTH = 32;
 
     private final byte[] nonce;
@@ -119,9 +122,20 @@ public interface Frame {
 
     /** Returns a copy with the digest of the agent's target, 1 to 255 bytes. */
     public Auth withTargetDigest(byte[] digest) {
-      ByteBuf field = Unpooled.buffer(2 + digest.length);
-      field.writeByte(TARGET_DIGEST).writeByte(digest.length).writeBytes(digest);
-      return new Auth(nonce, instance, epoch, service, label, field.array(), proof);
+      return withField(TARGET_DIGEST, digest);
+    }
+
+    /** Returns a copy with the version of the agent's program; of a long one, the beginning. */
+    public Auth withProgramVersion(String version) {
+      byte[] utf8 = version.getBytes(StandardCharsets.UTF_8);
+      return withField(
+          PROGRAM_VERSION, Arrays.copyOf(utf8, Math.min(utf8.length, MAX_VERSION_LENGTH)));
+    }
+
+    private Auth withField(int type, byte[] value) {
+      ByteBuf all = Unpooled.buffer(fields.length + 2 + value.length);
+      all.writeBytes(fields).writeByte(type).writeByte(value.length).writeBytes(value);
+      return new Auth(nonce, instance, epoch, service, label, all.array(), proof);
     }
 
     /** Returns a copy with the agent's proof, 32 bytes. */
@@ -189,6 +203,12 @@ public interface Frame {
     /** The digest of the agent's target; null if the agent did not send one. */
     public byte @Nullable [] targetDigest() {
       return field(TARGET_DIGEST);
+    }
+
+    /** The version of the agent's program: untrusted text, empty if the agent did not send it. */
+    public String programVersion() {
+      byte[] version = field(PROGRAM_VERSION);
+      return version == null ? "" : new String(version, StandardCharsets.UTF_8);
     }
 
     /** The agent's proof, 32 bytes. */

@@ -97,6 +97,7 @@ class CliRunnerTest {
     "--s, ' --s'",
     "--session-memoryyyy, ' --session-memoryyyy (did you mean --session-memory?)'",
     "--session-memoryyyyyyy, ''",
+    "--admin-password-flie, ' --admin-password-flie (did you mean --admin-password-file?)'",
     "--secret-words-of-mine, ''",
     "--secret-words-of-mine=x, ''"
   })
@@ -181,7 +182,7 @@ class CliRunnerTest {
     out.reset();
     assertThat(run("--help")).isEqualTo(CliRunner.OK);
     assertThat(out.toString(UTF_8)).isEqualTo(shortForm);
-    assertThat(out.toString(UTF_8))
+    assertThat(out.toString(UTF_8).replaceAll("\\s+", " "))
         .startsWith("Usage: sample [OPTIONS] PORT [KEY]")
         .contains("default: 30s", "default: info", "default: auto", "default: 0", "default: 90s")
         .contains("here " + Sizes.format(Checks.defaultSessionMemory()));

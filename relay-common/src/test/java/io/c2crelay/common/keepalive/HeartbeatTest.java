@@ -6,6 +6,8 @@ import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.embedded.EmbeddedChannel;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -13,8 +15,9 @@ import org.junit.jupiter.api.Test;
 
 class HeartbeatTest {
   private final EmbeddedChannel channel = new EmbeddedChannel();
+  private final List<Long> roundTrips = new ArrayList<>();
   private int timeouts;
-  private final Heartbeat heartbeat = new Heartbeat(() -> timeouts++);
+  private final Heartbeat heartbeat = new Heartbeat(() -> timeouts++, roundTrips::add);
 
   @BeforeEach
   void setUp() {
@@ -33,6 +36,17 @@ class HeartbeatTest {
     assertNothingSent();
     advanceMillis(1);
     assertPingSent();
+  }
+
+  @Test
+  void answerTellsTheRoundTrip() {
+    advanceMillis(10_000);
+    assertPingSent();
+    advanceMillis(42);
+    channel.writeInbound(Frame.Pong.of(1));
+    assertThat(roundTrips).containsExactly(TimeUnit.MILLISECONDS.toNanos(42));
+    channel.writeInbound(Frame.Pong.of(1)); // answers nothing
+    assertThat(roundTrips).hasSize(1);
   }
 
   @Test

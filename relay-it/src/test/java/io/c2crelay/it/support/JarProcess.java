@@ -298,7 +298,8 @@ public class JarProcess implements AutoCloseable {
     awaitExit(Duration.ofSeconds(10));
   }
 
-  private void signal(String signal) {
+  /** Sends a signal, by its name without SIG. */
+  public void signal(String signal) {
     Command.check("kill", "-" + signal, Long.toString(process.pid()));
   }
 

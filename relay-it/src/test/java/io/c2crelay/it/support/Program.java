@@ -1,5 +1,6 @@
 package io.c2crelay.it.support;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 /** A program of the operating system that runs during a test, such as a load balancer. */
 public final class Program implements AutoCloseable {
   private static final Duration START = Duration.ofSeconds(20);
+  private static final Duration RUN = Duration.ofSeconds(60);
   private static final Duration STOP = Duration.ofSeconds(5);
 
   private final String name;
@@ -29,9 +31,29 @@ public final class Program implements AutoCloseable {
     this.log = log;
   }
 
+  public static boolean isInstalled(String name) {
+    return find(name) != null;
+  }
+
   /** Skips the test where a program is not installed. */
   public static void assumeInstalled(String name) {
-    assumeTrue(find(name) != null, name + " is not installed");
+    assumeTrue(isInstalled(name), name + " is not installed");
+  }
+
+  /** What a program prints, which must succeed within a minute. */
+  public static String output(String... command) throws Exception {
+    Process process =
+        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+    process.getOutputStream().close();
+    Async<String> output =
+        Async.run(() -> new String(process.getInputStream().readAllBytes(), UTF_8));
+    try {
+      assertThat(process.waitFor(RUN.toSeconds(), TimeUnit.SECONDS)).isTrue();
+      assertThat(process.exitValue()).isZero();
+      return output.get(RUN);
+    } finally {
+      process.destroyForcibly();
+    }
   }
 
   /** Starts a program in the foreground; skips the test where it is not installed. */

@@ -52,6 +52,14 @@ public final class TokenBuckets {
     return hasToken;
   }
 
+  /** The number of networks without a token. */
+  public synchronized int empty(long nowNanos) {
+    return (int)
+        fullAtNanos.values().stream()
+            .filter(fullAt -> fullAt - nowNanos > (burst - 1) * refillNanos)
+            .count();
+  }
+
   private long untilFull(ClientNetwork network, long nowNanos) {
     Long fullAt = fullAtNanos.get(network);
     return fullAt == null ? 0 : Math.max(0, fullAt - nowNanos);

@@ -77,7 +77,8 @@ public final class AgentRegistry {
               dispatcher.service(),
               agent.label(),
               agent.key().name(),
-              agent.remote());
+              agent.remote(),
+              agent.version());
           warnIfTargetsDiffer(agent);
           dispatcher.attached(agent);
           if (older != null) { // after the newer one is attached: users always have an agent

@@ -27,12 +27,13 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
   private final String name;
   private final KeyRing.Entry key;
   private final String label;
+  private final String version;
   private final InstanceId instance;
   private final long epoch;
   private final @Nullable ByteBuffer targetDigest;
   private final AgentRegistry registry;
   private final RelayEvents events;
-  private final Heartbeat heartbeat = new Heartbeat(() -> end(ReasonCode.AGENT_LOST, true));
+  private final Heartbeat heartbeat;
   private volatile boolean draining;
   private boolean ended;
 
@@ -55,6 +56,10 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
     this.registry = registry;
     this.events = events;
     label = auth.label();
+    version = auth.programVersion();
+    heartbeat =
+        new Heartbeat(
+            () -> end(ReasonCode.AGENT_LOST, true), nanos -> events.agentAnswered(name, nanos));
     instance = auth.instance();
     epoch = auth.epoch();
     byte[] digest = auth.targetDigest();
@@ -85,6 +90,11 @@ final class ControlHandler extends ChannelInboundHandlerAdapter implements Agent
   /** The agent's label: untrusted text. */
   String label() {
     return label;
+  }
+
+  /** The version of the agent's program: untrusted text. */
+  String version() {
+    return version;
   }
 
   KeyRing.Entry key() {

@@ -61,6 +61,11 @@ final class AuthThrottle {
     failures.take(network, nowNanos);
   }
 
+  /** The number of networks that are throttled. */
+  int throttled(long nowNanos) {
+    return failures.empty(nowNanos);
+  }
+
   synchronized void recordSuccess(InstanceId instance, KeyRing.Entry key, long nowNanos) {
     exemptions.put(instance, new Exemption(key, nowNanos));
   }

@@ -8,6 +8,7 @@ import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.channel.ChannelHandler;
+import io.netty.util.concurrent.Ticker;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
@@ -53,6 +54,11 @@ public final class Authenticator {
     byte[] nonce = new byte[Frame.Challenge.NONCE_LENGTH];
     random.nextBytes(nonce);
     return new ControlHandshake(this, preamble, client, nonce, success);
+  }
+
+  /** The number of networks whose authentication is throttled. */
+  public int throttledNetworks() {
+    return throttle.throttled(Ticker.systemTicker().nanoTime());
   }
 
   byte[] channelBinding() {

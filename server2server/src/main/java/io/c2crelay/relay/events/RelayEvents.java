@@ -1,5 +1,6 @@
 package io.c2crelay.relay.events;
 
+import io.c2crelay.common.admin.LiveSession;
 import io.c2crelay.common.logging.LogText;
 import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.logging.StatsLogger;
@@ -7,6 +8,7 @@ import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
 import io.c2crelay.common.protocol.ServiceName;
+import io.c2crelay.common.transport.SocketShortage;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.common.transport.Transport;
 import io.netty.util.NetUtil;
@@ -26,11 +28,18 @@ import org.slf4j.LoggerFactory;
  *
  * <p>{@code agent} is an agent's name in the log, {@code from} a peer that may be unauthenticated.
  */
-public final class RelayEvents {
+public class RelayEvents {
   private static final Logger log = LoggerFactory.getLogger(RelayEvents.class);
 
   private static final String SESSION_END =
       " id={} service={} user={} agent={} reason={} up={} down={} ms={}";
+
+  /** What a connection turned out to be. */
+  public enum Classification {
+    USER,
+    SILENT_USER,
+    AGENT
+  }
 
   /** Why a connection was refused. */
   public enum ConnectionRefusal {
@@ -85,6 +94,10 @@ public final class RelayEvents {
         maxSessions);
   }
 
+  public void adminListening(InetSocketAddress address) {
+    log.info("admin.listening address={}", Sockets.text(address));
+  }
+
   /** Logs the numbers of everything at debug level from now on: see {@link StatsLogger#start}. */
   public void relayStats(EventExecutor loop, Supplier<String> stats) {
     StatsLogger.start(log, "relay.stats", loop, stats);
@@ -127,11 +140,19 @@ public final class RelayEvents {
 
   // --- connections ---
 
+  /** Accepting has paused for a second: no socket could be opened. */
+  public void acceptPaused(Throwable cause) {
+    SocketShortage.report("accept.paused", cause);
+  }
+
   public void connectionRefused(SocketAddress from, ConnectionRefusal reason) {
     if (connectionRefused.allows()) {
       log.info("connection.refused from={} reason={}", Sockets.text(from), reason);
     }
   }
+
+  /** Not logged: counted. */
+  public void connectionClassified(Classification result) {}
 
   public void connectionMisclassified(SocketAddress from) {
     log.debug("connection.misclassified from={}", Sockets.text(from));
@@ -177,15 +198,24 @@ public final class RelayEvents {
   }
 
   public void agentAttached(
-      String agent, ServiceName service, String label, String key, SocketAddress address) {
+      String agent,
+      ServiceName service,
+      String label,
+      String key,
+      SocketAddress address,
+      String version) {
     log.info(
-        "agent.attached agent={} service={} label={} key={} address={}",
+        "agent.attached agent={} service={} label={} key={} address={} version={}",
         agent,
         service,
         LogText.value(label),
         keyName(key),
-        Sockets.text(address));
+        Sockets.text(address),
+        LogText.value(version));
   }
+
+  /** Not logged: how long a PING took to be answered. */
+  public void agentAnswered(String agent, long nanos) {}
 
   public void agentTargetDiffers(String agent, String other) {
     log.warn(
@@ -275,54 +305,55 @@ public final class RelayEvents {
     }
   }
 
-  public void sessionOpened(long id, ServiceName service, SocketAddress user, String agent) {
+  /** Not logged: whether a warm connection was there for a user. */
+  public void userQueued(ServiceName service, boolean poolHit) {}
+
+  public void sessionOpened(LiveSession session) {
     log.info(
-        "session.open id={} service={} user={} agent={}", id, service, Sockets.text(user), agent);
+        "session.open id={} service={} user={} agent={}",
+        session.id(),
+        session.service(),
+        Sockets.text(session.user()),
+        session.agent());
   }
 
-  public void sessionStarted(long id) {
-    log.debug("session.started id={}", id);
+  public void sessionStarted(LiveSession session) {
+    log.debug("session.started id={}", session.id());
   }
 
-  public void sessionRetried(
-      long id,
-      ServiceName service,
-      SocketAddress user,
-      String agent,
-      ReasonCode reason,
-      long upBytes,
-      long downBytes,
-      long nanos) {
-    log.info(
-        "session.retry" + SESSION_END,
-        id,
-        service,
-        Sockets.text(user),
-        agent,
-        reason,
-        upBytes,
-        downBytes,
-        TimeUnit.NANOSECONDS.toMillis(nanos));
+  /** The first byte came from the target. */
+  public void sessionAnswered(LiveSession session) {
+    log.debug("session.answered id={}", session.id());
   }
 
-  public void sessionClosed(
-      long id,
-      ServiceName service,
-      SocketAddress user,
-      String agent,
-      ReasonCode reason,
-      long upBytes,
-      long downBytes,
-      long nanos) {
-    log.info(
-        "session.close" + SESSION_END,
-        id,
-        service,
-        Sockets.text(user),
-        agent,
-        reason,
-        upBytes,
-        downBytes,
-        TimeUnit.NANOSECONDS.toMillis(nanos));
+  /**
+   * The user goes to another agent.
+   *
+   * @param downBytes delivered to the user
+   */
+  public void sessionRetried(LiveSession session, ReasonCode reason, long downBytes) {
+    log.info("session.retry" + SESSION_END, end(session, reason, downBytes));
+  }
+
+  /**
+   * A session ended.
+   *
+   * @param downBytes delivered to the user
+   */
+  public void sessionClosed(LiveSession session, ReasonCode reason, long downBytes) {
+    log.info("session.close" + SESSION_END, end(session, reason, downBytes));
+  }
+
+  private static Object[] end(LiveSession session, ReasonCode reason, long downBytes) {
+    return new Object[] {
+      session.id(),
+      session.service(),
+      Sockets.text(session.user()),
+      session.agent(),
+      reason,
+      session.upBytes(),
+      downBytes,
+      TimeUnit.NANOSECONDS.toMillis(session.ageNanos())
+    };
   }
 }

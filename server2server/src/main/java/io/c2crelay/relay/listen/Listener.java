@@ -98,7 +98,7 @@ public final class Listener {
     bound.addListener(
         done -> {
           if (done.isSuccess()) {
-            bound.channel().pipeline().addLast("accept-error", new AcceptErrorHandler());
+            bound.channel().pipeline().addLast("accept-error", new AcceptErrorHandler(events));
           }
         });
     return bound;

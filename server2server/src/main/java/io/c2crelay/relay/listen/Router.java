@@ -3,6 +3,7 @@ package io.c2crelay.relay.listen;
 import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.address.ClientAddress;
+import io.c2crelay.relay.events.RelayEvents.Classification;
 import io.c2crelay.relay.events.RelayEvents.ConnectionRefusal;
 import io.c2crelay.relay.session.Dispatcher;
 import io.c2crelay.relay.session.UserConnection;
@@ -27,6 +28,9 @@ final class Router implements ConnectionRouter {
   @Override
   public void user(boolean silent) {
     listener.identified(channel, client);
+    listener
+        .events()
+        .connectionClassified(silent ? Classification.SILENT_USER : Classification.USER);
     long now = channel.eventLoop().ticker().nanoTime();
     if (listener.isDraining()) {
       Sockets.reset(channel);
@@ -58,6 +62,7 @@ final class Router implements ConnectionRouter {
   @Override
   public void magic() {
     listener.identified(channel, client);
+    listener.events().connectionClassified(Classification.AGENT);
     listener.agents().guard(channel, client);
   }
 

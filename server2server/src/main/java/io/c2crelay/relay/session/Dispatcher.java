@@ -10,9 +10,12 @@ import io.c2crelay.common.protocol.Token;
 import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.util.concurrent.EventExecutor;
+import java.net.InetSocketAddress;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +29,8 @@ import org.jspecify.annotations.Nullable;
 public final class Dispatcher {
   /** How often a queue that nothing serves is looked at: an agent may have been heard again. */
   private static final long TICK_MILLIS = 1000;
+
+  private static final int MAX_USERS_SHOWN = 100;
 
   private final ServiceName service;
   private final Dispatchers shared;
@@ -74,6 +79,16 @@ public final class Dispatcher {
     return queue;
   }
 
+  ServiceSnapshot snapshot() {
+    List<InetSocketAddress> first =
+        queue.all().stream()
+            .limit(MAX_USERS_SHOWN)
+            .map(user -> user.connection().client().remote())
+            .collect(Collectors.toList());
+    boolean ready = isAvailable() && !shared.isDraining();
+    return new ServiceSnapshot(service, ready, agents.size(), warm.size(), queue.size(), first);
+  }
+
   Dispatchers shared() {
     return shared;
   }
@@ -120,6 +135,7 @@ public final class Dispatcher {
     queue.add(user);
     limits.update(user);
     match();
+    events.userQueued(service, !user.isQueued());
   }
 
   private void queueTimedOut(QueuedUser user) {
@@ -309,7 +325,7 @@ public final class Dispatcher {
 
   /** Says when the last agent leaves, and when one is back. */
   private void logAvailability() {
-    boolean available = agents.values().stream().anyMatch(agent -> !agent.draining);
+    boolean available = isAvailable();
     if (available != unavailable || shared.isDraining()) {
       return;
     }
@@ -320,6 +336,10 @@ public final class Dispatcher {
       unavailableAt = now();
       events.serviceUnavailable(service);
     }
+  }
+
+  private boolean isAvailable() {
+    return agents.values().stream().anyMatch(agent -> !agent.draining);
   }
 
   private void retire(AttachedAgent agent, ReasonCode reason) {

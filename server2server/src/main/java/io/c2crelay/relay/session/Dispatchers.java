@@ -18,6 +18,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /**
  * The dispatchers of all services and what they share: one event loop, the limits on users, the
@@ -115,6 +116,11 @@ public final class Dispatchers {
         queued,
         limits.size() - queued,
         budget.usedBytes());
+  }
+
+  /** What is known of each service, in the order of their creation. */
+  public Future<List<ServiceSnapshot>> snapshot() {
+    return loop.submit(() -> all.stream().map(Dispatcher::snapshot).collect(Collectors.toList()));
   }
 
   // --- for the dispatchers, on their loop ---

@@ -1,9 +1,11 @@
 package io.c2crelay.relay.session;
 
+import io.c2crelay.common.admin.LiveSession;
 import io.c2crelay.common.bridge.Bridge;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.session.Assignment.Outcome;
@@ -16,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * A user joined to a data connection: writes START, bridges, and tells the dispatcher and the log
  * how it ends. On the data connection's loop, where the user's channel is too.
  */
-final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
+final class Session implements EarlyDataHandler.Owner, Bridge.Listener, LiveSession {
   private final Assignment assignment;
   private final long id;
   private final UserConnection user;
@@ -25,7 +27,7 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
   private final boolean pongDue;
   private final RelayEvents events;
   private final long beganNanos;
-  private @Nullable Bridge bridge;
+  private volatile @Nullable Bridge bridge;
   private boolean userKept;
 
   /**
@@ -62,14 +64,14 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
 
   private void start() {
     ClientAddress client = user.client();
-    events.sessionOpened(id, user.dispatcher().service(), client.remote(), agentName);
+    events.sessionOpened(this);
     data.writeAndFlush(Frame.Start.of(id, client.remote(), client.local()));
     data.pipeline().addLast("early-data", new EarlyDataHandler(this, pongDue));
   }
 
   @Override
   public void started() {
-    events.sessionStarted(id);
+    events.sessionStarted(this);
   }
 
   @Override
@@ -92,35 +94,76 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener {
   }
 
   private void abort(ReasonCode reason) {
-    if (bridge != null) {
-      bridge.abort(reason);
+    Bridge joined = bridge;
+    if (joined != null) {
+      joined.abort(reason);
     }
   }
 
   /** Nothing of the user's went into the data connection, so the user can have another. */
   private void tryAnother(ReasonCode reason) {
-    if (bridge == null || bridge.isOver()) {
+    Bridge joined = bridge;
+    if (joined == null || joined.isOver()) {
       return;
     }
     userKept = true;
-    bridge.release(reason);
+    joined.release(reason);
     user.await();
     assignment.complete(Outcome.CONNECTION_FAILED, reason);
   }
 
   @Override
+  public void answered() {
+    events.sessionAnswered(this);
+  }
+
+  @Override
   public void ended(Bridge ended, ReasonCode reason) {
-    InetSocketAddress from = user.client().remote();
-    long up = ended.rawBytes();
-    long down = ended.deliveredBytes();
-    long nanos = data.eventLoop().ticker().nanoTime() - beganNanos;
+    bridge = ended; // also if it ends while it begins
     if (userKept) {
-      events.sessionRetried(
-          id, user.dispatcher().service(), from, agentName, reason, up, down, nanos);
+      events.sessionRetried(this, reason, ended.deliveredBytes());
     } else {
-      events.sessionClosed(
-          id, user.dispatcher().service(), from, agentName, reason, up, down, nanos);
+      events.sessionClosed(this, reason, ended.deliveredBytes());
       assignment.complete(Outcome.SESSION_ENDED, reason);
     }
+  }
+
+  // --- for the log and the status, on any thread ---
+
+  @Override
+  public long id() {
+    return id;
+  }
+
+  @Override
+  public ServiceName service() {
+    return user.dispatcher().service();
+  }
+
+  @Override
+  public InetSocketAddress user() {
+    return user.client().remote();
+  }
+
+  @Override
+  public String agent() {
+    return agentName;
+  }
+
+  @Override
+  public long ageNanos() {
+    return data.eventLoop().ticker().nanoTime() - beganNanos;
+  }
+
+  @Override
+  public long upBytes() {
+    Bridge joined = bridge;
+    return joined == null ? 0 : joined.rawBytes();
+  }
+
+  @Override
+  public long downBytes() {
+    Bridge joined = bridge;
+    return joined == null ? 0 : joined.framedBytes();
   }
 }

@@ -1,0 +1,72 @@
+package io.c2crelay.agent;
+
+import io.c2crelay.agent.events.AgentMetrics;
+import io.c2crelay.agent.events.ServiceMetrics;
+import io.c2crelay.common.admin.Monitor;
+import io.c2crelay.common.admin.ProcessMetrics;
+import io.c2crelay.common.admin.ProgramStatus;
+import io.c2crelay.common.logging.RecentLines;
+import io.netty.channel.EventLoopGroup;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.util.List;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/** What the admin endpoint shows of the agent. */
+final class AgentMonitor implements Monitor {
+  private static final int MAX_SESSIONS_SHOWN = 1000;
+
+  private final PrometheusRegistry registry;
+  private final AgentMetrics metrics;
+  private final ProgramStatus program = new ProgramStatus("client2client", AgentMonitor.class);
+  private volatile boolean draining;
+
+  AgentMonitor(PrometheusRegistry registry, AgentMetrics metrics, EventLoopGroup loops) {
+    this.registry = registry;
+    this.metrics = metrics;
+    ProcessMetrics.register(registry, "c2c_agent", program.version(), loops);
+    RecentLines.keep();
+  }
+
+  /** The agent is about to stop: it is not ready any more. */
+  void draining() {
+    draining = true;
+  }
+
+  /** Takes note of the rates. */
+  void sample() {
+    metrics.sessions().sample();
+  }
+
+  @Override
+  public PrometheusRegistry metrics() {
+    return registry;
+  }
+
+  @Override
+  public Future<Map<String, Object>> status() {
+    Map<String, Object> status = program.begin();
+    status.put(
+        "services",
+        metrics.services().stream().map(ServiceMetrics::row).collect(Collectors.toList()));
+    status.put("sessions", metrics.sessions().rows(MAX_SESSIONS_SHOWN, false));
+    status.put("throughput", metrics.sessions().history());
+    return GlobalEventExecutor.INSTANCE.newSucceededFuture(program.end(status));
+  }
+
+  @Override
+  public Future<Boolean> isReady(@Nullable String service) {
+    List<ServiceMetrics> asked =
+        metrics.services().stream()
+            .filter(one -> service == null || one.service().toString().equals(service))
+            .collect(Collectors.toList());
+    return asked.isEmpty()
+        ? GlobalEventExecutor.INSTANCE.newFailedFuture(new NoSuchElementException())
+        : GlobalEventExecutor.INSTANCE.newSucceededFuture(
+            !draining && asked.stream().allMatch(ServiceMetrics::isAttached));
+  }
+}

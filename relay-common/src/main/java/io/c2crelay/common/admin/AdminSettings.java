@@ -1,0 +1,83 @@
+package io.c2crelay.common.admin;
+
+import io.c2crelay.common.cli.Checks;
+import io.c2crelay.common.cli.SharedOptions;
+import io.c2crelay.common.cli.StartupException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Where the admin endpoint listens, and its password. Immutable. */
+public final class AdminSettings {
+  private static final Pattern FORM = Pattern.compile("(?:(.+):)?([0-9]{1,5})");
+
+  private final InetSocketAddress address;
+  private final @Nullable String password;
+
+  private AdminSettings(InetSocketAddress address, @Nullable String password) {
+    this.address = address;
+    this.password = password;
+  }
+
+  /**
+   * The settings of a command line; null if the endpoint is off.
+   *
+   * @throws IllegalArgumentException as {@link #parse}
+   * @throws StartupException if the file of the password cannot be read
+   */
+  public static @Nullable AdminSettings of(SharedOptions options) throws StartupException {
+    String password = options.adminPassword();
+    if (options.admin() != null) {
+      return parse(options.admin(), password);
+    }
+    if (password != null) {
+      throw new IllegalArgumentException("--admin-password-file needs --admin");
+    }
+    return null;
+  }
+
+  /**
+   * Parses {@code [HOST:]PORT}; the host defaults to the loopback.
+   *
+   * @throws IllegalArgumentException if the text is invalid, or the address is not a loopback one
+   *     and there is no password; the message does not repeat the text
+   */
+  public static AdminSettings parse(String text, @Nullable String password) {
+    InetSocketAddress address = address(text);
+    if (password == null && !address.getAddress().isLoopbackAddress()) {
+      throw new IllegalArgumentException(
+          "--admin on another address than the loopback needs --admin-password-file");
+    }
+    return new AdminSettings(address, password);
+  }
+
+  /** Parses an address alone. */
+  static InetSocketAddress address(String text) {
+    Matcher form = FORM.matcher(text);
+    if (!form.matches() || Integer.parseInt(form.group(2)) > 65535) {
+      throw new IllegalArgumentException("--admin needs PORT, HOST:PORT or [IPV6]:PORT");
+    }
+    String host = form.group(1);
+    try {
+      InetAddress address =
+          host == null
+              ? InetAddress.getLoopbackAddress()
+              : InetAddress.getByName(Checks.host("the host of --admin", host));
+      return new InetSocketAddress(address, Integer.parseInt(form.group(2)));
+    } catch (UnknownHostException e) {
+      throw new IllegalArgumentException("the host of --admin cannot be resolved", null);
+    }
+  }
+
+  InetSocketAddress address() {
+    return address;
+  }
+
+  /** The password of every request but health checks; null if none is needed. */
+  @Nullable String password() {
+    return password;
+  }
+}

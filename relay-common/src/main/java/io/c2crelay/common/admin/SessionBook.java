@@ -1,0 +1,269 @@
+package io.c2crelay.common.admin;
+
+import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.ServiceName;
+import io.c2crelay.common.transport.Sockets;
+import io.prometheus.metrics.core.metrics.Counter;
+import io.prometheus.metrics.core.metrics.CounterWithCallback;
+import io.prometheus.metrics.core.metrics.GaugeWithCallback;
+import io.prometheus.metrics.core.metrics.Histogram;
+import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import io.prometheus.metrics.model.snapshots.Unit;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The sessions of a process: those that are open, what all have carried, and their metrics. Safe on
+ * any thread.
+ */
+public final class SessionBook {
+  /** How often {@link #sample} is to be called. */
+  public static final int SAMPLE_SECONDS = 5;
+
+  private static final int HISTORY_SAMPLES = 10 * 60 / SAMPLE_SECONDS;
+
+  /** What a service, or a session, has carried, and when that was looked at last. */
+  private static final class Traffic {
+    long up;
+    long down;
+    long upAtSample;
+    long downAtSample;
+    long upPerSecond;
+    long downPerSecond;
+
+    void sample(long upNow, long downNow) {
+      upPerSecond = (upNow - upAtSample) / SAMPLE_SECONDS;
+      downPerSecond = (downNow - downAtSample) / SAMPLE_SECONDS;
+      upAtSample = upNow;
+      downAtSample = downNow;
+    }
+  }
+
+  /** By session, oldest first. */
+  private final Map<LiveSession, Traffic> live = new LinkedHashMap<>();
+
+  /** Of the sessions that are closed. */
+  private final Map<ServiceName, Traffic> closed = new HashMap<>();
+
+  private final Deque<long[]> history = new ArrayDeque<>();
+  private final Counter opened;
+  private final Counter ended;
+  private final Histogram firstByte;
+  private final Histogram duration;
+
+  /**
+   * An empty book.
+   *
+   * @param prefix of the names of the metrics
+   */
+  public SessionBook(PrometheusRegistry metrics, String prefix) {
+    opened =
+        Counter.builder()
+            .name(prefix + "_sessions_opened_total")
+            .help("Sessions opened.")
+            .labelNames("service")
+            .register(metrics);
+    ended =
+        Counter.builder()
+            .name(prefix + "_sessions_closed_total")
+            .help("Sessions closed, by reason.")
+            .labelNames("service", "reason")
+            .register(metrics);
+    firstByte =
+        Histogram.builder()
+            .name(prefix + "_session_first_byte_seconds")
+            .help("Time from the start of a session to the first byte from the target.")
+            .unit(Unit.SECONDS)
+            .classicOnly()
+            .classicUpperBounds(
+                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+            .labelNames("service")
+            .register(metrics);
+    duration =
+        Histogram.builder()
+            .name(prefix + "_session_duration_seconds")
+            .help("Duration of closed sessions.")
+            .unit(Unit.SECONDS)
+            .classicOnly()
+            .classicUpperBounds(0.1, 1, 10, 60, 600, 3600, 21_600, 86_400)
+            .labelNames("service")
+            .register(metrics);
+    GaugeWithCallback.builder()
+        .name(prefix + "_sessions")
+        .help("Open sessions.")
+        .labelNames("service")
+        .callback(callback -> sessions().forEach((service, n) -> callback.call(n, service)))
+        .register(metrics);
+    CounterWithCallback.builder()
+        .name(prefix + "_bytes_total")
+        .help("Session bytes received, up towards the target or down towards the user.")
+        .labelNames("service", "direction")
+        .callback(
+            callback ->
+                traffic()
+                    .forEach(
+                        (service, traffic) -> {
+                          callback.call((double) traffic.up, service, "up");
+                          callback.call((double) traffic.down, service, "down");
+                        }))
+        .register(metrics);
+  }
+
+  /** Creates the metrics of a service, so that they are there before its first session. */
+  public synchronized void add(ServiceName service) {
+    closed.put(service, new Traffic());
+    opened.initLabelValues(service.toString());
+  }
+
+  /** A session began. */
+  public void opened(LiveSession session) {
+    opened.labelValues(session.service().toString()).inc();
+    synchronized (this) {
+      live.put(session, new Traffic());
+    }
+  }
+
+  /** The first byte came from the session's target. */
+  public void firstByte(LiveSession session) {
+    firstByte.labelValues(session.service().toString()).observe(seconds(session.ageNanos()));
+  }
+
+  /** A session ended. */
+  public void closed(LiveSession session, ReasonCode reason) {
+    String service = session.service().toString();
+    ended.labelValues(service, reason.toString().toLowerCase(Locale.ROOT)).inc();
+    duration.labelValues(service).observe(seconds(session.ageNanos()));
+    synchronized (this) {
+      if (live.remove(session) != null) {
+        Traffic total = closed.computeIfAbsent(session.service(), s -> new Traffic());
+        total.up += session.upBytes();
+        total.down += session.downBytes();
+      }
+    }
+  }
+
+  private static double seconds(long nanos) {
+    return nanos / (double) TimeUnit.SECONDS.toNanos(1);
+  }
+
+  /** Takes note of the rates. To be called every {@link #SAMPLE_SECONDS}. */
+  public synchronized void sample() {
+    live.forEach((session, traffic) -> traffic.sample(session.upBytes(), session.downBytes()));
+    Map<String, Traffic> now = traffic();
+    closed.forEach(
+        (service, total) -> {
+          Traffic current = now.get(service.toString());
+          if (current != null) {
+            total.sample(current.up, current.down);
+          }
+        });
+    long up = closed.values().stream().mapToLong(total -> total.upPerSecond).sum();
+    long down = closed.values().stream().mapToLong(total -> total.downPerSecond).sum();
+    history.add(new long[] {up, down});
+    if (history.size() > HISTORY_SAMPLES) {
+      history.remove();
+    }
+  }
+
+  /** Of all sessions, open and closed, by service. */
+  private synchronized Map<String, Traffic> traffic() {
+    Map<String, Traffic> sums = new TreeMap<>();
+    closed.forEach((service, traffic) -> add(sums, service, traffic.up, traffic.down));
+    live.keySet()
+        .forEach(session -> add(sums, session.service(), session.upBytes(), session.downBytes()));
+    return sums;
+  }
+
+  private static void add(Map<String, Traffic> sums, ServiceName service, long up, long down) {
+    Traffic sum = sums.computeIfAbsent(service.toString(), s -> new Traffic());
+    sum.up += up;
+    sum.down += down;
+  }
+
+  private synchronized Map<String, Integer> sessions() {
+    Map<String, Integer> counts = new TreeMap<>();
+    closed.keySet().forEach(service -> counts.put(service.toString(), 0));
+    live.keySet().forEach(session -> counts.merge(session.service().toString(), 1, Integer::sum));
+    return counts;
+  }
+
+  /** The number of open sessions of an agent. */
+  public synchronized long sessionsOf(String agent) {
+    return live.keySet().stream().filter(session -> session.agent().equals(agent)).count();
+  }
+
+  /** Adds what is known of a service to its row in the status. */
+  public synchronized void describe(ServiceName service, Map<String, Object> row) {
+    Traffic sum = traffic().getOrDefault(service.toString(), new Traffic());
+    Traffic total = closed.getOrDefault(service, new Traffic());
+    row.put("sessions", sessions().getOrDefault(service.toString(), 0));
+    row.put("upBytes", sum.up);
+    row.put("downBytes", sum.down);
+    row.put("upBytesPerSecond", total.upPerSecond);
+    row.put("downBytesPerSecond", total.downPerSecond);
+  }
+
+  /**
+   * A row of the status for each open session, the newest first.
+   *
+   * @param max rows at most
+   */
+  public synchronized List<Map<String, Object>> rows(int max, boolean withAgent) {
+    List<LiveSession> newest = newest(live.keySet(), max);
+    List<Map<String, Object>> rows = new ArrayList<>(newest.size());
+    for (LiveSession session : newest) {
+      Traffic traffic = live.getOrDefault(session, new Traffic());
+      Map<String, Object> row = new LinkedHashMap<>();
+      row.put("id", session.id());
+      row.put("service", session.service().toString());
+      row.put("user", Sockets.text(session.user()));
+      if (withAgent) {
+        row.put("agent", session.agent());
+      }
+      row.put("ageSeconds", TimeUnit.NANOSECONDS.toSeconds(session.ageNanos()));
+      row.put("upBytes", session.upBytes());
+      row.put("downBytes", session.downBytes());
+      row.put("upBytesPerSecond", traffic.upPerSecond);
+      row.put("downBytesPerSecond", traffic.downPerSecond);
+      rows.add(row);
+    }
+    return rows;
+  }
+
+  private static List<LiveSession> newest(Collection<LiveSession> sessions, int max) {
+    List<LiveSession> newest = new ArrayList<>(Math.min(max, sessions.size()));
+    int skipped = sessions.size() - max;
+    for (LiveSession session : sessions) {
+      if (--skipped < 0) {
+        newest.add(session);
+      }
+    }
+    Collections.reverse(newest);
+    return newest;
+  }
+
+  /** The bytes per second of the last ten minutes, oldest first. */
+  public synchronized Map<String, Object> history() {
+    List<Long> up = new ArrayList<>(history.size());
+    List<Long> down = new ArrayList<>(history.size());
+    for (long[] sample : history) {
+      up.add(sample[0]);
+      down.add(sample[1]);
+    }
+    Map<String, Object> map = new LinkedHashMap<>();
+    map.put("intervalSeconds", SAMPLE_SECONDS);
+    map.put("upBytesPerSecond", up);
+    map.put("downBytesPerSecond", down);
+    return map;
+  }
+}
