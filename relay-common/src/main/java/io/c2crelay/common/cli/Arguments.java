@@ -1,5 +1,6 @@
 package io.c2crelay.common.cli;
 
+import io.c2crelay.common.logging.LogFormat;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.function.Function;
@@ -55,6 +56,7 @@ final class Arguments {
     register(line, long.class, Sizes::parse);
     register(line, Duration.class, Durations::parse);
     register(line, Level.class, text -> choice(Level.class, text));
+    register(line, LogFormat.class, text -> choice(LogFormat.class, text));
     register(line, TransportChoice.class, text -> choice(TransportChoice.class, text));
     line.setDefaultValueProvider(Arguments::defaultValue);
     return line;

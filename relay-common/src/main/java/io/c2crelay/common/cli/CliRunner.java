@@ -73,12 +73,18 @@ public final class CliRunner {
       C config;
       try {
         Arguments.validate(parser.getCommandSpec(), args);
-        if (CommandLine.printHelpIfRequested(parser.parseArgs(args))) {
+        String[] complete = ArgumentSources.complete(parser.getCommandSpec(), env, args);
+        if (CommandLine.printHelpIfRequested(parser.parseArgs(complete))) {
           return OK;
         }
         Logging.level(command.shared().logLevel());
+        Logging.format(command.shared().logFormat());
         DescriptorLimit.check();
         config = command.config(env);
+        if (command.shared().check()) {
+          out.println(name + ": the configuration is valid");
+          return OK;
+        }
       } catch (ParameterException e) {
         return fail(name, Arguments.describe(e), USAGE);
       } catch (IllegalArgumentException e) {

@@ -20,9 +20,9 @@ public final class KeyFile {
   /** Behind a key: begins its name. */
   private static final Pattern COMMENT = Pattern.compile("\\s+#\\s*");
 
-  private final SecretFile file;
+  private final TextFile file;
 
-  private KeyFile(SecretFile file) {
+  private KeyFile(TextFile file) {
     this.file = file;
   }
 
@@ -32,7 +32,7 @@ public final class KeyFile {
    * @param description what messages call the file: its path may be a misplaced key
    */
   public static KeyFile of(String file, String description) {
-    return new KeyFile(SecretFile.of(file, description));
+    return new KeyFile(TextFile.secret(file, description));
   }
 
   /**

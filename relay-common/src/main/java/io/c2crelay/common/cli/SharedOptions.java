@@ -1,5 +1,6 @@
 package io.c2crelay.common.cli;
 
+import io.c2crelay.common.logging.LogFormat;
 import io.c2crelay.common.transport.Transport;
 import java.time.Duration;
 import java.util.Map;
@@ -14,6 +15,21 @@ public final class SharedOptions {
       paramLabel = "FILE",
       description = "A UTF-8 file of keys, one a line (default: none).")
   private @Nullable String keyFile;
+
+  @Option(
+      names = "--config",
+      paramLabel = "FILE",
+      description = "Read options that are not given here from this file (default: none).")
+  @SuppressWarnings("UnusedVariable") // read by ArgumentSources, before the others
+  private @Nullable String config;
+
+  @Option(names = "--check", arity = "0", description = "Check options and files, and exit.")
+  private boolean check;
+
+  /** Whether to validate the configuration only. */
+  boolean check() {
+    return check;
+  }
 
   @Option(
       names = "--drain",
@@ -72,7 +88,18 @@ public final class SharedOptions {
   public @Nullable String adminPassword() throws StartupException {
     return adminPasswordFile == null
         ? null
-        : SecretFile.of(adminPasswordFile, "the file given with --admin-password-file").firstLine();
+        : TextFile.secret(adminPasswordFile, "the file given with --admin-password-file")
+            .firstLine();
+  }
+
+  @Option(
+      names = "--log-format",
+      paramLabel = "FORMAT",
+      description = "text or json (default: ${DEFAULT-VALUE}).")
+  private LogFormat logFormat = LogFormat.TEXT;
+
+  public LogFormat logFormat() {
+    return logFormat;
   }
 
   /** Returns the keys of {@link KeySource#find}. */

@@ -29,7 +29,7 @@ final class LogWriter extends UnsynchronizedAppenderBase<ILoggingEvent> {
 
   private static final long LOST_REPORT_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-  private final Encoder<ILoggingEvent> encoder;
+  private volatile Encoder<ILoggingEvent> encoder;
   private final OutputStream stream;
   private final AtomicLong lost = new AtomicLong();
   private final ThreadPoolExecutor writer =
@@ -55,6 +55,11 @@ final class LogWriter extends UnsynchronizedAppenderBase<ILoggingEvent> {
   LogWriter(Encoder<ILoggingEvent> encoder, OutputStream stream) {
     this.encoder = encoder;
     this.stream = stream;
+  }
+
+  /** Formats lines by another encoder from now on. */
+  void setEncoder(Encoder<ILoggingEvent> encoder) {
+    this.encoder = encoder;
   }
 
   @Override

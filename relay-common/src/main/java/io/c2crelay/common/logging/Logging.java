@@ -7,6 +7,9 @@ import ch.qos.logback.classic.spi.Configurator;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.classic.util.LevelToSyslogSeverity;
 import ch.qos.logback.core.Appender;
+import ch.qos.logback.core.Layout;
+import ch.qos.logback.core.LayoutBase;
+import ch.qos.logback.core.encoder.Encoder;
 import ch.qos.logback.core.encoder.LayoutWrappingEncoder;
 import ch.qos.logback.core.spi.ContextAwareBase;
 import ch.qos.logback.core.status.NopStatusListener;
@@ -60,6 +63,22 @@ public final class Logging extends ContextAwareBase implements Configurator {
     }
   }
 
+  /** Sets the form of all lines from now on. */
+  public static void format(LogFormat format) {
+    ILoggerFactory factory = LoggerFactory.getILoggerFactory();
+    if (factory instanceof LoggerContext) {
+      format((LoggerContext) factory, format, Journal.isStandardError(System.getenv()));
+    }
+  }
+
+  static void format(LoggerContext context, LogFormat format, boolean toJournal) {
+    Appender<ILoggingEvent> appender =
+        context.getLogger(Logger.ROOT_LOGGER_NAME).getAppender(APPENDER);
+    if (appender instanceof LogWriter) {
+      ((LogWriter) appender).setEncoder(encoder(context, format, toJournal));
+    }
+  }
+
   /** Waits for up to 2 s until the lines logged so far are written. */
   public static void flush() {
     ILoggerFactory factory = LoggerFactory.getILoggerFactory();
@@ -82,21 +101,36 @@ public final class Logging extends ContextAwareBase implements Configurator {
 
   static void configure(LoggerContext context, OutputStream stream, boolean toJournal) {
     context.getStatusManager().add(new NopStatusListener()); // else logback prints status messages
-    PatternLayout layout = toJournal ? new JournalLayout() : new PatternLayout();
-    layout.setContext(context);
-    layout.setPattern(toJournal ? PATTERN : TIME + PATTERN);
-    layout.start();
-    LayoutWrappingEncoder<ILoggingEvent> encoder = new LayoutWrappingEncoder<>();
-    encoder.setContext(context);
-    encoder.setCharset(StandardCharsets.UTF_8);
-    encoder.setLayout(layout);
-    encoder.start();
-    LogWriter appender = new LogWriter(encoder, stream);
+    LogWriter appender = new LogWriter(encoder(context, LogFormat.TEXT, toJournal), stream);
     appender.setContext(context);
     appender.setName(APPENDER);
     appender.start();
     context.getLogger(Logger.ROOT_LOGGER_NAME).addAppender(appender);
     level(context, Level.INFO);
+  }
+
+  private static Encoder<ILoggingEvent> encoder(
+      LoggerContext context, LogFormat format, boolean toJournal) {
+    Layout<ILoggingEvent> layout = layout(context, format, toJournal);
+    layout.setContext(context);
+    layout.start();
+    LayoutWrappingEncoder<ILoggingEvent> encoder = new LayoutWrappingEncoder<>();
+    encoder.setContext(context);
+    encoder.setCharset(StandardCharsets.UTF_8);
+    encoder.setLayout(toJournal ? new JournalLayout(layout) : layout);
+    encoder.start();
+    return encoder;
+  }
+
+  private static Layout<ILoggingEvent> layout(
+      LoggerContext context, LogFormat format, boolean toJournal) {
+    if (format == LogFormat.JSON) {
+      return new JsonLayout();
+    }
+    PatternLayout layout = new PatternLayout();
+    layout.setContext(context);
+    layout.setPattern(toJournal ? PATTERN : TIME + PATTERN);
+    return layout;
   }
 
   static void level(LoggerContext context, Level level) {
@@ -109,10 +143,17 @@ public final class Logging extends ContextAwareBase implements Configurator {
     return ch.qos.logback.classic.Level.convertAnSLF4JLevel(level);
   }
 
-  private static final class JournalLayout extends PatternLayout {
+  /** Lines that begin with their priority. */
+  private static final class JournalLayout extends LayoutBase<ILoggingEvent> {
+    private final Layout<ILoggingEvent> lines;
+
+    JournalLayout(Layout<ILoggingEvent> lines) {
+      this.lines = lines;
+    }
+
     @Override
     public String doLayout(ILoggingEvent event) {
-      return Journal.priorityPrefix(LevelToSyslogSeverity.convert(event)) + super.doLayout(event);
+      return Journal.priorityPrefix(LevelToSyslogSeverity.convert(event)) + lines.doLayout(event);
     }
   }
 }

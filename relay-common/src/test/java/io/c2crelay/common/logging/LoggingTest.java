@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.LoggerContext;
+import com.grack.nanojson.JsonObject;
+import com.grack.nanojson.JsonParser;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -16,6 +18,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
 
 class LoggingTest {
@@ -45,6 +48,59 @@ class LoggingTest {
     Logger logger = context.getLogger("io.c2crelay.relay.Some");
     logger.log(null, "", Level.toLocationAwareLoggerInteger(logged), "a <3>b", null, null);
     assertThat(text()).isEqualTo(prefix + " a <3>b" + System.lineSeparator());
+  }
+
+  private JsonObject json(String message, Object... arguments) throws Exception {
+    logger("a.B");
+    Logging.format(context, LogFormat.JSON, false);
+    context.getLogger("a.B").info(message, arguments);
+    assertThat(text()).endsWith("}\n").doesNotContain("}\n{");
+    return JsonParser.object().from(text());
+  }
+
+  @Test
+  void jsonLineHasAMemberForEachPair() throws Exception {
+    JsonObject line =
+        json(
+            "session.open id={} user={} label={} key={} up={}",
+            7,
+            "192.0.2.7:50000",
+            LogText.value("a \"b\" \\ \n c"),
+            "-",
+            "007");
+    assertThat(line.getString("time")).matches("\\d{4}-\\d\\d-\\d\\dT.*Z");
+    assertThat(line.getString("level")).isEqualTo("INFO");
+    assertThat(line.getString("event")).isEqualTo("session.open");
+    assertThat(line.get("id")).isEqualTo(7);
+    assertThat(line.getString("user")).isEqualTo("192.0.2.7:50000");
+    assertThat(line.getString("label")).isEqualTo("a \"b\" \\ \\n c");
+    assertThat(line.getString("key")).isEqualTo("-");
+    assertThat(line.getString("up")).isEqualTo("007");
+    assertThat(line).hasSize(8);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"A library's text", "event a=b but more", "event a=\"open", "a=b"})
+  void otherMessagesAreMembersAsAWhole(String message) throws Exception {
+    JsonObject line = json(message);
+    assertThat(line.getString("message")).isEqualTo(message);
+    assertThat(line.getString("logger")).isEqualTo("a.B");
+    assertThat(line.has("event")).isFalse();
+  }
+
+  @Test
+  void jsonHasTheStackTrace() throws Exception {
+    JsonObject line = json("unexpected", new IllegalStateException("because"));
+    assertThat(line.getString("event")).isEqualTo("unexpected");
+    assertThat(line.getString("exception")).contains("IllegalStateException: because", "at ");
+  }
+
+  @Test
+  void jsonLineOfTheJournalHasItsPriority() {
+    Logging.configure(context, sink, true);
+    Logging.format(context, LogFormat.JSON, true);
+    context.getLogger("a.B").warn("event a=1");
+    assertThat(text()).startsWith("<4>{\"time\":").endsWith("\"event\":\"event\",\"a\":1}\n");
   }
 
   @Test

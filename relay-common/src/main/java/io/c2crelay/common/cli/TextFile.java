@@ -21,9 +21,9 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A small file of text in UTF-8 that nobody else should read, such as keys or a password. */
-public final class SecretFile {
-  private static final Logger log = LoggerFactory.getLogger(SecretFile.class);
+/** A small file of text in UTF-8, perhaps one that nobody else should read. */
+public final class TextFile {
+  private static final Logger log = LoggerFactory.getLogger(TextFile.class);
 
   private static final int MAX_BYTES = 64 * 1024;
 
@@ -32,19 +32,26 @@ public final class SecretFile {
 
   private final String file;
   private final String description;
+  private final boolean secret;
 
-  private SecretFile(String file, String description) {
-    this.file = file;
-    this.description = description;
+  private TextFile(String file, String description, boolean secret) {
+    this.file = requireNonNull(file, "file");
+    this.description = requireNonNull(description, "description");
+    this.secret = secret;
   }
 
   /**
-   * A file that is not read yet.
+   * A file with keys or a password, which is not read yet.
    *
    * @param description what messages call the file: its path may be a misplaced secret
    */
-  public static SecretFile of(String file, String description) {
-    return new SecretFile(requireNonNull(file, "file"), requireNonNull(description, "description"));
+  public static TextFile secret(String file, String description) {
+    return new TextFile(file, description, true);
+  }
+
+  /** A file that others may read, which is not read yet. */
+  static TextFile plain(String file, String description) {
+    return new TextFile(file, description, false);
   }
 
   /**
@@ -61,14 +68,16 @@ public final class SecretFile {
   }
 
   /**
-   * Reads the file, without a byte order mark. Warns if others can read it.
+   * Reads the file, without a byte order mark. Warns if it is secret and others can read it.
    *
    * @throws StartupException if the file cannot be read
    */
   String text() throws StartupException {
     byte[] bytes = new byte[MAX_BYTES + 1];
     try (InputStream in = Files.newInputStream(Paths.get(file))) {
-      warnIfReadableByOthers(Paths.get(file));
+      if (secret) {
+        warnIfReadableByOthers(Paths.get(file));
+      }
       int length = readFully(in, bytes);
       if (length > MAX_BYTES) {
         throw failure("is larger than " + Sizes.format(MAX_BYTES), null);
