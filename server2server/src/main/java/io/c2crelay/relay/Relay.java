@@ -83,8 +83,9 @@ final class Relay {
     dispatchers =
         new Dispatchers(
             dispatcherLoop,
-            DispatcherSettings.of(
-                config.pool, config.queueTimeout, config.maxSessions, config.maxSessionsPerNetwork),
+            DispatcherSettings.of(config.pool, config.queueTimeout, config.maxSessions)
+                .withSessionsPerNetwork(config.maxSessionsPerNetwork)
+                .withRates(config.rate, config.serviceRate),
             budget,
             agentAddresses,
             random,
@@ -125,7 +126,8 @@ final class Relay {
             agentAddresses,
             agents,
             config.loadBalancers,
-            AccessRules.of(config.allowed, config.denied, config.allowedAgents, config.sessionRate),
+            AccessRules.of(
+                config.allowed, config.denied, config.allowedAgents, config.sessionsPerSecond),
             events);
     for (Map.Entry<ServiceConfig, Dispatcher> entry : services.entrySet()) {
       ServiceConfig service = entry.getKey();

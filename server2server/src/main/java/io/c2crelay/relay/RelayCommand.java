@@ -117,12 +117,26 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
   int maxSessionsPerNetwork;
 
   @Option(
-      names = "--session-rate",
+      names = "--sessions-per-second",
       paramLabel = "N",
       description =
           "New sessions in a second from one address or /64 network; 0: any (default:"
               + " ${DEFAULT-VALUE}).")
-  int sessionRate;
+  int sessionsPerSecond;
+
+  @Option(
+      names = "--rate",
+      paramLabel = "SIZE",
+      description = "Bytes in a second of a session, each way; 0: any (default: ${DEFAULT-VALUE}).")
+  long rate;
+
+  @Option(
+      names = "--service-rate",
+      paramLabel = "SIZE",
+      description =
+          "Bytes in a second of all sessions of a service together, each way; 0: any (default:"
+              + " ${DEFAULT-VALUE}).")
+  long serviceRate;
 
   @Option(
       names = "--allow",

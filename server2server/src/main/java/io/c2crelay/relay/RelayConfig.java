@@ -16,6 +16,8 @@ final class RelayConfig {
   private static final int MAX_SERVICES = 64;
   private static final int MAX_POOL = 64;
   private static final int MAX_SESSIONS = 1_000_000;
+  private static final long MIN_RATE = 1024;
+  private static final long MAX_RATE = 1L << 40;
   private static final Duration MAX_TIMEOUT = Duration.ofDays(30);
 
   /** The services, the default one first. */
@@ -40,7 +42,13 @@ final class RelayConfig {
   final int maxSessionsPerNetwork;
 
   /** New sessions in a second from one client network; 0 for no limit. */
-  final int sessionRate;
+  final int sessionsPerSecond;
+
+  /** Bytes in a second of a session each way; 0 for no limit. */
+  final long rate;
+
+  /** Bytes in a second of all sessions of a service each way; 0 for no limit. */
+  final long serviceRate;
 
   /** Users come from there; from anywhere if it is empty. */
   final AddressList allowed;
@@ -104,7 +112,10 @@ final class RelayConfig {
             ? maxSessions
             : Checks.range(
                 "--max-sessions-per-network", options.maxSessionsPerNetwork, 1, maxSessions);
-    sessionRate = Checks.range("--session-rate", options.sessionRate, 0, MAX_SESSIONS);
+    sessionsPerSecond =
+        Checks.range("--sessions-per-second", options.sessionsPerSecond, 0, MAX_SESSIONS);
+    rate = rate("--rate", options.rate);
+    serviceRate = rate("--service-rate", options.serviceRate);
     allowed = addresses("--allow", options.allow);
     denied = addresses("--deny", options.deny);
     allowedAgents = addresses("--allow-agents", options.allowAgents);
@@ -117,6 +128,13 @@ final class RelayConfig {
     threads = options.shared().threads();
     transport = options.shared().transport();
     admin = AdminSettings.of(options.shared());
+  }
+
+  private static long rate(String name, long bytesPerSecond) {
+    if (bytesPerSecond != 0 && (bytesPerSecond < MIN_RATE || bytesPerSecond > MAX_RATE)) {
+      throw new IllegalArgumentException(name + " must be from 1k to 1024g, or 0 for no limit");
+    }
+    return bytesPerSecond;
   }
 
   private static AddressList addresses(String name, @Nullable String text) {

@@ -133,7 +133,7 @@ final class RelayMonitor implements Monitor {
     status.put("services", services);
     status.put("agents", events.agentRows());
     status.put("waiting", waitingUsers);
-    status.put("sessions", sessions.rows(MAX_SESSIONS_SHOWN, true));
+    status.put("sessions", sessions.rows(MAX_SESSIONS_SHOWN, "agent"));
     status.put("throughput", sessions.history());
     return program.end(status);
   }

@@ -213,7 +213,7 @@ class RelayCommandTest {
         "1 --queue-timeout=0               | --queue-timeout must be from 100ms to 1h",
         "1 --queue-timeout=61m             | --queue-timeout must be from 100ms to 1h",
         "1 --max-sessions-per-network=5 --max-sessions=4 | --max-sessions-per-network must be from 1 to 4",
-        "1 --session-rate=-1      | --session-rate must be from 0 to 1000000",
+        "1 --sessions-per-second=-1      | --sessions-per-second must be from 0 to 1000000",
         "1 --allow=secret         | --allow needs addresses or networks, such as 192.0.2.0/24,2001:db8::/32",
         "1 --deny=1.2.3.4/33      | --deny needs addresses or networks, such as 192.0.2.0/24,2001:db8::/32",
         "1 --allow-agents=        | --allow-agents needs addresses or networks, such as 192.0.2.0/24,2001:db8::/32",

@@ -12,8 +12,8 @@ public interface LiveSession {
 
   InetSocketAddress user();
 
-  /** The agent's name in the relay's log; {@code -} on the agent. */
-  String agent();
+  /** On the relay, the agent's name in the log; on the agent, the relay. */
+  String peer();
 
   /** How long it has been open. */
   long ageNanos();

@@ -197,9 +197,9 @@ public final class SessionBook {
     return counts;
   }
 
-  /** The number of open sessions of an agent. */
-  public synchronized long sessionsOf(String agent) {
-    return live.keySet().stream().filter(session -> session.agent().equals(agent)).count();
+  /** The number of open sessions with a peer. */
+  public synchronized long sessionsOf(String peer) {
+    return live.keySet().stream().filter(session -> session.peer().equals(peer)).count();
   }
 
   /** Adds what is known of a service to its row in the status. */
@@ -217,8 +217,9 @@ public final class SessionBook {
    * A row of the status for each open session, the newest first.
    *
    * @param max rows at most
+   * @param peer the name of the member for {@link LiveSession#peer}
    */
-  public synchronized List<Map<String, Object>> rows(int max, boolean withAgent) {
+  public synchronized List<Map<String, Object>> rows(int max, String peer) {
     List<LiveSession> newest = newest(live.keySet(), max);
     List<Map<String, Object>> rows = new ArrayList<>(newest.size());
     for (LiveSession session : newest) {
@@ -227,9 +228,7 @@ public final class SessionBook {
       row.put("id", session.id());
       row.put("service", session.service().toString());
       row.put("user", Sockets.text(session.user()));
-      if (withAgent) {
-        row.put("agent", session.agent());
-      }
+      row.put(peer, session.peer());
       row.put("ageSeconds", TimeUnit.NANOSECONDS.toSeconds(session.ageNanos()));
       row.put("upBytes", session.upBytes());
       row.put("downBytes", session.downBytes());

@@ -3,8 +3,8 @@ package io.c2crelay.common.admin;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.c2crelay.common.cli.CliRunner;
-import io.c2crelay.common.cli.SecretFile;
 import io.c2crelay.common.cli.StartupException;
+import io.c2crelay.common.cli.TextFile;
 import io.c2crelay.common.transport.Sockets;
 import java.io.IOException;
 import java.io.InputStream;
@@ -56,7 +56,7 @@ public final class StatusCommand {
     }
     try {
       String password =
-          args.length < 3 ? null : SecretFile.of(args[2], "the password file").firstLine();
+          args.length < 3 ? null : TextFile.secret(args[2], "the password file").firstLine();
       return print(AdminSettings.address(args[1]), password);
     } catch (IllegalArgumentException e) {
       err.println(program + ": " + e.getMessage());

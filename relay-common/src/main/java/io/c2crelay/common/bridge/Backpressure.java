@@ -4,20 +4,23 @@ import io.c2crelay.common.transport.SendQueue;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
  * The back-pressure of one direction: reads the source only while the sink takes the bytes and
- * holds no more than its share of the budget. On the session's event loop.
+ * holds no more than its share of the budget, and no faster than is allowed. On the session's event
+ * loop.
  */
 final class Backpressure implements ChannelFutureListener {
   /** How soon a direction that waits for other sessions to let go of memory looks again. */
-  private static final long RECHECK_MILLIS = 50;
+  private static final long RECHECK_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
   private final Channel source;
   private final Channel sink;
   private final BufferBudget budget;
+  private final List<RateLimit> rates;
   private final Consumer<Throwable> writeFailed;
   private long counted;
   private boolean settling;
@@ -25,11 +28,33 @@ final class Backpressure implements ChannelFutureListener {
   private boolean sourceEnded;
   private boolean closed;
 
-  Backpressure(Channel source, Channel sink, BufferBudget budget, Consumer<Throwable> writeFailed) {
+  Backpressure(
+      Channel source,
+      Channel sink,
+      BufferBudget budget,
+      List<RateLimit> rates,
+      Consumer<Throwable> writeFailed) {
+    this.rates = rates;
     this.source = source;
     this.sink = sink;
     this.budget = budget;
     this.writeFailed = writeFailed;
+  }
+
+  /** Accounts for bytes that were read. */
+  void read(int bytes) {
+    for (RateLimit rate : rates) {
+      rate.took(bytes, sink.eventLoop().ticker().nanoTime());
+    }
+  }
+
+  /** How long the rates want no read; 0 if they do not mind. */
+  private long waitNanos() {
+    long wait = 0;
+    for (RateLimit rate : rates) {
+      wait = Math.max(wait, rate.waitNanos(sink.eventLoop().ticker().nanoTime()));
+    }
+    return wait;
   }
 
   /** Counts what the sink holds and lets the source be read, or not. */
@@ -45,13 +70,18 @@ final class Backpressure implements ChannelFutureListener {
     }
     // a sink that holds nothing is always served: however many others have stalled, it will let go
     boolean open = sink.isWritable() && (pending == 0 || pending <= budget.share());
+    long wait = open ? waitNanos() : 0;
+    if (wait > 0) {
+      open = false;
+    }
     if (source.config().isAutoRead() != open) {
       source.config().setAutoRead(open);
     }
     if (!open && sink.isWritable() && !rechecking) {
-      // the memory is short, which no write of ours need change
+      // time must pass, or the memory is short, which no write of ours need change
       rechecking = true;
-      sink.eventLoop().schedule(this::recheck, RECHECK_MILLIS, TimeUnit.MILLISECONDS);
+      sink.eventLoop()
+          .schedule(this::recheck, wait > 0 ? wait : RECHECK_NANOS, TimeUnit.NANOSECONDS);
     }
   }
 

@@ -63,13 +63,14 @@ public final class Bridge {
       Channel framed,
       long sessionId,
       BridgeSettings settings,
+      SessionRates rates,
       Listener listener) {
     this.settings = settings;
     this.listener = requireNonNull(listener, "listener");
     this.raw = new RawLeg(this, raw, settings.side().rawGone());
     this.framed = new FramedLeg(this, framed, settings.side(), sessionId);
-    toFramed = new Direction(this.raw, this.framed, settings.budget());
-    toRaw = new Direction(this.framed, this.raw, settings.budget());
+    toFramed = new Direction(this.raw, this.framed, settings.budget(), rates.toFramed);
+    toRaw = new Direction(this.framed, this.raw, settings.budget(), rates.toRaw);
     timer = new SessionTimer(this, settings, NioProbe.isNio(raw));
   }
 
@@ -82,8 +83,9 @@ public final class Bridge {
       Channel framed,
       long sessionId,
       BridgeSettings settings,
+      SessionRates rates,
       Listener listener) {
-    Bridge bridge = new Bridge(raw, framed, sessionId, settings, listener);
+    Bridge bridge = new Bridge(raw, framed, sessionId, settings, rates, listener);
     bridge.raw.attach();
     bridge.framed.attach();
     return bridge;
@@ -100,7 +102,7 @@ public final class Bridge {
       long sessionId,
       BridgeSettings settings,
       Listener listener) {
-    Bridge bridge = new Bridge(gone, framed, sessionId, settings, listener);
+    Bridge bridge = new Bridge(gone, framed, sessionId, settings, SessionRates.UNLIMITED, listener);
     bridge.framed.attach();
     ReceiveBuffer.widen(framed, settings.budget()::share);
     bridge.timer.start(framed.eventLoop());
@@ -191,6 +193,7 @@ public final class Bridge {
       listener.answered();
     }
     timer.traffic();
+    direction.flow.read(bytes.readableBytes());
     direction.sink.write(bytes);
   }
 

@@ -1,5 +1,7 @@
 package io.c2crelay.common.bridge;
 
+import java.util.List;
+
 /** One direction of a session: its backpressure, and how far its end has come. */
 final class Direction {
   final Leg source;
@@ -12,9 +14,9 @@ final class Direction {
   /** The end was written to the sink: FIN sent, or EOF handed to the kernel. */
   boolean outputEnded;
 
-  Direction(Leg source, Leg sink, BufferBudget budget) {
+  Direction(Leg source, Leg sink, BufferBudget budget, List<RateLimit> rates) {
     this.source = source;
     this.sink = sink;
-    flow = new Backpressure(source.channel, sink.channel, budget, sink::writeFailed);
+    flow = new Backpressure(source.channel, sink.channel, budget, rates, sink::writeFailed);
   }
 }

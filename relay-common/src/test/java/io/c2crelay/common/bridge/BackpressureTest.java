@@ -8,6 +8,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.WriteBufferWaterMark;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -23,7 +24,8 @@ class BackpressureTest {
   private final SocketlessChannel sink = new SocketlessChannel();
   private final BufferBudget budget = BufferBudget.ofBytes(SHARES * 10_000);
   private final List<Throwable> failures = new ArrayList<>();
-  private final Backpressure gate = new Backpressure(source, sink, budget, failures::add);
+  private final Backpressure gate =
+      new Backpressure(source, sink, budget, Collections.emptyList(), failures::add);
 
   @BeforeEach
   void begin() {

@@ -42,6 +42,7 @@ class BridgeTest {
   private final List<ByteBuf> given = new ArrayList<>();
   private Duration idleTimeout = Duration.ZERO;
   private Duration halfCloseTimeout = Duration.ZERO;
+  private SessionRates rates = SessionRates.UNLIMITED;
   private Bridge bridge;
 
   @AfterEach
@@ -64,6 +65,7 @@ class BridgeTest {
             framed,
             SESSION_ID,
             BridgeSettings.of(side, budget, idleTimeout, halfCloseTimeout),
+            rates,
             (ended, reason) -> ends.add(reason));
     assertThat(raw.config().isAutoRead() || framed.config().isAutoRead()).isFalse();
     bridge.begin();
@@ -779,6 +781,25 @@ class BridgeTest {
   }
 
   // --- back-pressure ---
+
+  /**
+   * 160 KiB at 64 KiB a second are paid off after 2.5 s, and a quarter of a second may be ahead.
+   */
+  @Test
+  void aSourceThatWasTooFastIsNotReadForAWhile() {
+    long now = framed.eventLoop().ticker().nanoTime();
+    RateLimit rate = RateLimit.of(64 * 1024, now);
+    rates = SessionRates.of(List.of(rate), List.of());
+    begin(Side.RELAY);
+    receive(raw, "aa".repeat(160 * 1024));
+    assertThat(framed.written()).isNotEmpty();
+    assertThat(raw.config().isAutoRead()).isFalse();
+    assertThat(framed.config().isAutoRead()).isTrue();
+    framed.pass(2_249, TimeUnit.MILLISECONDS);
+    assertThat(raw.config().isAutoRead()).isFalse();
+    framed.pass(1, TimeUnit.MILLISECONDS);
+    assertThat(raw.config().isAutoRead()).isTrue();
+  }
 
   @Test
   void aSinkThatIsFullStopsItsSourceOnly() {

@@ -11,17 +11,17 @@ public final class AccessRules {
   private final AddressList allowed;
   private final AddressList denied;
   private final AddressList allowedAgents;
-  private final @Nullable TokenBuckets sessionRate;
+  private final @Nullable TokenBuckets newSessions;
 
   private AccessRules(
       AddressList allowed,
       AddressList denied,
       AddressList allowedAgents,
-      @Nullable TokenBuckets sessionRate) {
+      @Nullable TokenBuckets newSessions) {
     this.allowed = requireNonNull(allowed, "allowed");
     this.denied = requireNonNull(denied, "denied");
     this.allowedAgents = requireNonNull(allowedAgents, "allowedAgents");
-    this.sessionRate = sessionRate;
+    this.newSessions = newSessions;
   }
 
   /**
@@ -55,6 +55,6 @@ public final class AccessRules {
 
   /** Counts one more session of a network in, unless there are too many in a second. */
   public boolean admitsSession(ClientNetwork network, long nowNanos) {
-    return sessionRate == null || sessionRate.take(network, nowNanos);
+    return newSessions == null || newSessions.take(network, nowNanos);
   }
 }

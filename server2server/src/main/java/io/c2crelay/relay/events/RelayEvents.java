@@ -314,7 +314,7 @@ public class RelayEvents {
         session.id(),
         session.service(),
         Sockets.text(session.user()),
-        session.agent());
+        session.peer());
   }
 
   public void sessionStarted(LiveSession session) {
@@ -349,7 +349,7 @@ public class RelayEvents {
       session.id(),
       session.service(),
       Sockets.text(session.user()),
-      session.agent(),
+      session.peer(),
       reason,
       session.upBytes(),
       downBytes,

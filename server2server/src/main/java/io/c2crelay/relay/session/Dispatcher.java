@@ -3,6 +3,7 @@ package io.c2crelay.relay.session;
 import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.bridge.BufferBudget;
+import io.c2crelay.common.bridge.SessionRates;
 import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.ServiceName;
@@ -44,6 +45,7 @@ public final class Dispatcher {
   private final Map<DataConnection, AttachedAgent> warm = new HashMap<>();
   private final UserQueue queue = new UserQueue();
   private final DialScheduler dials;
+  private final ServiceRates rates;
   private boolean ticking;
   private boolean unavailable;
   private long unavailableAt;
@@ -56,6 +58,7 @@ public final class Dispatcher {
     limits = shared.limits();
     events = shared.events();
     dials = new DialScheduler(this, shared, agents.values(), queue);
+    rates = new ServiceRates(settings.rateOfSession(), settings.rateOfService(), now());
   }
 
   /** The name of the service. On any thread. */
@@ -77,6 +80,11 @@ public final class Dispatcher {
 
   UserQueue queue() {
     return queue;
+  }
+
+  /** The limits on the bytes per second of a new session. On any thread. */
+  SessionRates newSessionRates() {
+    return rates.newSession(now());
   }
 
   ServiceSnapshot snapshot() {

@@ -8,31 +8,58 @@ public final class DispatcherSettings {
   private final Duration queueTimeout;
   private final int maxSessions;
   private final int maxSessionsPerNetwork;
+  private final long rateOfSession;
+  private final long rateOfService;
 
   private DispatcherSettings(
-      int pool, Duration queueTimeout, int maxSessions, int maxSessionsPerNetwork) {
+      int pool,
+      Duration queueTimeout,
+      int maxSessions,
+      int maxSessionsPerNetwork,
+      long rateOfSession,
+      long rateOfService) {
     this.pool = pool;
     this.queueTimeout = queueTimeout;
     this.maxSessions = maxSessions;
     this.maxSessionsPerNetwork = maxSessionsPerNetwork;
+    this.rateOfSession = rateOfSession;
+    this.rateOfService = rateOfService;
   }
 
   /**
-   * Settings.
+   * Settings without limits by network or on bytes.
    *
    * @param pool warm connections kept per agent; 0 dials for each session
    * @param queueTimeout how long a user waits for a data connection
    * @param maxSessions users at a time, waiting ones too
-   * @param maxSessionsPerNetwork those of one client network
    */
-  public static DispatcherSettings of(
-      int pool, Duration queueTimeout, int maxSessions, int maxSessionsPerNetwork) {
-    return new DispatcherSettings(pool, queueTimeout, maxSessions, maxSessionsPerNetwork);
+  public static DispatcherSettings of(int pool, Duration queueTimeout, int maxSessions) {
+    return new DispatcherSettings(pool, queueTimeout, maxSessions, maxSessions, 0, 0);
   }
 
-  /** Settings without a limit by network. */
-  public static DispatcherSettings of(int pool, Duration queueTimeout, int maxSessions) {
-    return of(pool, queueTimeout, maxSessions, maxSessions);
+  /** The same settings with a limit on the users of one client network. */
+  public DispatcherSettings withSessionsPerNetwork(int max) {
+    return new DispatcherSettings(
+        pool, queueTimeout, maxSessions, max, rateOfSession, rateOfService);
+  }
+
+  /**
+   * The same settings with limits on the bytes per second, each way; 0 is none.
+   *
+   * @param ofSession of each session
+   * @param ofService of all sessions of a service together
+   */
+  public DispatcherSettings withRates(long ofSession, long ofService) {
+    return new DispatcherSettings(
+        pool, queueTimeout, maxSessions, maxSessionsPerNetwork, ofSession, ofService);
+  }
+
+  long rateOfSession() {
+    return rateOfSession;
+  }
+
+  long rateOfService() {
+    return rateOfService;
   }
 
   int pool() {

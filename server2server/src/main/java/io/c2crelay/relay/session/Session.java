@@ -48,7 +48,8 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener, LiveSess
   /** Starts the session. */
   void begin(BridgeSettings settings) {
     start();
-    Bridge joined = Bridge.join(user.channel(), data, id, settings, this);
+    Bridge joined =
+        Bridge.join(user.channel(), data, id, settings, user.dispatcher().newSessionRates(), this);
     bridge = joined;
     joined.begin();
     user.begin(joined);
@@ -146,7 +147,7 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener, LiveSess
   }
 
   @Override
-  public String agent() {
+  public String peer() {
     return agentName;
   }
 

@@ -822,7 +822,7 @@ class DispatcherTest {
     dispatchers =
         new Dispatchers(
             clock.eventLoop(),
-            DispatcherSettings.of(0, Duration.ofSeconds(15), 100, 3),
+            DispatcherSettings.of(0, Duration.ofSeconds(15), 100).withSessionsPerNetwork(3),
             budget,
             addresses,
             new SecureRandom(),

@@ -1,0 +1,44 @@
+package io.c2crelay.relay.session;
+
+import io.c2crelay.common.bridge.RateLimit;
+import io.c2crelay.common.bridge.SessionRates;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The limits on the bytes per second of a service, and of each of its sessions, each way. */
+final class ServiceRates {
+  private final long bytesPerSecondOfSession;
+  private final @Nullable RateLimit up;
+  private final @Nullable RateLimit down;
+
+  /**
+   * Limits; 0 is none.
+   *
+   * @param ofSession of each session
+   * @param ofService of all sessions of the service together
+   */
+  ServiceRates(long ofSession, long ofService, long nowNanos) {
+    bytesPerSecondOfSession = ofSession;
+    up = ofService == 0 ? null : RateLimit.of(ofService, nowNanos);
+    down = ofService == 0 ? null : RateLimit.of(ofService, nowNanos);
+  }
+
+  /** The limits of a new session. On any thread. */
+  SessionRates newSession(long nowNanos) {
+    return bytesPerSecondOfSession == 0 && up == null
+        ? SessionRates.UNLIMITED
+        : SessionRates.of(limits(up, nowNanos), limits(down, nowNanos));
+  }
+
+  private List<RateLimit> limits(@Nullable RateLimit ofService, long nowNanos) {
+    List<RateLimit> limits = new ArrayList<>(2);
+    if (bytesPerSecondOfSession > 0) {
+      limits.add(RateLimit.of(bytesPerSecondOfSession, nowNanos));
+    }
+    if (ofService != null) {
+      limits.add(ofService);
+    }
+    return limits;
+  }
+}
