@@ -5,6 +5,9 @@ import static java.util.Objects.requireNonNull;
 import io.c2crelay.agent.connect.Dialer;
 import io.c2crelay.agent.connect.NameResolver;
 import io.c2crelay.agent.connect.RelayConnector;
+import io.c2crelay.agent.connect.Route;
+import io.c2crelay.agent.control.AddressFollower;
+import io.c2crelay.agent.control.Attachment;
 import io.c2crelay.agent.control.ControlConnection;
 import io.c2crelay.agent.data.Forward;
 import io.c2crelay.agent.data.HandshakeLimit;
@@ -39,6 +42,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** An agent: wires its components, attaches to the relay and drains on shutdown. */
@@ -53,7 +57,7 @@ final class Agent {
   private final AgentEvents events = new AgentEvents();
   private final FailFastEventLoopGroup loops;
   private final SessionTracker sessions = new SessionTracker();
-  private final List<ControlConnection> controls = new ArrayList<>();
+  private final List<Attachment> attachments = new ArrayList<>();
   private final @Nullable AgentMonitor monitor;
   private @Nullable AdminServer admin;
 
@@ -79,42 +83,55 @@ final class Agent {
     monitor =
         registry == null || metrics == null ? null : new AgentMonitor(registry, metrics, loops);
     Map<SharedKey, CompletableFuture<MutualAuth>> keys = new HashMap<>();
+    int maxHandshakes = HandshakeLimit.MAX / (config.forwards.size() * config.relays.size());
     for (Forward forward : config.forwards) {
       TargetConnector target =
           new TargetConnector(forward, config.connectTimeout, config.transparent, targetDialer);
-      ServiceEvents serviceEvents = serviceEvents(forward, metrics);
-      controls.add(
-          new ControlConnection(
-              config.relay,
-              forward.service(),
-              config.label,
-              forward.target().toString(),
-              loops,
-              connector,
-              new SessionStarter(target, settings, sessions, serviceEvents),
-              keys.computeIfAbsent(forward.key(), SharedKey::deriveKey),
-              HandshakeLimit.MAX / config.forwards.size(),
-              random,
-              serviceEvents));
-      events.agentStarted(
-          forward.service(),
-          forward.target().toString(),
-          requireNonNull(config.relay.host()),
-          config.relay.port(),
-          config.proxy == null ? "-" : config.proxy.toString(),
-          config.transport,
-          tls.providerName());
+      if (metrics != null) {
+        metrics.add(forward.service(), forward.target().toString());
+      }
+      CompletableFuture<MutualAuth> key = keys.computeIfAbsent(forward.key(), SharedKey::deriveKey);
+      for (Route relay : config.relays) {
+        Function<Route, Attachment> attach =
+            route -> {
+              ServiceEvents serviceEvents = serviceEvents(forward, route, metrics);
+              return new ControlConnection(
+                  route,
+                  forward.service(),
+                  config.label,
+                  forward.target().toString(),
+                  loops,
+                  connector,
+                  new SessionStarter(target, settings, sessions, serviceEvents),
+                  key,
+                  maxHandshakes,
+                  random,
+                  serviceEvents);
+            };
+        attachments.add(
+            config.allAddresses
+                ? new AddressFollower(relay, connector, loops.next(), attach, events)
+                : attach.apply(relay));
+        events.agentStarted(
+            forward.service(),
+            forward.target().toString(),
+            relay.toString(),
+            config.proxy == null ? "-" : config.proxy.toString(),
+            config.transport,
+            tls.providerName());
+      }
     }
     events.agentStats(
         loops.next(), () -> "sessions=" + sessions.size() + " buffered=" + budget.usedBytes());
   }
 
-  private ServiceEvents serviceEvents(Forward forward, @Nullable AgentMetrics metrics) {
-    String host = requireNonNull(config.relay.host());
-    int port = config.relay.port();
+  private static ServiceEvents serviceEvents(
+      Forward forward, Route relay, @Nullable AgentMetrics metrics) {
+    String host = requireNonNull(relay.host());
+    int port = relay.port();
     return metrics == null
         ? new ServiceEvents(forward.service(), host, port)
-        : new ServiceMetrics(forward.service(), forward.target().toString(), host, port, metrics);
+        : new ServiceMetrics(forward.service(), host, port, metrics);
   }
 
   private void startAdmin() throws StartupException {
@@ -146,7 +163,7 @@ final class Agent {
   public static Agent start(AgentConfig config) throws StartupException {
     Agent agent = new Agent(config);
     agent.startAdmin();
-    agent.controls.forEach(ControlConnection::start);
+    agent.attachments.forEach(Attachment::start);
     return agent;
   }
 
@@ -163,9 +180,9 @@ final class Agent {
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
     loops.schedule(
         () -> sessions.abortAll(ReasonCode.DRAINING), config.drain.toNanos(), TimeUnit.NANOSECONDS);
-    AtomicInteger attached = new AtomicInteger(controls.size());
-    for (ControlConnection control : controls) {
-      control
+    AtomicInteger attached = new AtomicInteger(attachments.size());
+    for (Attachment attachment : attachments) {
+      attachment
           .drain()
           .addListener(
               idle -> {

@@ -12,9 +12,9 @@ import io.c2crelay.common.cli.CliCommand;
 import io.c2crelay.common.cli.CliRunner;
 import io.c2crelay.common.cli.KeySource;
 import io.c2crelay.common.cli.Running;
-import io.c2crelay.common.cli.SecretFile;
 import io.c2crelay.common.cli.SharedOptions;
 import io.c2crelay.common.cli.StartupException;
+import io.c2crelay.common.cli.TextFile;
 import io.c2crelay.common.protocol.ServiceName;
 import java.io.PrintStream;
 import java.time.Duration;
@@ -52,8 +52,6 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
 
   private static final Pattern FORWARD = Pattern.compile("([^=,]*)=([^,]+)(?:,(.+))?");
 
-  private static final String PROXY_ENVIRONMENT = "C2C_PROXY";
-
   private static final Pattern SEND_PROXY = Pattern.compile("(?:([^=]*)=)?(v[12])");
 
   private final Starter starter;
@@ -66,7 +64,10 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
       description = "The server that users reach: a local PORT, HOST:PORT or [IPV6]:PORT.")
   private String target = "";
 
-  @Parameters(index = "1", paramLabel = "RELAY_HOST", description = "The relay's name or address.")
+  @Parameters(
+      index = "1",
+      paramLabel = "RELAY_HOST",
+      description = "The relay's name or address; of several relays with commas between.")
   String relayHost = "";
 
   @Parameters(index = "2", paramLabel = "RELAY_PORT", description = "The relay's port.")
@@ -94,6 +95,12 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
   private List<String> forwards = new ArrayList<>();
 
   @Option(
+      names = "--all-addresses",
+      arity = "0",
+      description = "Attach to each address of RELAY_HOST, and follow changes of its name.")
+  boolean allAddresses;
+
+  @Option(
       names = "--relay-timeout",
       paramLabel = "TIME",
       description = "Connect timeout for each address of the relay (default: ${DEFAULT-VALUE}).")
@@ -104,7 +111,7 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
       paramLabel = "URL",
       description =
           "Connect to the relay through a proxy: http://[USER:PASSWORD@]HOST:PORT or socks5://…"
-              + " (default: C2C_PROXY, or none).")
+              + " (default: none).")
   private @Nullable String proxy;
 
   @Option(
@@ -183,7 +190,7 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
     for (String proxy : sendProxy) {
       parseSendProxy(proxy, configured);
     }
-    return new AgentConfig(this, configured, proxy(env));
+    return new AgentConfig(this, configured, proxy());
   }
 
   @Override
@@ -191,18 +198,14 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
     return starter.start(config);
   }
 
-  private @Nullable Proxy proxy(Map<String, String> env) throws StartupException {
-    String variable = env.get(PROXY_ENVIRONMENT);
+  private @Nullable Proxy proxy() throws StartupException {
     String password =
         proxyPasswordFile == null
             ? null
-            : SecretFile.of(proxyPasswordFile, "the file given with --proxy-password-file")
+            : TextFile.secret(proxyPasswordFile, "the file given with --proxy-password-file")
                 .firstLine();
     if (proxy != null) {
       return Proxy.parse("--proxy", proxy, password);
-    }
-    if (variable != null && !variable.isEmpty()) {
-      return Proxy.parse(PROXY_ENVIRONMENT, variable, password);
     }
     if (password != null) {
       throw new IllegalArgumentException("--proxy-password-file needs --proxy");

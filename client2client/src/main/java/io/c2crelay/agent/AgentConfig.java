@@ -31,8 +31,11 @@ final class AgentConfig {
   /** The services that the agent offers, each with its target and key; at least one. */
   final List<Forward> forwards;
 
-  /** The way to the relay. */
-  final Route relay;
+  /** The ways to the relays: the agent attaches to each; at least one. */
+  final List<Route> relays;
+
+  /** Whether the agent attaches to each address of a relay's name. */
+  final boolean allAddresses;
 
   /**
    * The agent's name in the relay's log: at most 64 bytes of UTF-8, without control characters, may
@@ -79,10 +82,12 @@ final class AgentConfig {
     if (forwards.stream().map(Forward::service).distinct().count() < forwards.size()) {
       throw new IllegalArgumentException("each service can be offered once");
     }
-    relay =
-        Route.of(
-            Checks.host("RELAY_HOST", options.relayHost),
-            Checks.range("RELAY_PORT", options.relayPort, 1, 65535));
+    relays = relays(options.relayHost, options.relayPort);
+    Checks.range("services times relays", forwards.size() * relays.size(), 1, MAX_FORWARDS);
+    allAddresses = options.allAddresses;
+    if (allAddresses && proxy != null) {
+      throw new IllegalArgumentException("--all-addresses looks names up, but --proxy does that");
+    }
     this.proxy = proxy;
     relayTimeout =
         Checks.range(
@@ -103,6 +108,18 @@ final class AgentConfig {
     if (transparent) {
       checkTransparent(transport);
     }
+  }
+
+  private static List<Route> relays(String hosts, int port) {
+    Checks.range("RELAY_PORT", port, 1, 65535);
+    List<Route> relays = new ArrayList<>();
+    for (String host : hosts.split(",", -1)) {
+      relays.add(Route.of(Checks.host("RELAY_HOST", host), port));
+    }
+    if (relays.stream().distinct().count() < relays.size()) {
+      throw new IllegalArgumentException("RELAY_HOST has a relay twice");
+    }
+    return Collections.unmodifiableList(relays);
   }
 
   private static void checkTransparent(Transport transport) throws StartupException {

@@ -6,10 +6,13 @@ import io.c2crelay.common.admin.Monitor;
 import io.c2crelay.common.admin.ProcessMetrics;
 import io.c2crelay.common.admin.ProgramStatus;
 import io.c2crelay.common.logging.RecentLines;
+import io.c2crelay.common.protocol.ServiceName;
 import io.netty.channel.EventLoopGroup;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
@@ -50,23 +53,40 @@ final class AgentMonitor implements Monitor {
   @Override
   public Future<Map<String, Object>> status() {
     Map<String, Object> status = program.begin();
+    List<Map<String, Object>> services = new ArrayList<>();
+    metrics
+        .targets()
+        .forEach(
+            (service, target) -> {
+              Map<String, Object> row = new LinkedHashMap<>();
+              row.put("name", service.toString());
+              row.put("target", target);
+              metrics.sessions().describe(service, row);
+              services.add(row);
+            });
+    status.put("services", services);
     status.put(
-        "services",
-        metrics.services().stream().map(ServiceMetrics::row).collect(Collectors.toList()));
-    status.put("sessions", metrics.sessions().rows(MAX_SESSIONS_SHOWN, false));
+        "relays", metrics.relays().stream().map(ServiceMetrics::row).collect(Collectors.toList()));
+    status.put("sessions", metrics.sessions().rows(MAX_SESSIONS_SHOWN, "relay"));
     status.put("throughput", metrics.sessions().history());
     return GlobalEventExecutor.INSTANCE.newSucceededFuture(program.end(status));
   }
 
+  /** A service is ready if it is attached to one of the relays at least. */
   @Override
   public Future<Boolean> isReady(@Nullable String service) {
-    List<ServiceMetrics> asked =
-        metrics.services().stream()
-            .filter(one -> service == null || one.service().toString().equals(service))
+    List<ServiceName> asked =
+        metrics.targets().keySet().stream()
+            .filter(name -> service == null || name.toString().equals(service))
             .collect(Collectors.toList());
     return asked.isEmpty()
         ? GlobalEventExecutor.INSTANCE.newFailedFuture(new NoSuchElementException())
         : GlobalEventExecutor.INSTANCE.newSucceededFuture(
-            !draining && asked.stream().allMatch(ServiceMetrics::isAttached));
+            !draining && asked.stream().allMatch(this::isAttached));
+  }
+
+  private boolean isAttached(ServiceName service) {
+    return metrics.relays().stream()
+        .anyMatch(relay -> relay.service().equals(service) && relay.isAttached());
   }
 }

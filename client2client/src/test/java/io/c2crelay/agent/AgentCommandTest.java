@@ -63,7 +63,7 @@ class AgentCommandTest {
   @ParameterizedTest
   @ValueSource(strings = {"key", "-uFwQ", "@key", "-", "--X"})
   void keyFromArgument(String key) {
-    assertThat(config("22", "relay", "4000", key).relay.port()).isEqualTo(4000);
+    assertThat(config("22", "relay", "4000", key).relays.get(0).port()).isEqualTo(4000);
   }
 
   @Test
@@ -139,14 +139,21 @@ class AgentCommandTest {
             "65535",
             "key");
     assertForward(config.forwards.get(0), "default", "[::1]:22");
-    assertThat(config.relay.host()).isEqualTo("2001:db8::1");
-    assertThat(config.relay.port()).isEqualTo(65535);
+    assertThat(config.relays.get(0).host()).isEqualTo("2001:db8::1");
+    assertThat(config.relays.get(0).port()).isEqualTo(65535);
     assertThat(config.label).isEqualTo("bücher 1");
     assertThat(config.connectTimeout).isEqualTo(Duration.ofMillis(500));
     assertThat(config.drain).isEqualTo(Duration.ofMinutes(2));
     assertThat(config.sessionMemory).isEqualTo(1 << 20);
     assertThat(config.transport).isEqualTo(Transport.NIO);
     assertThat(config.threads).isEqualTo(2);
+  }
+
+  @Test
+  void severalRelaysHaveOnePort() {
+    assertThat(config("22", "one.example,2001:db8::1,[::1]", "4000", "key").relays)
+        .containsExactly(
+            Route.of("one.example", 4000), Route.of("2001:db8::1", 4000), Route.of("::1", 4000));
   }
 
   @Test
@@ -168,6 +175,10 @@ class AgentCommandTest {
         "secret relay 4000 key   | TARGET must be a port, HOST:PORT or [IPV6]:PORT, with a port from 1 to 65535",
         "22 secret/ 4000 key     | RELAY_HOST must be a host name or an IP address",
         "22 relay:4000 4000 key  | RELAY_HOST must be a host name or an IP address",
+        "22 relay, 4000 key      | RELAY_HOST must be a host name or an IP address",
+        "22 a,b,a 4000 key       | RELAY_HOST has a relay twice",
+        "22 a,b,c,d,e,f 4000 key --forward=x=1 --forward=y=2 | services times relays must be from 1 to 16",
+        "22 a 4000 key --all-addresses --proxy=http://b:1 | --all-addresses looks names up, but --proxy does that",
         "22 relay secret key     | RELAY_PORT must be a whole number",
         "22 relay 0 key          | RELAY_PORT must be from 1 to 65535",
         "22 relay 65536 key      | RELAY_PORT must be from 1 to 65535",

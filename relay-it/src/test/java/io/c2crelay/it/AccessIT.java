@@ -2,15 +2,22 @@ package io.c2crelay.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.c2crelay.it.support.Async;
 import io.c2crelay.it.support.Behaviour;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
 import io.c2crelay.it.support.TcpEnd;
+import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Who may connect, and how often. */
 class AccessIT {
@@ -55,6 +62,7 @@ class AccessIT {
     assertThat(relay.lines("agent\\.attached")).isEmpty();
   }
 
+  @Tag("full")
   @Test
   void sessionsOfAnAddressAreLimited() {
     RelayProcess relay = pair(harness.target(Behaviour.ECHO), "--max-sessions-per-network", "2");
@@ -68,9 +76,54 @@ class AccessIT {
     userFrom("127.0.0.2", relay).echo("three");
   }
 
+  /** Each gets its rate, and of a service about half of what there is. */
+  @Tag("full")
+  @ParameterizedTest
+  @CsvSource({"--rate=256k, 256, 256", "--service-rate=512k, 128, 384"})
+  void bytesPerSecondAreLimited(String option, int least, int most) throws Exception {
+    RelayProcess relay = pair(harness.target(Behaviour.ECHO), option);
+    List<Async<Long>> users = new ArrayList<>();
+    for (int i = 0; i < 2; i++) {
+      TcpEnd user = harness.user(relay.port());
+      users.add(Async.run(() -> echoed(user, Duration.ofSeconds(4))));
+    }
+    long sum = 0;
+    for (Async<Long> user : users) {
+      long kilobytesPerSecond = user.get(SOON) / 1024 / 4;
+      sum += kilobytesPerSecond;
+      assertThat(kilobytesPerSecond).isBetween(least * 7L / 10, most * 14L / 10);
+    }
+    assertThat(sum).isBetween(512 * 7L / 10, 512 * 14L / 10);
+  }
+
+  /** How many bytes come back in a time. */
+  private static long echoed(TcpEnd user, Duration time) throws Exception {
+    Async<Void> writer =
+        Async.run(
+            () -> {
+              byte[] bytes = new byte[16 * 1024];
+              try {
+                while (true) {
+                  user.out().write(bytes);
+                }
+              } catch (IOException closed) {
+                return null;
+              }
+            });
+    long end = System.nanoTime() + time.toNanos();
+    byte[] bytes = new byte[64 * 1024];
+    long count = 0;
+    while (System.nanoTime() - end < 0) {
+      count += user.in().read(bytes);
+    }
+    user.close();
+    writer.get(SOON);
+    return count;
+  }
+
   @Test
   void newSessionsOfAnAddressAreLimitedInRate() {
-    RelayProcess relay = pair(harness.target(Behaviour.ECHO), "--session-rate", "1");
+    RelayProcess relay = pair(harness.target(Behaviour.ECHO), "--sessions-per-second", "1");
     userFrom("127.0.0.2", relay).echo("one");
     assertThat(userFrom("127.0.0.2", relay).send("two").awaitEnd(SOON)).isEqualTo(Ending.RESET);
     relay.awaitLog("connection\\.refused from=127\\.0\\.0\\.2:\\d+ reason=RATE", SOON);

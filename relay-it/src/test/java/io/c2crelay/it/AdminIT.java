@@ -30,6 +30,7 @@ import java.util.Set;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -101,7 +102,7 @@ class AdminIT {
 
     JsonObject ofAgent = atAgent.status();
     assertThat(ofAgent.getString("program")).isEqualTo("client2client");
-    assertThat(ofAgent.getArray("services").getObject(0).getBoolean("attached")).isTrue();
+    assertThat(ofAgent.getArray("relays").getObject(0).getBoolean("attached")).isTrue();
     assertThat(ofAgent.getArray("sessions").getObject(0).getString("user")).isEqualTo(address);
     assertThat(ofAgent.getArray("sessions").getObject(0).getLong("id"))
         .isEqualTo(session.getLong("id"));
@@ -122,6 +123,7 @@ class AdminIT {
     assertThat(status.stderr()).isEmpty();
   }
 
+  @Tag("full")
   @ParameterizedTest
   @CsvSource({"'', 2", "x, 2", "1, 1", "1 missing-file, 1", "1 2 3, 2"})
   void statusCommandFailsWithOneLine(String arguments, int code) {
@@ -192,7 +194,10 @@ class AdminIT {
     assertMetric(client, "c2c_relay_connections_classified_total{result=\"user\"}", 4);
     assertMetric(client, "c2c_relay_session_first_byte_seconds_count{service=\"default\"}", 3);
     assertMetric(client, "c2c_relay_session_duration_seconds_count{service=\"default\"}", 3);
-    assertMetric(atAgent, "c2c_agent_attached{service=\"default\"}", 1);
+    assertMetric(
+        atAgent,
+        "c2c_agent_attached{relay=\"127.0.0.1:" + relay.port() + "\",service=\"default\"}",
+        1);
     assertMetric(atAgent, "c2c_agent_bytes_total{direction=\"up\",service=\"default\"}", 15);
     check(client.get("/metrics").body());
     check(atAgent.get("/metrics").body());
@@ -265,6 +270,7 @@ class AdminIT {
     return "Basic " + Base64.getEncoder().encodeToString(credentials.getBytes(UTF_8));
   }
 
+  @Tag("full")
   @ParameterizedTest
   @ValueSource(strings = {"--admin=0.0.0.0:0", "--admin=:x", "--admin=70000", "--admin=[::]:0"})
   void openEndpointNeedsAPassword(String option) {
@@ -298,6 +304,7 @@ class AdminIT {
     return harness.user(client.port()).send(head + "Connection: close\r\n\r\n").receiveAllText();
   }
 
+  @Tag("full")
   @ParameterizedTest
   @CsvSource({
     "POST /api/status HTTP/1.1, 405",
@@ -314,6 +321,7 @@ class AdminIT {
     }
   }
 
+  @Tag("full")
   @Test
   void endpointIsBounded() throws Exception {
     AdminClient client = AdminClient.of(relay());
@@ -337,6 +345,7 @@ class AdminIT {
   // ---- the page
 
   /** What a browser shows is what the API has; a label is text, whatever it contains. */
+  @Tag("full")
   @Test
   void pageShowsTheStatus() throws Exception {
     Program.assumeInstalled("chromium");

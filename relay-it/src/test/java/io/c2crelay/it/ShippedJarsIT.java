@@ -74,7 +74,8 @@ class ShippedJarsIT {
                   name.matches(
                       "(io/c2crelay/(common|"
                           + side
-                          + ")|io/netty|org/bouncycastle|picocli|org/slf4j|ch/qos/logback)/.*"),
+                          + ")|io/netty|io/prometheus|com/grack/nanojson|org/bouncycastle|picocli|org/slf4j"
+                          + "|ch/qos/logback)/.*"),
               "a known package");
       assertThat(jar.stream().map(JarEntry::getName)).doesNotHaveDuplicates();
     }

@@ -1,5 +1,6 @@
 package io.c2crelay.it;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.c2crelay.it.support.AgentProcess;
@@ -536,7 +537,8 @@ class WireIT {
       assertThat(auth.proofValid()).as("the agent's proof").isTrue();
       assertThat(auth.label()).isEqualTo("north");
       assertThat(auth.service()).as("the default service").isEmpty();
-      assertThat(auth.fields()).containsOnlyKeys(1);
+      assertThat(auth.fields()).containsOnlyKeys(1, 2);
+      assertThat(new String(auth.fields().get(2), UTF_8)).startsWith("1.");
       assertThat(auth.fields().get(1))
           .isEqualTo(handshake.digestOfTarget(Integer.toString(targetPort)));
       assertThat(auth.epoch()).isEqualTo(1);

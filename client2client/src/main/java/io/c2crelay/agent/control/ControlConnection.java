@@ -40,7 +40,8 @@ import org.jspecify.annotations.Nullable;
  * Keeps the agent attached to the relay: one attempt at a time, retried without limit. State is
  * confined to one event loop.
  */
-public final class ControlConnection implements ControlHandshake.Listener, ControlHandler.Owner {
+public final class ControlConnection
+    implements Attachment, ControlHandshake.Listener, ControlHandler.Owner {
   private static final long MISCLASSIFIED_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
   /** After more of them in a row the peer is probably not a relay, and attempts back off. */
@@ -135,7 +136,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
     backoff = new Backoff(random::nextDouble);
   }
 
-  /** Starts to attach. On any thread. */
+  @Override
   public void start() {
     loop.execute(this::attempt);
   }
@@ -365,11 +366,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
 
   // --- DRAINING ---
 
-  /**
-   * Sends GOAWAY and stops attaching. On any thread.
-   *
-   * @return completes when no session can start any more
-   */
+  @Override
   public Future<Void> drain() {
     Promise<Void> drained = loop.newPromise();
     loop.execute(
@@ -380,6 +377,7 @@ public final class ControlConnection implements ControlHandshake.Listener, Contr
             Sockets.reset(channel);
           }
           state = State.DRAINING;
+          events.controlEnded();
           if (dialer == null) {
             drained.setSuccess(null);
           } else {

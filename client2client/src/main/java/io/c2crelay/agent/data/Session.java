@@ -4,6 +4,7 @@ import io.c2crelay.agent.events.ServiceEvents;
 import io.c2crelay.common.admin.LiveSession;
 import io.c2crelay.common.bridge.Bridge;
 import io.c2crelay.common.bridge.BridgeSettings;
+import io.c2crelay.common.bridge.SessionRates;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
@@ -92,7 +93,8 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
   }
 
   private void join(DuplexChannel target) {
-    Bridge joined = Bridge.join(target, data, start.sessionId(), settings, this);
+    Bridge joined =
+        Bridge.join(target, data, start.sessionId(), settings, SessionRates.UNLIMITED, this);
     bridge = joined;
     data.writeAndFlush(Frame.Started.INSTANCE);
     passOnEarlyFrames(data.pipeline().context(this));
@@ -257,8 +259,8 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
   }
 
   @Override
-  public String agent() {
-    return "-";
+  public String peer() {
+    return events.relay();
   }
 
   @Override

@@ -21,20 +21,33 @@ public final class AgentEvents {
   public void agentStarted(
       ServiceName service,
       String target,
-      String relayHost,
-      int relayPort,
+      String relay,
       String proxy,
       Transport transport,
       String tlsProvider) {
     log.info(
-        "agent.started service={} target={} relay={}:{} proxy={} transport={} tls={}",
+        "agent.started service={} target={} relay={} proxy={} transport={} tls={}",
         service,
         target,
-        relayHost,
-        relayPort,
+        relay,
         proxy,
         transport,
         tlsProvider);
+  }
+
+  /** The addresses of a relay's name are followed, and it cannot be looked up. */
+  public void relayUnknown(String relay, Throwable cause) {
+    log.warn("relay.unknown relay={} cause={}", relay, Sockets.describe(cause));
+  }
+
+  /** The agent attaches to one more address of a relay's name. */
+  public void relayAddress(String relay, InetSocketAddress address) {
+    log.info("relay.address relay={} address={}", relay, Sockets.text(address));
+  }
+
+  /** A relay's name has an address no more: it gets no more sessions. */
+  public void relayAddressGone(String relay, InetSocketAddress address) {
+    log.info("relay.address_gone relay={} address={}", relay, Sockets.text(address));
   }
 
   public void adminListening(InetSocketAddress address) {

@@ -1,19 +1,23 @@
 package io.c2crelay.agent.events;
 
 import io.c2crelay.common.admin.SessionBook;
+import io.c2crelay.common.protocol.ServiceName;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.prometheus.metrics.model.snapshots.Unit;
-import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /** The metrics of all services of the agent (docs/operations.md, "Metrics of the agent"). */
 public final class AgentMetrics {
   private static final String PREFIX = "c2c_agent";
 
-  private final List<ServiceMetrics> services = new ArrayList<>();
+  private final List<ServiceMetrics> relays = new CopyOnWriteArrayList<>();
+  private final Map<ServiceName, String> targets = new LinkedHashMap<>();
   final SessionBook sessions;
   final Counter attempts;
   final Counter lost;
@@ -52,13 +56,14 @@ public final class AgentMetrics {
             .register(metrics);
     GaugeWithCallback.builder()
         .name(PREFIX + "_attached")
-        .help("Whether the agent is attached to the relay: 0 or 1.")
-        .labelNames("service")
+        .help("Whether the agent is attached to a relay: 0 or 1.")
+        .labelNames("service", "relay")
         .callback(
             callback ->
-                services.forEach(
-                    service ->
-                        callback.call(service.isAttached() ? 1 : 0, service.service().toString())))
+                relays.forEach(
+                    relay ->
+                        callback.call(
+                            relay.isAttached() ? 1 : 0, relay.service().toString(), relay.relay())))
         .register(metrics);
   }
 
@@ -71,15 +76,30 @@ public final class AgentMetrics {
         .register(metrics);
   }
 
-  /** Adds a service, before the agent starts. */
-  void add(ServiceMetrics service) {
-    services.add(service);
-    sessions.add(service.service());
+  /** Adds a service and its target, before the agent starts. */
+  public void add(ServiceName service, String target) {
+    targets.put(service, target);
+    sessions.add(service);
   }
 
-  /** The services, in the order of the command line. */
-  public List<ServiceMetrics> services() {
-    return services;
+  /** Adds a service at one of the relays. */
+  void add(ServiceMetrics relay) {
+    relays.add(relay);
+  }
+
+  /** Removes a service at one of the relays: the agent attaches there no more. */
+  void remove(ServiceMetrics relay) {
+    relays.remove(relay);
+  }
+
+  /** The services and their targets, in the order of the command line. */
+  public Map<ServiceName, String> targets() {
+    return targets;
+  }
+
+  /** The services at each of the relays. */
+  public List<ServiceMetrics> relays() {
+    return relays;
   }
 
   /** The sessions. */

@@ -48,6 +48,11 @@ public class ServiceEvents {
     return service;
   }
 
+  /** The relay, as configured. */
+  public String relay() {
+    return Sockets.text(InetSocketAddress.createUnresolved(relayHost, relayPort));
+  }
+
   // --- the control connection ---
 
   public void controlConnecting(long epoch) {
@@ -166,6 +171,9 @@ public class ServiceEvents {
     log.warn(
         "control.lost service={} relay={}:{} reason={}", service, relayHost, relayPort, reason);
   }
+
+  /** Not logged: the agent attaches to this relay no more. */
+  public void controlEnded() {}
 
   public void controlRetry(long delayNanos) {
     log.info(

@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** The events of one service, counted as well as logged, for the admin endpoint. */
+/** The events of one service at a relay, counted as well as logged, for the admin endpoint. */
 public final class ServiceMetrics extends ServiceEvents {
   /** A control connection. */
   private static final class Attachment {
@@ -26,8 +26,6 @@ public final class ServiceMetrics extends ServiceEvents {
 
   private final AgentMetrics metrics;
   private final String name;
-  private final String target;
-  private final String relay;
   private volatile @Nullable Attachment attachment;
   private volatile long roundTripNanos = -1;
 
@@ -35,12 +33,10 @@ public final class ServiceMetrics extends ServiceEvents {
    * Events of a service at a relay, which is as configured; they are counted in {@code metrics}.
    */
   public ServiceMetrics(
-      ServiceName service, String target, String relayHost, int relayPort, AgentMetrics metrics) {
+      ServiceName service, String relayHost, int relayPort, AgentMetrics metrics) {
     super(service, relayHost, relayPort);
     this.metrics = metrics;
-    this.target = target;
     name = service.toString();
-    relay = Sockets.text(InetSocketAddress.createUnresolved(relayHost, relayPort));
     metrics.add(this);
   }
 
@@ -53,14 +49,13 @@ public final class ServiceMetrics extends ServiceEvents {
     return attachment != null;
   }
 
-  /** The row of the service in the status. */
+  /** The row of the service at the relay in the status. */
   public Map<String, Object> row() {
     Attachment attached = attachment;
     long nanos = roundTripNanos;
     Map<String, Object> row = new LinkedHashMap<>();
-    row.put("name", name);
-    row.put("target", target);
-    row.put("relay", relay);
+    row.put("service", name);
+    row.put("relay", relay());
     row.put("attached", attached != null);
     row.put("relayAddress", attached == null ? null : Sockets.text(attached.relay));
     row.put(
@@ -70,11 +65,16 @@ public final class ServiceMetrics extends ServiceEvents {
             : TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - attached.sinceNanos));
     row.put(
         "roundTripMillis", nanos < 0 ? null : nanos / (double) TimeUnit.MILLISECONDS.toNanos(1));
-    metrics.sessions.describe(service(), row);
     return row;
   }
 
   // --- the control connection ---
+
+  @Override
+  public void controlEnded() {
+    attachment = null;
+    metrics.remove(this);
+  }
 
   private void attempted(String result) {
     metrics.attempts.labelValues(name, result).inc();

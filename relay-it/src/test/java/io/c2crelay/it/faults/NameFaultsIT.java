@@ -34,6 +34,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 class NameFaultsIT {
 
   private static final Duration SOON = Duration.ofSeconds(10);
+  private static final Duration LOOKED_UP = Duration.ofSeconds(45);
   private static final String RELAY = "relay.test";
   private static final String TARGET = "target.test";
   private static final int PORT = 4000;
@@ -89,9 +90,10 @@ class NameFaultsIT {
   }
 
   /** One event loop only, so that a blocked loop affects every session. */
-  private AgentProcess agent() {
+  private AgentProcess agent(String... options) {
     return harness.agent(
         Launch.agent(TARGET + ":" + target.port(), RELAY, "" + PORT, "--threads", "1")
+            .arguments(options)
             .debug()
             .key(key)
             .wrappedIn(agentHost.exec()));
@@ -131,6 +133,34 @@ class NameFaultsIT {
     LogLine ready = agent.awaitReady(mark);
     assertThat(ready.value("relay")).isEqualTo(relay.address + ":" + PORT);
     assertThat(watch.until(ready)).isLessThan(SOON);
+  }
+
+  /** The agent is at each relay of the name; one that leaves the name keeps its sessions. */
+  @Test
+  void allAddressesOfANameAreFollowed() {
+    Relay first = new Relay();
+    Relay second = new Relay();
+    Relay third = new Relay();
+    names.answer(RELAY, first.address, second.address);
+    AgentProcess agent = agent("--all-addresses");
+    for (Relay relay : List.of(first, second)) {
+      agent.awaitLog("control\\.ready .*relay=" + relay.address + ":", SOON);
+    }
+    VerifiedConversation talk = VerifiedConversation.begin(first.user(), 1);
+    VerifiedConversation.begin(second.user(), 2).finish(SOON);
+
+    names.answer(RELAY, second.address, third.address);
+    agent.awaitLog("control\\.ready .*relay=" + third.address + ":", LOOKED_UP);
+    agent.awaitLog("relay\\.address_gone .*address=" + first.address + ":", SOON);
+    first.process.awaitLog("agent\\.draining ", SOON);
+    VerifiedConversation.begin(third.user(), 3).finish(SOON);
+    talk.awaitProgress(SOON).finish(SOON);
+
+    names.answer(RELAY, Failure.FAILED);
+    agent.awaitLog("relay\\.unknown ", LOOKED_UP);
+    VerifiedConversation.begin(third.user(), 4).finish(SOON);
+    VerifiedConversation.begin(second.user(), 5).finish(SOON);
+    agent.awaitIdle(SOON);
   }
 
   @Test

@@ -21,6 +21,7 @@ import org.apache.sshd.server.SshServer;
 import org.apache.sshd.server.forward.AcceptAllForwardingFilter;
 import org.apache.sshd.server.keyprovider.SimpleGeneratorHostKeyProvider;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -73,6 +74,7 @@ class ProxyIT {
     assertThat(agent.lines("us.*er:|p:w@rd|p%3Aw")).isEmpty();
   }
 
+  @Tag("full")
   @Test
   void proxyFromTheEnvironmentAndItsPasswordFromAFile() throws Exception {
     HttpProxy proxy = harness.keep(new HttpProxy(Duration.ZERO));
@@ -86,6 +88,7 @@ class ProxyIT {
   }
 
   /** Each preamble reaches the relay after its detection timeout, until it expects that. */
+  @Tag("full")
   @Test
   void slowProxy() throws Exception {
     HttpProxy proxy = harness.keep(new HttpProxy(Duration.ofMillis(100)));
@@ -95,6 +98,7 @@ class ProxyIT {
     assertThat(agent.lines("control\\.retry")).hasSizeLessThan(4);
   }
 
+  @Tag("full")
   @Test
   void wrongPasswordIsSaid() throws Exception {
     HttpProxy proxy = harness.keep(new HttpProxy(Duration.ZERO));
@@ -104,6 +108,7 @@ class ProxyIT {
     assertThat(agent.lines("secret")).isEmpty();
   }
 
+  @Tag("full")
   @Test
   void unreachableProxyIsSaid() {
     AgentProcess agent = agent(HttpProxy.RELAY, "--proxy", "socks5://127.0.0.1:" + Ports.free());
@@ -132,6 +137,7 @@ class ProxyIT {
     assertServes(agent("localhost", "--proxy", "socks5://127.0.0.1:" + port));
   }
 
+  @Tag("full")
   @Test
   void tinyproxyWithPassword() throws Exception {
     Program.assumeInstalled("tinyproxy");
@@ -147,6 +153,7 @@ class ProxyIT {
     assertServes(agent("localhost", "--proxy", "http://user:secret@127.0.0.1:" + port));
   }
 
+  @Tag("full")
   @Test
   void dante() throws Exception {
     Program.assumeInstalled("danted");

@@ -23,6 +23,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -58,6 +59,7 @@ class RealAddressIT {
     assertThat(get(user, "/from")).contains("from 127.0.0.9:" + user.localPort());
   }
 
+  @Tag("full")
   @ParameterizedTest
   @ValueSource(strings = {"v1", "v2"})
   void nginxSeesTheUsersAddress(String version) throws Exception {
@@ -94,6 +96,7 @@ class RealAddressIT {
   }
 
   /** The unique id is the session's id in the log. */
+  @Tag("full")
   @ParameterizedTest
   @ValueSource(strings = {"v1", "v2"})
   void haproxySeesTheUsersAddress(String version) throws Exception {
@@ -175,6 +178,7 @@ class RealAddressIT {
   }
 
   /** Users and the agent come through one load balancer, which checks the relay's health too. */
+  @Tag("full")
   @Test
   void everythingThroughHaproxy() throws Exception {
     Program.assumeInstalled("haproxy");
@@ -203,6 +207,7 @@ class RealAddressIT {
   // ---- connections from the user's address
 
   /** With the rules of docs/operations.md. */
+  @Tag("full")
   @Test
   void transparentAgentConnectsFromTheUsersAddress() throws Exception {
     Namespaces network = harness.keep(Namespaces.create());
