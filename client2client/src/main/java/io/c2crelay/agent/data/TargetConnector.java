@@ -2,6 +2,7 @@ package io.c2crelay.agent.data;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.agent.connect.ConnectRace;
 import io.c2crelay.agent.connect.Dialer;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ReasonCode;
@@ -24,14 +25,14 @@ import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.time.Duration;
-import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Connects to the target of a service: tries each address for the connect timeout, all within 4 s.
+ * Connects to the target of a service: its addresses race, each has the connect timeout and all
+ * together 4 s.
  */
 public final class TargetConnector implements TargetDialer {
   /** The relay waits 5 s for the answer to START. */
@@ -72,14 +73,12 @@ public final class TargetConnector implements TargetDialer {
             TOTAL_TIMEOUT_NANOS,
             TimeUnit.NANOSECONDS);
     result.addListener(done -> timeout.cancel(false));
-    long deadline = loop.ticker().nanoTime() + TOTAL_TIMEOUT_NANOS;
     dialer
         .resolve(forward.target(), loop)
         .addListener(
             (Future<List<InetSocketAddress>> resolved) -> {
               if (resolved.isSuccess()) {
-                List<InetSocketAddress> addresses = usable(resolved.getNow(), start);
-                tryNext(addresses.iterator(), null, deadline, loop, start, result);
+                connect(usable(resolved.getNow(), start), loop, start, result);
               } else {
                 result.tryFailure(resolved.cause());
               }
@@ -96,38 +95,30 @@ public final class TargetConnector implements TargetDialer {
         : addresses;
   }
 
-  /** Tries the next address; if all fail, reports the first failure. */
-  private void tryNext(
-      Iterator<InetSocketAddress> addresses,
-      @Nullable Throwable first,
-      long deadlineNanos,
+  private void connect(
+      List<InetSocketAddress> addresses,
       EventLoop loop,
       Frame.Start start,
       Promise<SocketChannel> result) {
-    long leftMillis = TimeUnit.NANOSECONDS.toMillis(deadlineNanos - loop.ticker().nanoTime());
-    if (result.isDone() || leftMillis <= 0) {
-      return; // timed out or cancelled
-    }
-    if (!addresses.hasNext()) {
-      result.tryFailure(
-          first == null ? new ConnectException("no address of the user's family") : first);
+    if (addresses.isEmpty()) {
+      result.tryFailure(new ConnectException("no address of the user's family"));
       return;
     }
-    dialer
-        .connect(
-            addresses.next(),
-            (int) Math.min(leftMillis, connectTimeout.toMillis()),
-            loop,
-            channel -> init(channel, start))
-        .addListener(
-            (Future<Channel> done) -> {
-              if (done.isSuccess()) {
-                connected((SocketChannel) done.getNow(), start, result);
-              } else {
-                Throwable cause = first == null ? done.cause() : first;
-                tryNext(addresses, cause, deadlineNanos, loop, start, result);
-              }
-            });
+    int timeoutMillis = (int) connectTimeout.toMillis();
+    Promise<Channel> race =
+        ConnectRace.start(
+            addresses,
+            address -> dialer.connect(address, timeoutMillis, loop, ch -> init(ch, start)),
+            loop);
+    result.addListener(done -> race.cancel(false)); // timed out or cancelled
+    race.addListener(
+        (Future<Channel> done) -> {
+          if (done.isSuccess()) {
+            connected((SocketChannel) done.getNow(), start, result);
+          } else {
+            result.tryFailure(done.cause());
+          }
+        });
   }
 
   private void connected(SocketChannel channel, Frame.Start start, Promise<SocketChannel> result) {

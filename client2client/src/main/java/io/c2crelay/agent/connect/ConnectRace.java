@@ -1,0 +1,89 @@
+package io.c2crelay.agent.connect;
+
+import io.c2crelay.common.transport.Sockets;
+import io.netty.channel.Channel;
+import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.Future;
+import io.netty.util.concurrent.Promise;
+import java.net.InetSocketAddress;
+import java.util.Collection;
+import java.util.Iterator;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Connects to the first of several addresses that answers (RFC 8305): the next one is tried when
+ * the one before has failed, or has not answered for 250 ms. The connections that come later are
+ * reset. On one event loop.
+ */
+public final class ConnectRace {
+  private static final long STAGGER_MILLIS = 250;
+
+  private final Iterator<InetSocketAddress> addresses;
+  private final Function<InetSocketAddress, Future<Channel>> connector;
+  private final EventLoop loop;
+  private final Promise<Channel> result;
+  private int underWay;
+  private @Nullable Throwable firstFailure;
+  private @Nullable Future<?> stagger;
+
+  private ConnectRace(
+      Collection<InetSocketAddress> addresses,
+      Function<InetSocketAddress, Future<Channel>> connector,
+      EventLoop loop) {
+    this.addresses = addresses.iterator();
+    this.connector = connector;
+    this.loop = loop;
+    result = loop.newPromise();
+  }
+
+  /**
+   * Starts to connect. On the event loop.
+   *
+   * @param addresses at least one, in the order in which to try them
+   * @param connector connects to one address; completes on the event loop
+   * @return completes with the first connection, or if all fail, with the first failure. Once it is
+   *     cancelled or failed by others, no further address is tried
+   */
+  public static Promise<Channel> start(
+      Collection<InetSocketAddress> addresses,
+      Function<InetSocketAddress, Future<Channel>> connector,
+      EventLoop loop) {
+    ConnectRace race = new ConnectRace(addresses, connector, loop);
+    race.tryNext();
+    return race.result;
+  }
+
+  private void tryNext() {
+    if (stagger != null) {
+      stagger.cancel(false);
+    }
+    if (result.isDone()) {
+      return;
+    }
+    if (!addresses.hasNext()) {
+      if (underWay == 0 && firstFailure != null) {
+        result.tryFailure(firstFailure);
+      }
+      return;
+    }
+    underWay++;
+    stagger = loop.schedule(this::tryNext, STAGGER_MILLIS, TimeUnit.MILLISECONDS);
+    connector
+        .apply(addresses.next())
+        .addListener((Future<Channel> connected) -> completed(connected));
+  }
+
+  private void completed(Future<Channel> connected) {
+    underWay--;
+    if (!connected.isSuccess()) {
+      firstFailure = firstFailure == null ? connected.cause() : firstFailure;
+      tryNext();
+    } else if (!result.trySuccess(connected.getNow())) {
+      Sockets.reset(connected.getNow());
+    } else if (stagger != null) {
+      stagger.cancel(false);
+    }
+  }
+}
