@@ -47,7 +47,7 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
 
   /** Starts an agent; replaced in tests. */
   interface Starter {
-    Running start(AgentConfig config) throws StartupException;
+    Running<AgentConfig> start(AgentConfig config) throws StartupException;
   }
 
   private static final Pattern FORWARD = Pattern.compile("([^=,]*)=([^,]+)(?:,(.+))?");
@@ -160,10 +160,11 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
     }
   }
 
-  private static Running startAgent(AgentConfig config) throws StartupException {
+  private static Running<AgentConfig> startAgent(AgentConfig config) throws StartupException {
     Agent agent = Agent.start(config);
     return Running.of(
         agent::drain,
+        null,
         config.admin == null
             ? Collections.emptyMap()
             : Collections.singletonMap("USR1", agent::logStatus));
@@ -194,7 +195,7 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
   }
 
   @Override
-  public Running start(AgentConfig config, PrintStream out) throws StartupException {
+  public Running<AgentConfig> start(AgentConfig config, PrintStream out) throws StartupException {
     return starter.start(config);
   }
 

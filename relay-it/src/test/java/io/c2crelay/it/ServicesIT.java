@@ -6,6 +6,7 @@ import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Behaviour;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
+import io.c2crelay.it.support.JarProcess;
 import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.RawAgent;
 import io.c2crelay.it.support.RawConnection;
@@ -116,6 +117,55 @@ class ServicesIT {
     assertThat(otherAgent.lines("control\\.lost")).isEmpty();
   }
 
+  /** Lists and limits too; what is wrong, or needs a restart, is said and changes nothing. */
+  @Test
+  void configurationIsReadAgain() throws Exception {
+    Target target = harness.target(Behaviour.ECHO);
+    String key = Harness.newKey();
+    Path config = dir.resolve("relay.conf");
+    Files.writeString(config, "port = 0\nallow = 127.0.0.2\n");
+    RelayProcess relay = harness.relay(Launch.relay("--config", config.toString()).key(key));
+    harness.agent(key, target.port(), relay.port()).awaitReady();
+    TcpEnd user = harness.keep(TcpEnd.connectFrom("127.0.0.2", relay.address())).echo("allowed");
+    assertRefused(relay, "127.0.0.3");
+
+    Files.writeString(
+        config, "port = 0\nallow = 127.0.0.3\nmax-sessions = 9\nthreads = 3\nlog-level = debug\n");
+    relay.hangUp();
+    relay.awaitLog("config\\.reloaded changed=\"--max-sessions .*--allow\"", SOON);
+    relay.awaitLog("config\\.needs_restart changed=--threads", SOON);
+    user.echo("goes on");
+    harness.keep(TcpEnd.connectFrom("127.0.0.3", relay.address())).echo("allowed now");
+    relay.awaitLog("DEBUG session\\.started ", SOON);
+    assertRefused(relay, "127.0.0.2");
+
+    Files.writeString(config, "port = 0\nallow = anybody\n");
+    relay.hangUp();
+    relay.awaitLog("ERROR config\\.kept cause=\"--allow needs addresses ", SOON);
+    harness.keep(TcpEnd.connectFrom("127.0.0.3", relay.address())).echo("as before");
+  }
+
+  private void assertRefused(RelayProcess relay, String from) {
+    TcpEnd user = harness.keep(TcpEnd.connectFrom(from, relay.address()));
+    assertThat(user.send("hello").awaitEnd(SOON)).isEqualTo(Ending.RESET);
+  }
+
+  @Test
+  void checkValidatesAndExits() throws Exception {
+    Path config = dir.resolve("relay.conf");
+    Files.writeString(config, "port = 0\npool = 3\n");
+    JarProcess valid =
+        harness.command(Launch.relay("--config", config.toString(), "--check").key("a key"));
+    assertThat(valid.awaitExit(SOON)).isZero();
+    assertThat(valid.stdout()).containsExactly("server2server: the configuration is valid");
+    Files.writeString(config, "port = 0\nsecret = 3\n");
+    JarProcess invalid =
+        harness.command(Launch.relay("--config=" + config, "--check").key("a key"));
+    assertThat(invalid.awaitExit(SOON)).isEqualTo(2);
+    assertThat(invalid.stderr().get(0))
+        .isEqualTo("server2server: line 2 of the file given with --config: unknown key");
+  }
+
   @Test
   void unreadableKeyFileChangesNothing() throws Exception {
     Target target = harness.target(Behaviour.ECHO);
@@ -127,7 +177,7 @@ class ServicesIT {
     Files.delete(file);
     relay.hangUp();
     relay.awaitLog(
-        "ERROR keys\\.kept cause=\"the file given with --key-file does not exist\"", SOON);
+        "ERROR config\\.kept cause=\"the file given with --key-file does not exist\"", SOON);
     harness.user(relay.port()).echo("as before");
     assertThat(agent.lines("control\\.lost")).isEmpty();
   }

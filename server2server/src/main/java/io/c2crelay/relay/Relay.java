@@ -1,14 +1,12 @@
 package io.c2crelay.relay;
 
-import static java.util.Objects.requireNonNull;
-
 import io.c2crelay.common.admin.AdminServer;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.cli.DescriptorLimit;
-import io.c2crelay.common.cli.KeyFile;
 import io.c2crelay.common.cli.KeySource;
+import io.c2crelay.common.cli.Running;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.ServiceName;
@@ -16,7 +14,6 @@ import io.c2crelay.common.tls.Identity;
 import io.c2crelay.common.tls.RelayTls;
 import io.c2crelay.common.transport.FailFastEventLoopGroup;
 import io.c2crelay.common.transport.Sockets;
-import io.c2crelay.relay.address.AccessRules;
 import io.c2crelay.relay.address.AgentAddresses;
 import io.c2crelay.relay.agents.AgentConnections;
 import io.c2crelay.relay.agents.AgentRegistry;
@@ -26,7 +23,6 @@ import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.events.RelayMetrics;
 import io.c2crelay.relay.listen.Listener;
 import io.c2crelay.relay.session.Dispatcher;
-import io.c2crelay.relay.session.DispatcherSettings;
 import io.c2crelay.relay.session.Dispatchers;
 import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelFuture;
@@ -41,17 +37,19 @@ import java.net.UnknownHostException;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** The relay server: creates its components, listens on the ports of its services, and drains. */
 final class Relay {
-  private final RelayConfig config;
+  private RelayConfig config;
   private final RelayEvents events;
-  private final Map<KeySource, KeyRing> keyRings = new HashMap<>();
+  private final Map<ServiceName, KeyRing> keyRings = new HashMap<>();
   private final Map<ServiceName, AgentRegistry> registries = new HashMap<>();
   private final FailFastEventLoopGroup loops;
   private final Dispatchers dispatchers;
@@ -82,26 +80,20 @@ final class Relay {
     AgentAddresses agentAddresses = new AgentAddresses();
     dispatchers =
         new Dispatchers(
-            dispatcherLoop,
-            DispatcherSettings.of(config.pool, config.queueTimeout, config.maxSessions)
-                .withSessionsPerNetwork(config.maxSessionsPerNetwork)
-                .withRates(config.rate, config.serviceRate),
-            budget,
-            agentAddresses,
-            random,
-            events);
-    Map<ServiceName, KeyRing> keys = new HashMap<>();
+            dispatcherLoop, config.dispatcherSettings(), budget, agentAddresses, random, events);
+    Map<KeySource, KeyRing> ringsBySource = new HashMap<>();
     Map<ServiceConfig, Dispatcher> services = new LinkedHashMap<>();
     for (ServiceConfig service : config.services) {
-      KeyRing ring = keyRings.computeIfAbsent(service.keys, source -> KeyRing.of(source.keys()));
+      KeyRing ring =
+          ringsBySource.computeIfAbsent(service.keys, source -> KeyRing.of(source.keys()));
       Dispatcher dispatcher = dispatchers.create(service.name);
-      keys.put(service.name, ring);
+      keyRings.put(service.name, ring);
       services.put(service, dispatcher);
       registries.put(
           service.name,
           new AgentRegistry(dispatcherLoop, ring, dispatcher, agentAddresses, events));
     }
-    Authenticator authenticator = new Authenticator(channelBinding, keys, random, events);
+    Authenticator authenticator = new Authenticator(channelBinding, keyRings, random, events);
     monitor =
         metrics == null || counted == null
             ? null
@@ -126,8 +118,7 @@ final class Relay {
             agentAddresses,
             agents,
             config.loadBalancers,
-            AccessRules.of(
-                config.allowed, config.denied, config.allowedAgents, config.sessionsPerSecond),
+            config.accessRules(),
             events);
     for (Map.Entry<ServiceConfig, Dispatcher> entry : services.entrySet()) {
       ServiceConfig service = entry.getKey();
@@ -217,27 +208,40 @@ final class Relay {
   }
 
   /**
-   * Reads the key files again and replaces the keys, all or none: agents whose key is gone are
-   * detached, nothing else changes. Reads files; on any thread but an event loop.
+   * Reads the configuration again and applies it, all or nothing: keys, lists of networks, limits.
+   * Agents whose key is gone are detached; sessions go on. Reads files; on any thread but an event
+   * loop.
    */
-  public synchronized void reloadKeys() {
-    Map<KeySource, List<SharedKey>> read = new HashMap<>();
+  public synchronized void reload(Running.ConfigSource<RelayConfig> source) {
+    RelayConfig next;
     try {
-      for (KeySource source : keyRings.keySet()) {
-        KeyFile file = source.file();
-        if (file != null) {
-          read.put(source, file.read());
-        }
-      }
-    } catch (StartupException e) {
-      events.keysKept(e.getMessage());
+      next = source.read();
+    } catch (StartupException | IllegalArgumentException e) {
+      events.configKept(e.getMessage());
       return;
     }
-    for (ServiceConfig service : config.services) {
-      List<SharedKey> keys = read.remove(service.keys); // several services may share them
-      if (keys != null) {
+    replaceKeys(next);
+    List<String> changed = config.changed(next);
+    if (!changed.isEmpty()) {
+      listener.reload(next.loadBalancers, next.accessRules());
+      dispatchers.reload(next.dispatcherSettings());
+      events.configReloaded(changed);
+    }
+    List<String> needRestart = config.changedForRestart(next);
+    if (!needRestart.isEmpty()) {
+      events.configNeedsRestart(needRestart);
+    }
+    config = next;
+  }
+
+  private void replaceKeys(RelayConfig next) {
+    Set<KeyRing> replaced = new HashSet<>(); // several services may share them
+    for (ServiceConfig service : next.services) {
+      KeyRing ring = keyRings.get(service.name);
+      if (ring != null && service.keys.file() != null && replaced.add(ring)) {
+        List<SharedKey> keys = service.keys.keys();
         warnOfShortKeys(keys);
-        KeyRing.Change change = requireNonNull(keyRings.get(service.keys)).replace(keys);
+        KeyRing.Change change = ring.replace(keys);
         events.keysReloaded(service.name, change.keys(), change.added(), change.removed());
       }
     }

@@ -16,7 +16,7 @@ import io.c2crelay.common.protocol.ServiceName;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -43,7 +43,7 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
 
   /** Starts a relay; replaced in tests. */
   interface Starter {
-    Running start(RelayConfig config) throws StartupException;
+    Running<RelayConfig> start(RelayConfig config) throws StartupException;
   }
 
   private static final Pattern SERVICE = Pattern.compile("([^=,]*)=([0-9]{1,5})(?:,(.+))?");
@@ -192,16 +192,14 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
     }
   }
 
-  private static Running startRelay(RelayConfig config) throws StartupException {
+  private static Running<RelayConfig> startRelay(RelayConfig config) throws StartupException {
     Relay relay = Relay.start(config);
-    Map<String, Runnable> onSignal = new HashMap<>();
-    if (config.hasKeyFile()) {
-      onSignal.put("HUP", relay::reloadKeys);
-    }
-    if (config.admin != null) {
-      onSignal.put("USR1", relay::logStatus);
-    }
-    return Running.of(relay::drain, onSignal);
+    return Running.of(
+        relay::drain,
+        config.isReloadable ? relay::reload : null,
+        config.admin == null
+            ? Collections.emptyMap()
+            : Collections.singletonMap("USR1", relay::logStatus));
   }
 
   @Override
@@ -222,8 +220,8 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
 
   /** Starts the relay, then prints a generated key: it is usable as soon as it is printed. */
   @Override
-  public Running start(RelayConfig config, PrintStream out) throws StartupException {
-    Running relay = starter.start(config);
+  public Running<RelayConfig> start(RelayConfig config, PrintStream out) throws StartupException {
+    Running<RelayConfig> relay = starter.start(config);
     if (generatedKey != null) {
       out.print("Generated API Auth Key :\n" + generatedKey + "\n");
       if (out.checkError()) {
@@ -238,9 +236,10 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
     if (given != null) {
       return given;
     }
-    String generated = KeySource.generate();
-    generatedKey = generated;
-    return KeySource.of(SharedKey.of(generated));
+    if (generatedKey == null) {
+      generatedKey = KeySource.generate();
+    }
+    return KeySource.of(SharedKey.of(generatedKey));
   }
 
   private static ServiceConfig parseService(String text, KeySource defaultKeys)

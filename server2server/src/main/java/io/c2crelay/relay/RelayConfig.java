@@ -4,11 +4,14 @@ import io.c2crelay.common.admin.AdminSettings;
 import io.c2crelay.common.cli.Checks;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.transport.Transport;
+import io.c2crelay.relay.address.AccessRules;
 import io.c2crelay.relay.address.AddressList;
+import io.c2crelay.relay.session.DispatcherSettings;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Immutable, validated relay configuration. Each field has the name of its option. */
@@ -74,6 +77,9 @@ final class RelayConfig {
   /** The limit on the bytes that all sessions together buffer. */
   final long sessionMemory;
 
+  /** Whether there are files that can be read again. */
+  final boolean isReloadable;
+
   /** The admin endpoint; null if it is off. */
   final @Nullable AdminSettings admin;
 
@@ -120,6 +126,9 @@ final class RelayConfig {
     denied = addresses("--deny", options.deny);
     allowedAgents = addresses("--allow-agents", options.allowAgents);
     loadBalancers = addresses("--accept-proxy-from", options.acceptProxyFrom);
+    isReloadable =
+        options.shared().hasConfigFile()
+            || services.stream().anyMatch(service -> service.keys.file() != null);
     idleTimeout = Checks.rangeOrOff("--idle-timeout", options.idleTimeout, second, MAX_TIMEOUT);
     halfCloseTimeout =
         Checks.range("--half-close-timeout", options.halfCloseTimeout, second, MAX_TIMEOUT);
@@ -141,8 +150,56 @@ final class RelayConfig {
     return text == null ? AddressList.EMPTY : AddressList.parse(name, text);
   }
 
-  /** Whether a service has keys from a file, which can be read again. */
-  boolean hasKeyFile() {
-    return services.stream().anyMatch(service -> service.keys.file() != null);
+  /** The names of options that differ in another configuration, and can change at run time. */
+  List<String> changed(RelayConfig other) {
+    List<String> names = new ArrayList<>();
+    addIf(names, "--queue-timeout", !queueTimeout.equals(other.queueTimeout));
+    addIf(names, "--max-sessions", maxSessions != other.maxSessions);
+    addIf(
+        names, "--max-sessions-per-network", maxSessionsPerNetwork != other.maxSessionsPerNetwork);
+    addIf(names, "--sessions-per-second", sessionsPerSecond != other.sessionsPerSecond);
+    addIf(names, "--pool", pool != other.pool);
+    addIf(names, "--rate", rate != other.rate);
+    addIf(names, "--service-rate", serviceRate != other.serviceRate);
+    addIf(names, "--allow", !allowed.equals(other.allowed));
+    addIf(names, "--deny", !denied.equals(other.denied));
+    addIf(names, "--allow-agents", !allowedAgents.equals(other.allowedAgents));
+    addIf(names, "--accept-proxy-from", !loadBalancers.equals(other.loadBalancers));
+    return names;
+  }
+
+  /** The names of options that differ in another configuration, which needs a restart. */
+  List<String> changedForRestart(RelayConfig other) {
+    List<String> names = new ArrayList<>();
+    boolean sameServices =
+        services.size() == other.services.size()
+            && services.stream()
+                .allMatch(service -> other.services.stream().anyMatch(service::hasSamePort));
+    addIf(names, "services", !sameServices);
+    addIf(names, "--bind", !Objects.equals(bind, other.bind));
+    addIf(names, "--detect-timeout", !detectTimeout.equals(other.detectTimeout));
+    addIf(names, "--idle-timeout", !idleTimeout.equals(other.idleTimeout));
+    addIf(names, "--half-close-timeout", !halfCloseTimeout.equals(other.halfCloseTimeout));
+    addIf(names, "--drain", !drain.equals(other.drain));
+    addIf(names, "--session-memory", sessionMemory != other.sessionMemory);
+    addIf(names, "--threads", threads != other.threads);
+    addIf(names, "--transport", transport != other.transport);
+    return names;
+  }
+
+  private static void addIf(List<String> names, String name, boolean condition) {
+    if (condition) {
+      names.add(name);
+    }
+  }
+
+  DispatcherSettings dispatcherSettings() {
+    return DispatcherSettings.of(pool, queueTimeout, maxSessions)
+        .withSessionsPerNetwork(maxSessionsPerNetwork)
+        .withRates(rate, serviceRate);
+  }
+
+  AccessRules accessRules() {
+    return AccessRules.of(allowed, denied, allowedAgents, sessionsPerSecond);
   }
 }

@@ -140,7 +140,7 @@ class RelayCommandTest {
     assertThat(services.get(2).keys.keys())
         .extracting(SharedKey::name)
         .containsExactly("laptop", "");
-    assertThat(config.hasKeyFile()).isTrue();
+    assertThat(config.isReloadable).isTrue();
   }
 
   @Test
@@ -148,7 +148,7 @@ class RelayCommandTest {
     RelayConfig config = config("4000", "key");
     assertThat(config.services).hasSize(1);
     assertService(config.services.get(0), "default", 4000);
-    assertThat(config.hasKeyFile()).isFalse();
+    assertThat(config.isReloadable).isFalse();
     assertThat(config.bind).isNull();
     assertThat(config.detectTimeout).isEqualTo(Duration.ofMillis(25));
     assertThat(config.pool).isEqualTo(4);

@@ -72,6 +72,9 @@ final class ArgumentSources {
         add(entry);
       }
     }
+    if (config != null && !given.contains(CONFIG)) {
+      optional.add(CONFIG + "=" + config);
+    }
     for (OptionSpec option : spec.options()) {
       if (!given.contains(option.longestName())) {
         optional.addAll(elsewhere(option));

@@ -29,5 +29,5 @@ public interface CliCommand<C> {
    * @param out standard output
    * @throws StartupException if the system does not allow it, such as for a port in use
    */
-  Running start(C config, PrintStream out) throws StartupException;
+  Running<C> start(C config, PrintStream out) throws StartupException;
 }

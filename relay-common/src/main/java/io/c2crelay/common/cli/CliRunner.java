@@ -14,6 +14,8 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -72,15 +74,12 @@ public final class CliRunner {
     try {
       C config;
       try {
-        Arguments.validate(parser.getCommandSpec(), args);
-        String[] complete = ArgumentSources.complete(parser.getCommandSpec(), env, args);
-        if (CommandLine.printHelpIfRequested(parser.parseArgs(complete))) {
-          return OK;
+        config = read(parser, command, args);
+        if (config == null) {
+          return OK; // the help is printed
         }
-        Logging.level(command.shared().logLevel());
         Logging.format(command.shared().logFormat());
         DescriptorLimit.check();
-        config = command.config(env);
         if (command.shared().check()) {
           out.println(name + ": the configuration is valid");
           return OK;
@@ -90,7 +89,7 @@ public final class CliRunner {
       } catch (IllegalArgumentException e) {
         return fail(name, String.valueOf(e.getMessage()), USAGE);
       }
-      return startAndDrain(command, config);
+      return startAndDrain(parser, command, config, args);
     } catch (StartupException e) {
       return fail(name, LogText.safe(e.getMessage()), FAILED);
     } catch (InterruptedException e) {
@@ -102,17 +101,43 @@ public final class CliRunner {
     }
   }
 
-  private <C> int startAndDrain(CliCommand<C> command, C config)
+  /** Returns null if the help was asked for, and is printed. */
+  private <C> @Nullable C read(CommandLine parser, CliCommand<C> command, String... args)
+      throws StartupException {
+    Arguments.validate(parser.getCommandSpec(), args);
+    String[] complete = ArgumentSources.complete(parser.getCommandSpec(), env, args);
+    if (CommandLine.printHelpIfRequested(parser.parseArgs(complete))) {
+      return null;
+    }
+    C config = command.config(env);
+    Logging.level(command.shared().logLevel());
+    return config;
+  }
+
+  private <C> C readAgain(CommandLine parser, CliCommand<C> command, String... args)
+      throws StartupException {
+    try {
+      return requireNonNull(read(parser, command, args));
+    } catch (ParameterException e) {
+      throw new IllegalArgumentException(Arguments.describe(e), null); // no cause: it has the value
+    }
+  }
+
+  private <C> int startAndDrain(CommandLine parser, CliCommand<C> command, C config, String... args)
       throws StartupException, InterruptedException {
-    Running running = command.start(config, out);
+    Duration drainLimit = command.shared().drain();
+    Running<C> running = command.start(config, out);
+    Consumer<Running.ConfigSource<C>> reload = running.reload();
+    if (reload != null) {
+      stop.onSignal("HUP", () -> reload.accept(() -> readAgain(parser, command, args)));
+    }
     running.onSignal().forEach(stop::onSignal);
     stop.await();
     CountDownLatch drained = new CountDownLatch(1);
     Future<Void> drain = running.drain();
     drain.addListener(done -> drained.countDown());
     boolean inTime =
-        drained.await(
-            command.shared().drain().plus(CLOSE_TIMEOUT).toMillis(), TimeUnit.MILLISECONDS);
+        drained.await(drainLimit.plus(CLOSE_TIMEOUT).toMillis(), TimeUnit.MILLISECONDS);
     if (!inTime || !drain.isSuccess()) {
       LOG.error("drain.failed", drain.cause());
       return FAILED;

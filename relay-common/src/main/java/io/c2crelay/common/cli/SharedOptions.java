@@ -20,11 +20,15 @@ public final class SharedOptions {
       names = "--config",
       paramLabel = "FILE",
       description = "Read options that are not given here from this file (default: none).")
-  @SuppressWarnings("UnusedVariable") // read by ArgumentSources, before the others
   private @Nullable String config;
 
   @Option(names = "--check", arity = "0", description = "Check options and files, and exit.")
   private boolean check;
+
+  /** Whether options are read from a file. */
+  public boolean hasConfigFile() {
+    return config != null;
+  }
 
   /** Whether to validate the configuration only. */
   boolean check() {

@@ -277,7 +277,7 @@ class CliRunnerTest {
     }
 
     @Override
-    public Running start(Integer config, PrintStream out) throws StartupException {
+    public Running<Integer> start(Integer config, PrintStream out) throws StartupException {
       switch (config) {
         case 1001:
           throw new StartupException("port 1001 is\nin use", new IllegalStateException());

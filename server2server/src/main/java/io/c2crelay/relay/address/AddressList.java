@@ -9,17 +9,20 @@ import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Networks in CIDR notation (RFC 4632). Immutable. */
 public final class AddressList {
   /** Has no network. */
-  public static final AddressList EMPTY = new AddressList(Collections.emptyList());
+  public static final AddressList EMPTY = new AddressList("", Collections.emptyList());
 
   private static final int MAX_NETWORKS = 1000;
 
+  private final String text;
   private final List<IpSubnetFilterRule> networks;
 
-  private AddressList(List<IpSubnetFilterRule> networks) {
+  private AddressList(String text, List<IpSubnetFilterRule> networks) {
+    this.text = text;
     this.networks = networks;
   }
 
@@ -37,7 +40,7 @@ public final class AddressList {
     if (networks.size() > MAX_NETWORKS) {
       throw new IllegalArgumentException(name + " has more than " + MAX_NETWORKS + " networks");
     }
-    return new AddressList(networks);
+    return new AddressList(text, networks);
   }
 
   private static IpSubnetFilterRule parseNetwork(String name, String text) {
@@ -59,6 +62,17 @@ public final class AddressList {
   private static IllegalArgumentException invalid(String name) {
     return new IllegalArgumentException(
         name + " needs addresses or networks, such as 192.0.2.0/24,2001:db8::/32");
+  }
+
+  /** Whether the other list was written alike. */
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof AddressList && ((AddressList) other).text.equals(text);
+  }
+
+  @Override
+  public int hashCode() {
+    return text.hashCode();
   }
 
   public boolean isEmpty() {

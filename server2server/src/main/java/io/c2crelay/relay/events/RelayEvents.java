@@ -16,6 +16,7 @@ import io.netty.util.concurrent.EventExecutor;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -121,9 +122,19 @@ public class RelayEvents {
     log.info("keys.reloaded service={} keys={} added={} removed={}", service, keys, added, removed);
   }
 
-  /** Nothing has changed: the keys in use stay. */
-  public void keysKept(@Nullable String cause) {
-    log.error("keys.kept cause={}", LogText.value(cause));
+  /** These options have other values now. */
+  public void configReloaded(List<String> options) {
+    log.info("config.reloaded changed={}", LogText.value(String.join(" ", options)));
+  }
+
+  /** These options have other values in the file, but not here. */
+  public void configNeedsRestart(List<String> options) {
+    log.warn("config.needs_restart changed={}", LogText.value(String.join(" ", options)));
+  }
+
+  /** Nothing has changed: the configuration in use stays. */
+  public void configKept(@Nullable String cause) {
+    log.error("config.kept cause={}", LogText.value(cause));
   }
 
   private static String keyName(String name) {

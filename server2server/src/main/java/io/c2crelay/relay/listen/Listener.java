@@ -45,8 +45,8 @@ public final class Listener {
   private final long detectTimeoutNanos;
   private final AgentAddresses addresses;
   private final AgentConnections agents;
-  private final AddressList loadBalancers;
-  private final AccessRules access;
+  private volatile AddressList loadBalancers;
+  private volatile AccessRules access;
   private final RelayEvents events;
   private final ConnectionLimit<SocketChannel> unidentified;
   private final ChannelGroup sockets = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
@@ -170,6 +170,12 @@ public final class Listener {
     return addresses.isExpected(network, channel.eventLoop().ticker().nanoTime())
         ? Math.max(detectTimeoutNanos, EXPECTED_AGENT_DETECT_NANOS)
         : detectTimeoutNanos;
+  }
+
+  /** Replaces the lists of networks; connections that are open stay. */
+  public void reload(AddressList newLoadBalancers, AccessRules newAccess) {
+    loadBalancers = newLoadBalancers;
+    access = newAccess;
   }
 
   /** The number of connections that are neither a user's nor an agent's yet. */

@@ -48,7 +48,7 @@ final class DialScheduler {
 
   private final Dispatcher dispatcher;
   private final EventExecutor loop;
-  private final int pool;
+  private final Dispatchers shared;
   private final AgentAddresses addresses;
   private final SecureRandom random;
   private final Map<Token, OutstandingToken> issued;
@@ -68,7 +68,7 @@ final class DialScheduler {
       UserQueue queue) {
     this.dispatcher = dispatcher;
     loop = shared.loop();
-    pool = shared.settings().pool();
+    this.shared = shared;
     addresses = shared.addresses();
     random = shared.random();
     issued = shared.tokens();
@@ -173,7 +173,7 @@ final class DialScheduler {
     for (AttachedAgent agent : agents) {
       int taken = Math.min(liveTokens(agent), forUsers);
       forUsers -= taken;
-      int deficit = agent.deficit(pool, now()) - (liveTokens(agent) - taken);
+      int deficit = agent.deficit(shared.settings().pool(), now()) - (liveTokens(agent) - taken);
       int room = RelayProtocol.MAX_TOKENS - agent.tokens - dials.getOrDefault(agent, 0);
       if (deficit > 0 && room > 0) {
         dials.merge(agent, Math.min(deficit, room), Integer::sum);

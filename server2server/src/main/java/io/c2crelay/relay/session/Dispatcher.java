@@ -36,7 +36,6 @@ public final class Dispatcher {
   private final ServiceName service;
   private final Dispatchers shared;
   private final EventExecutor loop;
-  private final DispatcherSettings settings;
   private final UserLimits limits;
   private final RelayEvents events;
 
@@ -45,7 +44,7 @@ public final class Dispatcher {
   private final Map<DataConnection, AttachedAgent> warm = new HashMap<>();
   private final UserQueue queue = new UserQueue();
   private final DialScheduler dials;
-  private final ServiceRates rates;
+  private volatile ServiceRates rates;
   private boolean ticking;
   private boolean unavailable;
   private long unavailableAt;
@@ -54,11 +53,10 @@ public final class Dispatcher {
     this.service = requireNonNull(service, "service");
     this.shared = shared;
     loop = shared.loop();
-    settings = shared.settings();
     limits = shared.limits();
     events = shared.events();
     dials = new DialScheduler(this, shared, agents.values(), queue);
-    rates = new ServiceRates(settings.rateOfSession(), settings.rateOfService(), now());
+    rates = newRates();
   }
 
   /** The name of the service. On any thread. */
@@ -80,6 +78,17 @@ public final class Dispatcher {
 
   UserQueue queue() {
     return queue;
+  }
+
+  private ServiceRates newRates() {
+    DispatcherSettings settings = shared.settings();
+    return new ServiceRates(settings.rateOfSession(), settings.rateOfService(), now());
+  }
+
+  /** The settings have changed. On the loop. */
+  void reload() {
+    rates = newRates();
+    dials.replenish();
   }
 
   /** The limits on the bytes per second of a new session. On any thread. */
@@ -139,7 +148,9 @@ public final class Dispatcher {
   private void await(QueuedUser user) {
     user.queued(
         loop.schedule(
-            () -> queueTimedOut(user), settings.queueTimeout().toNanos(), TimeUnit.NANOSECONDS));
+            () -> queueTimedOut(user),
+            shared.settings().queueTimeout().toNanos(),
+            TimeUnit.NANOSECONDS));
     queue.add(user);
     limits.update(user);
     match();
@@ -411,7 +422,7 @@ public final class Dispatcher {
     agent.warm.add(connection);
     warm.put(connection, agent);
     match();
-    if (agent.warm.size() > settings.pool() && warm.containsKey(connection)) {
+    if (agent.warm.size() > shared.settings().pool() && warm.containsKey(connection)) {
       forget(connection);
       connection.close(ReasonCode.LIMIT); // its user has left meanwhile
     }

@@ -26,7 +26,7 @@ import java.util.stream.Collectors;
  */
 public final class Dispatchers {
   private final EventExecutor loop;
-  private final DispatcherSettings settings;
+  private volatile DispatcherSettings settings;
   private final BufferBudget budget;
   private final AgentAddresses addresses;
   private final SecureRandom random;
@@ -97,6 +97,16 @@ public final class Dispatchers {
           endDrainIfDone();
         });
     return drained;
+  }
+
+  /** Replaces the settings; those of sessions that are open stay. */
+  public void reload(DispatcherSettings newSettings) {
+    loop.execute(
+        () -> {
+          settings = newSettings;
+          limits.reload(newSettings);
+          all.forEach(Dispatcher::reload);
+        });
   }
 
   /** Aborts every session. */

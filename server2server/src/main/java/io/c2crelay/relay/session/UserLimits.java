@@ -85,9 +85,9 @@ final class UserLimits {
 
   private static final Count NOTHING = new Count();
 
-  private final int maxUsers;
-  private final int maxUsersPerNetwork;
-  private final int maxSilent;
+  private int maxUsers;
+  private int maxUsersPerNetwork;
+  private int maxSilent;
   private final Map<ClientNetwork, Count> networks = new HashMap<>();
   private final Map<ServiceName, Count> services = new HashMap<>();
   private final Map<ServiceName, Map<ClientNetwork, Cell>> cells = new LinkedHashMap<>();
@@ -96,6 +96,11 @@ final class UserLimits {
   private int serviceCount = 1;
 
   UserLimits(DispatcherSettings settings) {
+    reload(settings);
+  }
+
+  /** Replaces the limits; users that are above a new one stay. */
+  final void reload(DispatcherSettings settings) {
     maxUsers = settings.maxSessions();
     maxUsersPerNetwork = settings.maxSessionsPerNetwork();
     maxSilent = settings.maxSilent();
