@@ -47,7 +47,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The relay server: creates its components, listens on the ports of its services, and drains. */
 final class Relay {
-  private RelayConfig config;
+  private volatile RelayConfig config;
   private final RelayEvents events;
   private final Map<ServiceName, KeyRing> keyRings = new HashMap<>();
   private final Map<ServiceName, AgentRegistry> registries = new HashMap<>();

@@ -19,7 +19,7 @@ final class RelayConfig {
   private static final int MAX_SERVICES = 64;
   private static final int MAX_POOL = 64;
   private static final int MAX_SESSIONS = 1_000_000;
-  private static final long MIN_RATE = 1024;
+  private static final long MIN_RATE = 16 * 1024;
   private static final long MAX_RATE = 1L << 40;
   private static final Duration MAX_TIMEOUT = Duration.ofDays(30);
 
@@ -141,7 +141,7 @@ final class RelayConfig {
 
   private static long rate(String name, long bytesPerSecond) {
     if (bytesPerSecond != 0 && (bytesPerSecond < MIN_RATE || bytesPerSecond > MAX_RATE)) {
-      throw new IllegalArgumentException(name + " must be from 1k to 1024g, or 0 for no limit");
+      throw new IllegalArgumentException(name + " must be from 16k to 1024g, or 0 for no limit");
     }
     return bytesPerSecond;
   }

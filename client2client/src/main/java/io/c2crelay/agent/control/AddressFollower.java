@@ -84,7 +84,8 @@ public final class AddressFollower implements Attachment {
     for (InetSocketAddress gone : new ArrayList<>(attached.keySet())) {
       if (!addresses.contains(gone)) {
         events.relayAddressGone(relay.toString(), gone);
-        requireNonNull(attached.remove(gone)).drain();
+        Attachment drained = requireNonNull(attached.remove(gone));
+        drained.drain().addListener(done -> drained.close());
       }
     }
     for (InetSocketAddress address : addresses) {
@@ -96,6 +97,11 @@ public final class AddressFollower implements Attachment {
         added.start();
       }
     }
+  }
+
+  @Override
+  public void close() {
+    loop.execute(() -> attached.values().forEach(Attachment::close));
   }
 
   @Override

@@ -13,4 +13,7 @@ public interface Attachment {
    * @return completes when no session can start any more
    */
   Future<Void> drain();
+
+  /** Closes the control connections, after {@link #drain}; sessions go on. */
+  void close();
 }

@@ -387,6 +387,16 @@ public final class ControlConnection
     return drained;
   }
 
+  @Override
+  public void close() {
+    loop.execute(
+        () -> {
+          if (channel != null) {
+            channel.close();
+          }
+        });
+  }
+
   private long now() {
     return loop.ticker().nanoTime();
   }

@@ -153,6 +153,7 @@ class NameFaultsIT {
     agent.awaitLog("control\\.ready .*relay=" + third.address + ":", LOOKED_UP);
     agent.awaitLog("relay\\.address_gone .*address=" + first.address + ":", SOON);
     first.process.awaitLog("agent\\.draining ", SOON);
+    first.process.awaitLog("agent\\.detached .*reason=DRAINING", SOON);
     VerifiedConversation.begin(third.user(), 3).finish(SOON);
     talk.awaitProgress(SOON).finish(SOON);
 
