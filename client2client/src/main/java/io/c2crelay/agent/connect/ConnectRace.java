@@ -6,7 +6,6 @@ import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.net.InetSocketAddress;
-import java.util.Collection;
 import java.util.Iterator;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -29,10 +28,10 @@ public final class ConnectRace {
   private @Nullable Future<?> stagger;
 
   private ConnectRace(
-      Collection<InetSocketAddress> addresses,
+      Iterator<InetSocketAddress> addresses,
       Function<InetSocketAddress, Future<Channel>> connector,
       EventLoop loop) {
-    this.addresses = addresses.iterator();
+    this.addresses = addresses;
     this.connector = connector;
     this.loop = loop;
     result = loop.newPromise();
@@ -41,13 +40,14 @@ public final class ConnectRace {
   /**
    * Starts to connect. On the event loop.
    *
-   * @param addresses at least one, in the order in which to try them
+   * @param addresses at least one, in the order in which to try them; has those left that were not
+   *     tried
    * @param connector connects to one address; completes on the event loop
    * @return completes with the first connection, or if all fail, with the first failure. Once it is
    *     cancelled or failed by others, no further address is tried
    */
   public static Promise<Channel> start(
-      Collection<InetSocketAddress> addresses,
+      Iterator<InetSocketAddress> addresses,
       Function<InetSocketAddress, Future<Channel>> connector,
       EventLoop loop) {
     ConnectRace race = new ConnectRace(addresses, connector, loop);

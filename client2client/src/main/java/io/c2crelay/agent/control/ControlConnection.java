@@ -2,6 +2,8 @@ package io.c2crelay.agent.control;
 
 import static java.util.Objects.requireNonNull;
 
+import io.c2crelay.agent.connect.ConnectRace;
+import io.c2crelay.agent.connect.Dialer;
 import io.c2crelay.agent.connect.MisclassifiedException;
 import io.c2crelay.agent.connect.RelayConnector;
 import io.c2crelay.agent.connect.Route;
@@ -96,6 +98,7 @@ public final class ControlConnection
   private int misclassifications;
   private long readySinceNanos;
   private Iterator<InetSocketAddress> addresses = Collections.emptyIterator();
+  private boolean unreachableLogged;
   private @Nullable InetSocketAddress address;
   private @Nullable InetSocketAddress lastAttached;
   private @Nullable Channel channel;
@@ -159,8 +162,9 @@ public final class ControlConnection
                 connectNext();
               } else {
                 addresses = Collections.emptyIterator();
-                address = null;
-                unreachable(resolved.cause());
+                unreachableLogged = false;
+                unreachable(null, resolved.cause());
+                retryLater(unreachableLogged);
               }
             });
   }
@@ -177,25 +181,32 @@ public final class ControlConnection
     if (state != State.CONNECTING) {
       return;
     }
-    ControlHandshake handshake =
-        new ControlHandshake(mutualAuth, random, instance, epoch, service, label, target, this);
-    InetSocketAddress next = addresses.next();
-    address = next;
-    connector
-        .connect(next, Preamble.Kind.CONTROL, loop, handshake)
+    unreachableLogged = false;
+    ConnectRace.start(addresses, this::dial, loop)
         .addListener(
             (Future<Channel> connected) -> {
               if (connected.isSuccess()) {
                 connected(connected.getNow());
-              } else {
-                unreachable(connected.cause());
+              } else if (isAttempting()) {
+                retryLater(unreachableLogged);
               }
             });
   }
 
-  private void unreachable(Throwable cause) {
+  private Future<Channel> dial(InetSocketAddress next) {
+    return connector
+        .dial(next, loop)
+        .addListener(
+            (Future<Channel> dialled) -> {
+              if (!dialled.isSuccess()) {
+                unreachable(next, dialled.cause());
+              }
+            });
+  }
+
+  private void unreachable(@Nullable InetSocketAddress which, Throwable cause) {
     if (isAttempting()) {
-      retryLater(events.controlUnreachable(address, cause, now()));
+      unreachableLogged |= events.controlUnreachable(which, cause, now());
     }
   }
 
@@ -203,6 +214,10 @@ public final class ControlConnection
     if (state == State.CONNECTING) {
       state = State.AUTHENTICATING;
       channel = connected;
+      address = Dialer.dialled(connected);
+      ControlHandshake handshake =
+          new ControlHandshake(mutualAuth, random, instance, epoch, service, label, target, this);
+      connector.begin(connected, Preamble.Kind.CONTROL, handshake);
     } else {
       connected.close();
     }

@@ -107,7 +107,7 @@ public final class TargetConnector implements TargetDialer {
     int timeoutMillis = (int) connectTimeout.toMillis();
     Promise<Channel> race =
         ConnectRace.start(
-            addresses,
+            addresses.iterator(),
             address -> dialer.connect(address, timeoutMillis, loop, ch -> init(ch, start)),
             loop);
     result.addListener(done -> race.cancel(false)); // timed out or cancelled

@@ -28,7 +28,7 @@ class ConnectRaceTest {
     for (int port = 1; port <= 3; port++) {
       addresses.add(new InetSocketAddress("192.0.2.1", port));
     }
-    result = ConnectRace.start(addresses, this::connect, clock.eventLoop());
+    result = ConnectRace.start(addresses.iterator(), this::connect, clock.eventLoop());
   }
 
   @AfterEach
