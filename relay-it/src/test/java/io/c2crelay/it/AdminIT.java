@@ -30,6 +30,7 @@ import java.util.Set;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -45,10 +46,19 @@ class AdminIT {
   private static final Duration SOON = Duration.ofSeconds(20);
   private static final Pattern METRIC = Pattern.compile("c2c_(?:relay|agent)_[a-z_]+");
 
+  @RegisterExtension static final Harness SHARED = Harness.perClass();
   @RegisterExtension final Harness harness = Harness.perTest();
+
+  /** For the tests that need no agent and change nothing. */
+  private static RelayProcess lone;
 
   @TempDir private Path dir;
   private final String key = Harness.newKey();
+
+  @BeforeAll
+  static void start() {
+    lone = SHARED.relay(Harness.newKey(), "--admin", "0");
+  }
 
   private RelayProcess relay(String... options) {
     return harness.relay(Launch.relay("0", "--admin", "0").arguments(options).key(key));
@@ -114,9 +124,8 @@ class AdminIT {
 
   @Test
   void statusCommandPrintsTables() {
-    RelayProcess relay = relay();
     JarProcess status =
-        harness.command(Launch.relay("status", Integer.toString(AdminClient.of(relay).port())));
+        harness.command(Launch.relay("status", Integer.toString(AdminClient.of(lone).port())));
     assertThat(status.awaitExit(SOON)).isZero();
     assertThat(String.join("\n", status.stdout()))
         .contains("program: server2server", "services: 1", "agents: 0", "relay.listening");
@@ -134,16 +143,15 @@ class AdminIT {
 
   @Test
   void signalWritesTheStatusToTheLog() {
-    RelayProcess relay = relay();
-    relay.awaitLog("admin\\.listening", SOON);
+    lone.awaitLog("admin\\.listening", SOON);
     await()
         .atMost(SOON)
         .until(
             () -> {
-              relay.signal("USR1"); // before it is ready, it is ignored
-              return !relay.lines("INFO +status line=\"program: server2server\"").isEmpty();
+              lone.signal("USR1"); // before it is ready, it is ignored
+              return !lone.lines("INFO +status line=\"program: server2server\"").isEmpty();
             });
-    relay.awaitLog("INFO +status line=\"services: 1\"", SOON);
+    lone.awaitLog("INFO +status line=\"services: 1\"", SOON);
   }
 
   // ---- health
@@ -218,9 +226,10 @@ class AdminIT {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"alerts.yml", "grafana-dashboard.json"})
+  @ValueSource(
+      strings = {"monitoring/alerts.yml", "monitoring/grafana-dashboard.json", "tasks/metrics.md"})
   void monitoringUsesMetricsOfTheManual(String name) throws Exception {
-    Path file = Readme.ROOT.resolve("docs/monitoring").resolve(name);
+    Path file = Readme.ROOT.resolve("docs").resolve(name);
     Set<String> documented =
         List.of("relay", "agent").stream()
             .flatMap(side -> Readme.operations().table("Metrics of the " + side, "metric").stream())
@@ -238,7 +247,7 @@ class AdminIT {
     if (name.endsWith(".json")) {
       JsonObject dashboard = JsonParser.object().from(Files.readString(file));
       assertThat(dashboard.getArray("panels")).hasSizeGreaterThan(5);
-    } else if (Program.isInstalled("promtool")) {
+    } else if (name.endsWith(".yml") && Program.isInstalled("promtool")) {
       assertThat(Command.run("promtool", "check", "rules", file.toString()).succeeded()).isTrue();
     }
   }
@@ -281,8 +290,7 @@ class AdminIT {
 
   @Test
   void portInUseEndsTheStart() {
-    RelayProcess relay = relay();
-    int port = AdminClient.of(relay).port();
+    int port = AdminClient.of(lone).port();
     JarProcess other =
         harness.command(Launch.relay("0", "--admin", Integer.toString(port)).key(key));
     assertThat(other.awaitExit(SOON)).isEqualTo(1);
@@ -293,7 +301,7 @@ class AdminIT {
   /** A name that is not this host's: a page elsewhere, by a name server of its own. */
   @Test
   void otherNamesAreRefusedWithoutAPassword() {
-    AdminClient client = AdminClient.of(relay());
+    AdminClient client = AdminClient.of(lone);
     assertThat(request(client, "GET /api/status HTTP/1.1\r\nHost: evil.example\r\n"))
         .startsWith("HTTP/1.1 403");
     assertThat(request(client, "GET /api/status HTTP/1.1\r\nHost: localhost:1\r\n"))
@@ -313,7 +321,7 @@ class AdminIT {
     "HEAD / HTTP/1.1, 200",
   })
   void onlyReadingIsAllowed(String line, int code) {
-    AdminClient client = AdminClient.of(relay());
+    AdminClient client = AdminClient.of(lone);
     String answer = request(client, line + "\r\nHost: 127.0.0.1\r\n");
     assertThat(answer).startsWith("HTTP/1.1 " + code);
     if (line.startsWith("HEAD")) {
@@ -324,7 +332,7 @@ class AdminIT {
   @Tag("full")
   @Test
   void endpointIsBounded() throws Exception {
-    AdminClient client = AdminClient.of(relay());
+    AdminClient client = AdminClient.of(lone);
     assertThat(
             harness
                 .user(client.port())

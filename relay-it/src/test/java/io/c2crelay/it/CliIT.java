@@ -9,7 +9,6 @@ import io.c2crelay.it.support.Behaviour;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.JarProcess;
 import io.c2crelay.it.support.Launch;
-import io.c2crelay.it.support.Pair;
 import io.c2crelay.it.support.Readme;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
@@ -18,7 +17,6 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -36,7 +34,6 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** The two command lines: output, streams and exit codes. */
 @Order(2)
@@ -84,16 +81,10 @@ class CliIT {
     // One case of each kind; the unit tests of the commands have all of them.
     return Stream.of(
         relayUsage(),
-        relayUsage("65536"),
-        relayUsage("0", KEY, "one too many"),
-        relayUsage("0", "--pool", "65"),
         relayUsage("0", "--queue-timeout", "soon"),
         new Usage("relay, two keys", Launch.relay("0", KEY).key(KEY)),
-        new Usage("relay, empty key by environment", Launch.relay("0").key("")),
         agentUsage("22", "127.0.0.1", "4000"),
-        agentUsage("22", "127.0.0.1", "0", KEY),
         agentUsage("host:0", "127.0.0.1", "4000", KEY),
-        agentUsage("22", "127.0.0.1", "4000", ""),
         new Usage("agent, two keys", Launch.agent("22", "127.0.0.1", "4000", KEY).key(KEY)));
   }
 
@@ -165,12 +156,8 @@ class CliIT {
   void readableKeyFileLogsWarning() throws Exception {
     Path file = Files.writeString(directory.resolve("key"), Harness.newKey() + "\n");
     Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r-----"));
-    RelayProcess open = harness.relay(Launch.relay("0", "--key-file", file.toString()));
-    open.awaitLog("WARN  key\\.file_readable file=.* mode=0640 note=", SOON);
-    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
-    RelayProcess closed = harness.relay(Launch.relay("0", "--key-file", file.toString()));
-    closed.awaitListening();
-    assertThat(closed.lines("key\\.file_readable")).isEmpty();
+    RelayProcess relay = harness.relay(Launch.relay("0", "--key-file", file.toString()));
+    relay.awaitLog("WARN  key\\.file_readable file=.* mode=0640 note=", SOON);
   }
 
   // ---- help and version: exit code 0
@@ -248,34 +235,11 @@ class CliIT {
   }
 
   @Test
-  void givenKeyIsNotPrinted() {
-    Pair pair = Pair.start(harness, harness.target(Behaviour.ECHO));
-    harness.keep(pair.user()).echo("hello");
-    assertThat(pair.relay().stdout()).isEmpty();
-    assertThat(pair.agent().stdout()).isEmpty();
-  }
-
-  @ParameterizedTest
-  @ValueSource(strings = {"-begins-with-a-minus-sign", "@begins-with-an-at-sign"})
-  void keyWithSpecialPrefixIsAnArgument(String key) {
-    Target target = harness.target(Behaviour.ECHO);
-    RelayProcess relay = harness.relay(Launch.relay("0", key));
-    harness.agent(Launch.agent(target.port(), relay.port()).arguments(key)).awaitReady();
-    harness.user(relay.port()).echo("hello");
-  }
-
-  @Test
-  void keyAfterEndOfOptions() {
-    RelayProcess relay = harness.relay(Launch.relay("0", "--", "--begins-with-two-of-them"));
-    Launch agent = Launch.agent(22, relay.port()).arguments("--", "--begins-with-two-of-them");
-    harness.agent(agent).awaitReady();
-  }
-
-  @Test
   void keyFileIsNormalised() throws IOException {
     Path composed =
         Files.writeString(
             directory.resolve("composed"), "  schl\u00fcssel-schl\u00fcssel-1 \r\nmore\n");
+    Files.setPosixFilePermissions(composed, PosixFilePermissions.fromString("rw-------"));
     Path decomposed =
         Files.writeString(directory.resolve("decomposed"), "schlu\u0308ssel-schlu\u0308ssel-1");
     Target target = harness.target(Behaviour.ECHO);
@@ -283,52 +247,42 @@ class CliIT {
     Launch agent = Launch.agent(target.port(), relay.port());
     harness.agent(agent.arguments("--key-file", decomposed.toString())).awaitReady();
     harness.user(relay.port()).echo("hello");
+    assertThat(relay.lines("key\\.file_readable")).isEmpty();
+    assertThat(relay.stdout()).as("a given key is not printed").isEmpty();
   }
 
   @Test
-  void shortKeyLogsWarning() {
-    RelayProcess relay = harness.relay(Launch.relay("0", "short"));
-    relay.awaitListening();
-    relay.awaitLog("WARN", SOON);
-  }
-
-  // ---- addresses
-
-  @Test
-  void bindLimitsListener() {
-    RelayProcess relay = harness.relay(Harness.newKey(), "--bind", "127.0.0.1");
+  void optionsTakeEffect() {
+    RelayProcess relay =
+        harness.relay(
+            Launch.relay("--bind", "127.0.0.1", "--log-level", "debug", "--transport", "nio")
+                .arguments("--threads", "1", "0", "short"));
+    assertThat(relay.awaitListening().text()).contains(" address=127.0.0.1 ", " transport=NIO ");
+    relay.awaitLog("WARN  key\\.short ", SOON);
     harness.user(relay.port());
     assertThatThrownBy(
             () -> TcpEnd.connect(new InetSocketAddress(InetAddress.getByName("::1"), relay.port())))
         .hasMessageContaining("cannot connect");
+    assertThat(relay.lines(" DEBUG ")).isNotEmpty();
+    assertThat(relay.stdout()).isEmpty();
   }
 
+  // ---- addresses
+
+  /** A host name or an address before the port, for the default service and another one. */
   @Test
   void targetWithHost() {
     Target target = harness.target(Behaviour.ECHO);
     String key = Harness.newKey();
-    RelayProcess relay = harness.relay(key);
-    for (String host : List.of("127.0.0.1", "localhost", "[::ffff:127.0.0.1]")) {
-      AgentProcess agent =
-          harness.agent(
-              Launch.agent(host + ":" + target.port(), "localhost", "" + relay.port()).key(key));
-      agent.awaitReady();
-      try (TcpEnd user = TcpEnd.connect(relay.port())) {
-        user.echo("by " + host).finishCleanly();
-      }
-      int mark = relay.mark();
-      agent.terminate();
-      relay.awaitLog(mark, "agent\\.detached ", SOON);
+    RelayProcess relay = harness.relay(key, "--service", "six=0");
+    AgentProcess agent =
+        harness.agent(
+            Launch.agent("localhost:" + target.port(), "localhost", "" + relay.port("default"))
+                .arguments("--forward", "six=[::ffff:127.0.0.1]:" + target.port())
+                .key(key));
+    for (String service : List.of("default", "six")) {
+      agent.awaitLog("control\\.ready service=" + service + " ", SOON);
+      harness.user(relay.port(service)).echo("to " + service).finishCleanly();
     }
-  }
-
-  @Test
-  void logsGoToStderr() {
-    RelayProcess quiet =
-        harness.relay(
-            Harness.newKey(), "--log-level", "debug", "--transport", "nio", "--threads", "1");
-    quiet.awaitListening();
-    assertThat(quiet.stdout()).isEmpty();
-    assertThat(String.join("\n", quiet.stderr()).getBytes(StandardCharsets.UTF_8)).isNotEmpty();
   }
 }

@@ -114,6 +114,12 @@ class ServicesIT {
     AgentProcess newAgent = harness.agent(newKey, target.port(), relay.port());
     newAgent.awaitReady();
     relay.awaitLog("agent\\.attached .*key=\"new one\" ", SOON);
+
+    Files.delete(dir.resolve("keys"));
+    relay.hangUp();
+    relay.awaitLog(
+        "ERROR config\\.kept cause=\"the file given with --key-file does not exist\"", SOON);
+    harness.user(relay.port()).echo("as before");
     assertThat(otherAgent.lines("control\\.lost")).isEmpty();
   }
 
@@ -164,21 +170,5 @@ class ServicesIT {
     assertThat(invalid.awaitExit(SOON)).isEqualTo(2);
     assertThat(invalid.stderr().get(0))
         .isEqualTo("server2server: line 2 of the file given with --config: unknown key");
-  }
-
-  @Test
-  void unreadableKeyFileChangesNothing() throws Exception {
-    Target target = harness.target(Behaviour.ECHO);
-    String key = Harness.newKey();
-    Path file = keyFile(key);
-    RelayProcess relay = harness.relay(Launch.relay("0", "--key-file", file.toString()));
-    AgentProcess agent = harness.agent(key, target.port(), relay.port());
-    agent.awaitReady();
-    Files.delete(file);
-    relay.hangUp();
-    relay.awaitLog(
-        "ERROR config\\.kept cause=\"the file given with --key-file does not exist\"", SOON);
-    harness.user(relay.port()).echo("as before");
-    assertThat(agent.lines("control\\.lost")).isEmpty();
   }
 }

@@ -100,6 +100,12 @@ class RelayCommandTest {
   }
 
   @Test
+  void keyAfterEndOfOptions() {
+    config("4000", "--", "--begins-with-two-of-them");
+    assertThat(out.size()).isZero();
+  }
+
+  @Test
   void environmentKeyIsAccepted() {
     env.put("C2C_KEY", "from-the-environment");
     config("4000");

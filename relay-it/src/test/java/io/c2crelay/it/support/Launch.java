@@ -18,14 +18,20 @@ import java.util.Map;
 public final class Launch {
 
   /**
-   * Sets the machine id: Netty would derive it from all network interfaces, and at debug logs a
-   * stack trace if one disappears meanwhile, as those of tests do.
+   * Lets C2 compile only what runs ten times as often as by default, which saves a sixth of the CPU
+   * time of a start; tests that measure use the flags of the systemd unit. Sets the machine id:
+   * Netty would derive it from all network interfaces, and at debug logs a stack trace if one
+   * disappears meanwhile, as those of tests do.
    */
   private static final List<String> JVM_ARGS =
       List.of(
           "-Xmx256m",
           "-Xss512k",
           "-XX:+UseSerialGC",
+          "-XX:Tier4InvocationThreshold=50000",
+          "-XX:Tier4MinInvocationThreshold=6000",
+          "-XX:Tier4CompileThreshold=150000",
+          "-XX:Tier4BackEdgeThreshold=400000",
           "-Dio.netty.leakDetection.level=paranoid",
           "-Dio.netty.machineId=02:00:00:00:00:01");
 
