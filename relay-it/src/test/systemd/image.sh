@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Creates DIRECTORY/SUITE, a Debian root file system with systemd, a JRE and the tools of checks.sh, unless it exists.
+# Creates DIRECTORY/NAME, a Debian root file system with systemd, a JRE, the tools of the checks and these packages,
+# unless it exists.
 #
-#   image.sh SUITE DIRECTORY
+#   image.sh SUITE DIRECTORY NAME [PACKAGE...]
 set -euo pipefail
 
 suite=$1
 images=$2
-packages=(default-jre-headless python3-minimal iproute2 libnss-resolve)
+name=$3
+packages=(default-jre-headless python3-minimal iproute2 libnss-resolve "${@:4}")
 
-[[ ! -d $images/$suite ]] || exit 0
+[[ ! -d $images/$name ]] || exit 0
 
 # shellcheck source=/dev/null
 codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
@@ -38,8 +40,8 @@ make() {
 }
 
 echo "Creating an image of Debian $suite in $images; this takes some minutes."
-(make) > "$images/$suite.log" 2>&1 || {
-  tail -n 20 "$images/$suite.log" >&2
+(make) > "$images/$name.log" 2>&1 || {
+  tail -n 20 "$images/$name.log" >&2
   exit 2
 }
-mv "$new" "$images/$suite"
+mv "$new" "$images/$name"

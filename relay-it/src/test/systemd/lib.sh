@@ -113,12 +113,19 @@ logged() { matches "$2" "$(entries --after-cursor="$cursor" --unit="$1")"; }
 
 not_logged() { not logged "$1" "$2"; }
 
-# ---- docs/operations.md
+# ---- the commands of the documents
 
 # readme TEXT: prints the code block with this text in the systemd section; there must be exactly one.
-readme() {
-  awk -v text="$1" '
-    /^## / { here = $0 == "## systemd" }
+readme() { block docs/operations.md '## systemd' "$1"; }
+
+# page NAME TEXT: prints the code block with this text on that page of docs/tasks; there must be exactly one.
+page() { block "docs/tasks/$1.md" '' "$2"; }
+
+# block FILE SECTION TEXT
+block() {
+  awk -v section="$2" -v text="$3" '
+    BEGIN { here = section == "" }
+    section != "" && /^## / { here = $0 == section }
     here && /^```/ {
       inside = !inside
       if (!inside && index(block, text)) { found++; printf "%s", block }
@@ -127,8 +134,8 @@ readme() {
     }
     inside { block = block $0 "\n" }
     END { exit found != 1 }
-  ' docs/operations.md || {
-    echo "docs/operations.md does not have exactly one block with: $1" >&2
+  ' "$1" || {
+    echo "$1 does not have exactly one block with: $3" >&2
     return 1
   }
 }
@@ -137,6 +144,12 @@ readme() {
 readme_run() {
   local block
   block=$(readme "$1") && bash -euc "$block"
+}
+
+# page_run NAME TEXT: runs that block in a shell.
+page_run() {
+  local block
+  block=$(page "$1" "$2") && bash -euc "$block"
 }
 
 # ---- users

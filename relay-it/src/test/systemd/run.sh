@@ -4,6 +4,7 @@
 #
 #   run.sh [DIRECTORY]
 #
+# With TASKS=1, tasks.sh runs the commands of the pages in docs/tasks instead, as written there, with the real programs.
 # DIRECTORY caches the container image (600 MB); the default is below /var/cache. SUITE=trixie selects another Debian
 # release than bookworm, with its systemd and Java; JAVA=/…/bin/java another Java.
 #
@@ -27,7 +28,16 @@ command -v apt-get > /dev/null || die "needs Debian's apt-get, to make the conta
 if ! command -v debootstrap > /dev/null || ! command -v systemd-nspawn > /dev/null; then
   apt-get install -q -y --no-install-recommends debootstrap systemd-container
 fi
-"$here/image.sh" "$suite" "$images"
+image=$suite
+checks=checks.sh
+if [[ -n ${TASKS:-} ]]; then
+  image=$suite-tasks
+  checks=tasks.sh
+  "$here/image.sh" "$suite" "$images" "$image" openssh-server sshpass fail2ban python3-systemd nftables nginx-light \
+    postgresql curl prometheus
+else
+  "$here/image.sh" "$suite" "$images" "$image"
+fi
 
 cd "$here/../../../.."
 jars=(server2server/target/server2server.jar client2client/target/client2client.jar)
@@ -56,11 +66,11 @@ trap 'exit 143' TERM
 
 # A copy: the working tree may change during the run.
 mkdir "$work/src" "$work/out"
-cp --parents -r docs/operations.md {server2server,client2client}/src/main/systemd "${jars[@]}" relay-it/src/test/systemd "$work/src"
+cp --parents -r docs {server2server,client2client}/src/main/systemd "${jars[@]}" relay-it/src/test/systemd "$work/src"
 touch "$work/out/checks"
 
 options=(
-  --quiet --boot --directory="$images/$suite" --volatile=overlay --machine="$machine" --hostname=office
+  --quiet --boot --directory="$images/$image" --volatile=overlay --machine="$machine" --hostname=office
   --private-network --console=pipe --bind-ro="$work/src:/src" --bind="$work/out:/out"
   --bind-ro="$work/src/relay-it/src/test/systemd/checks.service:/etc/systemd/system/checks.service"
 )
@@ -71,7 +81,7 @@ if [[ -n ${JAVA:-} ]]; then
   options+=(--bind-ro="${java%/bin/java}:/opt/java")
 fi
 
-timeout --kill-after=30 1800 systemd-nspawn "${options[@]}" systemd.wants=checks.service \
+timeout --kill-after=30 1800 systemd-nspawn "${options[@]}" systemd.wants=checks.service systemd.setenv="CHECKS=$checks" \
   < /dev/null > "$work/boot" 2>&1 &
 container=$!
 tail --pid="$container" --sleep-interval=0.5 -n +1 -f "$work/out/checks" &
