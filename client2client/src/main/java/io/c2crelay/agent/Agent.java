@@ -25,6 +25,7 @@ import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.protocol.ReasonCode;
+import io.c2crelay.common.protocol.TlsFirst;
 import io.c2crelay.common.tls.RelayTls;
 import io.c2crelay.common.transport.FailFastEventLoopGroup;
 import io.netty.channel.ChannelException;
@@ -64,8 +65,10 @@ final class Agent {
   private Agent(AgentConfig config) throws StartupException {
     this.config = config;
     RelayTls tls;
+    RelayTls tlsFirst;
     try {
       tls = RelayTls.ofAgent();
+      tlsFirst = config.tlsFirst ? RelayTls.ofAgentTlsFirst(TlsFirst.PROTOCOL) : null;
       tls.warmUp();
       loops = config.transport.newEventLoops(config.threads);
     } catch (GeneralSecurityException | ChannelException e) {
@@ -74,7 +77,8 @@ final class Agent {
     BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory);
     BridgeSettings settings =
         BridgeSettings.of(BridgeSettings.Side.AGENT, budget, Duration.ZERO, DELIVERY_TIMEOUT);
-    RelayConnector connector = new RelayConnector(relayDialer(config), config.relayTimeout, tls);
+    RelayConnector connector =
+        new RelayConnector(relayDialer(config), config.relayTimeout, tls, tlsFirst);
     // separate: look-ups of targets must not delay those of the relay
     Dialer targetDialer = Dialer.direct(config.transport, NameResolver.create());
     SecureRandom random = new SecureRandom();

@@ -121,6 +121,12 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
   private @Nullable String proxyPasswordFile;
 
   @Option(
+      names = "--tls-first",
+      arity = "0",
+      description = "Begin connections to the relay with TLS, for networks that pass nothing else.")
+  boolean tlsFirst;
+
+  @Option(
       names = "--send-proxy",
       paramLabel = "[NAME=]VERSION",
       description =

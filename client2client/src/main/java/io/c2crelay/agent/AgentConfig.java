@@ -64,6 +64,9 @@ final class AgentConfig {
   /** The admin endpoint; null if it is off. */
   final @Nullable AdminSettings admin;
 
+  /** Whether connections to the relay begin with TLS. */
+  final boolean tlsFirst;
+
   final Transport transport;
 
   /** The number of event loops, at least 1. */
@@ -92,6 +95,7 @@ final class AgentConfig {
     relayTimeout =
         Checks.range(
             "--relay-timeout", options.relayTimeout, Duration.ofMillis(100), MAX_RELAY_TIMEOUT);
+    tlsFirst = options.tlsFirst;
     label = validLabel(options.label);
     connectTimeout =
         Checks.range(

@@ -53,7 +53,9 @@ public final class RelayEnd implements AutoCloseable {
               protected void initChannel(Channel channel) {
                 channel
                     .pipeline()
-                    .addLast(new TimeFreezer(), agentTls.newHandler(channel), atAgent)
+                    .addLast(new TimeFreezer())
+                    .addLast("tls", agentTls.newHandler(channel))
+                    .addLast(atAgent)
                     .addLast(FrameEncoder.INSTANCE, owner);
               }
             });

@@ -169,6 +169,11 @@ class SessionsFuzzTest {
     }
 
     @Override
+    public void tlsFirst() {
+      agent = true;
+    }
+
+    @Override
     public void invalidPreamble() {}
 
     @Override

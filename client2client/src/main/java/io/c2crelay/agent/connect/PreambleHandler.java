@@ -5,6 +5,7 @@ import io.c2crelay.common.protocol.VersionRefusal;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.ByteToMessageDecoder;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import java.util.List;
 
 /**
@@ -44,6 +45,15 @@ final class PreambleHandler extends ByteToMessageDecoder {
       ByteBuf bytes = ctx.alloc().buffer(Preamble.LENGTH);
       preamble.write(bytes);
       ctx.writeAndFlush(bytes);
+    }
+  }
+
+  /** The owner waits for the TLS behind this handler. */
+  @Override
+  public void userEventTriggered(ChannelHandlerContext ctx, Object event) throws Exception {
+    if (!(event instanceof SslHandshakeCompletionEvent)
+        || !((SslHandshakeCompletionEvent) event).isSuccess()) {
+      super.userEventTriggered(ctx, event);
     }
   }
 

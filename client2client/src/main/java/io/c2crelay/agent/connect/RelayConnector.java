@@ -18,26 +18,33 @@ import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.util.List;
 import javax.net.ssl.SSLPeerUnverifiedException;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Opens connections to the relay: TCP, preamble, TLS, frames. Failures after TCP is connected reach
- * the last handler as exceptions: {@link VersionRefusedException}, {@link MisclassifiedException},
- * or those of TLS and TCP.
+ * Opens connections to the relay: TCP, or TLS if nothing else passes; preamble, TLS, frames.
+ * Failures after TCP is connected reach the last handler as exceptions: {@link
+ * VersionRefusedException}, {@link MisclassifiedException}, or those of TLS and TCP.
  */
 public final class RelayConnector {
+  private static final String TLS = "tls";
+
   private final Dialer dialer;
   private final int timeoutMillis;
   private final RelayTls tls;
+  private final @Nullable RelayTls tlsFirst;
 
   /**
    * A connector that dials with {@code dialer}.
    *
    * @param timeout for the connect to each address of the relay
+   * @param tlsFirst for what comes before the preamble; null if nothing does
    */
-  public RelayConnector(Dialer dialer, Duration timeout, RelayTls tls) {
+  public RelayConnector(
+      Dialer dialer, Duration timeout, RelayTls tls, @Nullable RelayTls tlsFirst) {
     timeoutMillis = (int) timeout.toMillis();
     this.dialer = requireNonNull(dialer, "dialer");
     this.tls = requireNonNull(tls, "tls");
+    this.tlsFirst = tlsFirst;
   }
 
   /** The addresses of the relay: see {@link Dialer#resolve}. */
@@ -73,10 +80,14 @@ public final class RelayConnector {
     if (control) {
       Sockets.tuneControl(channel);
     }
+    if (tlsFirst != null) {
+      String relay = Dialer.dialled(channel).getHostString();
+      channel.pipeline().addLast("tls-first", tlsFirst.newHandler(channel, relay));
+    }
     channel
         .pipeline()
         .addLast("preamble", new PreambleHandler(Preamble.of(kind)))
-        .addLast("tls", tls.newHandler(channel))
+        .addLast(TLS, tls.newHandler(channel))
         .addLast("decoder", control ? FrameDecoder.ofControl() : FrameDecoder.ofData())
         .addLast("encoder", FrameEncoder.INSTANCE)
         .addLast("owner", owner);
@@ -90,7 +101,7 @@ public final class RelayConnector {
    */
   public static byte[] channelBinding(Channel channel) throws GeneralSecurityException {
     try {
-      SslHandler handler = channel.pipeline().get(SslHandler.class);
+      SslHandler handler = (SslHandler) channel.pipeline().get(TLS);
       return Identity.bindingOf(handler.engine().getSession().getPeerCertificates()[0]);
     } catch (SSLPeerUnverifiedException e) {
       throw new GeneralSecurityException("the relay presented no certificate", e);

@@ -75,7 +75,8 @@ class DataConnectionFuzzTest {
           new RelayConnector(
               Dialer.direct(Transport.NIO, NameResolver.create()),
               Duration.ofSeconds(3),
-              RelayEnd.agentTls());
+              RelayEnd.agentTls(),
+              null);
     } catch (GeneralSecurityException e) {
       throw new AssertionError(e);
     }

@@ -68,7 +68,7 @@ class DataHandshakeTest {
         new DataDialer(
             control.eventLoop(),
             control.eventLoop(),
-            new RelayConnector(tcp, Duration.ofSeconds(3), tls),
+            new RelayConnector(tcp, Duration.ofSeconds(3), tls, null),
             new SessionStarter(target, settings, tracker, events),
             new InetSocketAddress("127.0.0.1", 1),
             identity.binding(),

@@ -4,19 +4,24 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.handler.codec.ByteToMessageDecoder;
+import io.netty.handler.ssl.ApplicationProtocolConfig;
 import io.netty.handler.ssl.OpenSsl;
 import io.netty.handler.ssl.OpenSslSessionContext;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslProvider;
+import io.netty.util.NetUtil;
 import io.netty.util.ReferenceCountUtil;
 import java.net.Socket;
 import java.security.GeneralSecurityException;
 import java.security.cert.X509Certificate;
+import java.util.Collections;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLParameters;
 import javax.net.ssl.X509ExtendedTrustManager;
 
 /**
@@ -73,6 +78,26 @@ public final class RelayTls {
             .endpointIdentificationAlgorithm(null));
   }
 
+  /**
+   * Creates the client side of the TLS that an agent begins with, for networks that pass nothing
+   * else. It protects nothing: that is for {@link #ofAgent()} inside.
+   *
+   * @param protocol the only application protocol to offer (RFC 7301)
+   * @throws GeneralSecurityException if TLS 1.3 is not available
+   */
+  public static RelayTls ofAgentTlsFirst(String protocol) throws GeneralSecurityException {
+    return of(
+        SslContextBuilder.forClient()
+            .trustManager(new AcceptAllTrustManager())
+            .endpointIdentificationAlgorithm(null)
+            .applicationProtocolConfig(
+                new ApplicationProtocolConfig(
+                    ApplicationProtocolConfig.Protocol.ALPN,
+                    ApplicationProtocolConfig.SelectorFailureBehavior.NO_ADVERTISE,
+                    ApplicationProtocolConfig.SelectedListenerFailureBehavior.ACCEPT,
+                    protocol)));
+  }
+
   private static RelayTls of(SslContextBuilder builder) throws GeneralSecurityException {
     SslProvider provider = provider();
     try {
@@ -124,6 +149,24 @@ public final class RelayTls {
             });
     if (isBoringSsl()) {
       handler.setCumulator(RelayTls::cumulate);
+    }
+    return handler;
+  }
+
+  /**
+   * As {@link #newHandler(Channel)}, and sends this name of the server (SNI), if it is one that TLS
+   * allows: middleboxes look for it.
+   */
+  public SslHandler newHandler(Channel channel, String serverName) {
+    SslHandler handler = newHandler(channel);
+    if (!NetUtil.isValidIpV4Address(serverName) && !NetUtil.isValidIpV6Address(serverName)) {
+      try {
+        SSLParameters parameters = handler.engine().getSSLParameters();
+        parameters.setServerNames(Collections.singletonList(new SNIHostName(serverName)));
+        handler.engine().setSSLParameters(parameters);
+      } catch (IllegalArgumentException notAHostName) {
+        // sent without
+      }
     }
     return handler;
   }

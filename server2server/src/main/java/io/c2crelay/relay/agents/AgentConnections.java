@@ -38,6 +38,8 @@ import java.util.concurrent.atomic.AtomicLong;
  * data, session starting:            tls, decoder, encoder, early-data, framed-leg
  * data, session:                     tls, decoder, encoder, framed-leg
  * </pre>
+ *
+ * <p>Of an agent that begins with TLS, {@code tls-first} is before all of them.
  */
 public final class AgentConnections {
   private final RelayTls tls;
@@ -83,6 +85,12 @@ public final class AgentConnections {
     ConnectionLimit<HandshakeGuard> limit =
         addresses.isAttached(client.network()) ? agentNetworkHandshakes : handshakes;
     channel.pipeline().addLast("guard", new HandshakeGuard(channel, client, limit, events));
+  }
+
+  /** Adds TLS for an agent that begins with it, before the preamble. On the channel's loop. */
+  public void acceptTlsFirst(SocketChannel channel) {
+    channel.config().setAllowHalfClosure(false);
+    channel.pipeline().addLast("tls-first", tls.newHandler(channel));
   }
 
   /** Adds the handlers for the connection kind of the preamble. On the channel's loop. */

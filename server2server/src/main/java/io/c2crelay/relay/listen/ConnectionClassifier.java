@@ -1,6 +1,10 @@
 package io.c2crelay.relay.listen;
 
+import static io.netty.handler.codec.ByteToMessageDecoder.MERGE_CUMULATOR;
+import static io.netty.handler.codec.ProtocolDetectionState.INVALID;
+
 import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.TlsFirst;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelDuplexHandler;
@@ -28,7 +32,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
   private enum State {
     /** Nothing received, the detection timeout runs. */
     NEW,
-    /** A prefix of the magic was received. */
+    /** A prefix of the magic was received, or of the ClientHello of an agent. */
     PREFIX,
     /** The magic was received. */
     PREAMBLE,
@@ -76,12 +80,13 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
       bytes.release();
       return;
     }
-    received = received.isReadable() ? Unpooled.wrappedBuffer(received, bytes) : bytes;
+    received = MERGE_CUMULATOR.cumulate(ctx.alloc(), received, bytes);
     if (state == State.PREAMBLE) {
       readPreamble(ctx);
       return;
     }
-    ProtocolDetectionState match = Preamble.detect(received);
+    ProtocolDetectionState magic = Preamble.detect(received);
+    ProtocolDetectionState match = magic == INVALID ? TlsFirst.detect(received) : magic;
     if (state == State.SILENT_USER) {
       firstBytesOfSilentUser(ctx, match);
       return;
@@ -97,10 +102,16 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
         }
         break;
       case DETECTED:
-        state = State.PREAMBLE;
-        startTimer(ctx, PREAMBLE_NANOS);
-        router.magic();
-        readPreamble(ctx);
+        if (magic == INVALID) {
+          settle();
+          router.tlsFirst();
+          passOn(ctx);
+        } else {
+          state = State.PREAMBLE;
+          startTimer(ctx, PREAMBLE_NANOS);
+          router.magic();
+          readPreamble(ctx);
+        }
         break;
     }
   }

@@ -21,6 +21,12 @@ public interface ConnectionRouter {
   /** The magic was received, and the peer is not authenticated yet: bound the connection. */
   void magic();
 
+  /**
+   * An agent that begins with TLS: add handlers for its ClientHello, which follows, and for the
+   * preamble inside; bound the connection.
+   */
+  void tlsFirst();
+
   /** The preamble is invalid: the connection is closed. */
   void invalidPreamble();
 

@@ -8,10 +8,14 @@ import io.c2crelay.relay.events.RelayEvents.ConnectionRefusal;
 import io.c2crelay.relay.session.Dispatcher;
 import io.c2crelay.relay.session.UserConnection;
 import io.netty.channel.socket.SocketChannel;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** Passes one connection from its classifier to the handlers of a user or an agent. */
 final class Router implements ConnectionRouter {
+  /** Inside TLS there are no users; the guard limits the time. */
+  private static final long NO_DETECT_TIMEOUT_NANOS = TimeUnit.MINUTES.toNanos(1);
+
   private final SocketChannel channel;
   private final ClientAddress client;
   private final Dispatcher users;
@@ -64,6 +68,18 @@ final class Router implements ConnectionRouter {
     listener.identified(channel, client);
     listener.events().connectionClassified(Classification.AGENT);
     listener.agents().guard(channel, client);
+  }
+
+  @Override
+  public void tlsFirst() {
+    listener.agents().acceptTlsFirst(channel);
+    channel
+        .pipeline()
+        .addLast(
+            "tls-first-classifier",
+            new ConnectionClassifier(
+                () -> NO_DETECT_TIMEOUT_NANOS, new TlsFirstRouter(channel, this)));
+    magic();
   }
 
   @Override

@@ -1,6 +1,9 @@
 package io.c2crelay.relay.listen;
 
 import java.io.ByteArrayOutputStream;
+import java.nio.BufferUnderflowException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -54,9 +57,12 @@ final class ClassifierModel {
 
   private void classify(byte[] first) {
     int common = Math.min(first.length, MAGIC.length);
-    boolean begins = Arrays.equals(first, 0, common, MAGIC, 0, common);
-    if (begins && common == MAGIC.length) {
+    boolean magic = Arrays.equals(first, 0, common, MAGIC, 0, common);
+    boolean begins = magic || mayOfferProtocol(first);
+    if (magic && common == MAGIC.length) {
       magic(first);
+    } else if (offersProtocol(first)) {
+      hello(first);
     } else if (!begins || state == State.SILENT_USER) {
       becomeUser();
     } else if (state == State.NEW) {
@@ -88,6 +94,58 @@ final class ClassifierModel {
         toAgent.write(first, 16, first.length - 16);
       }
     }
+  }
+
+  private void hello(byte[] first) {
+    if (state == State.SILENT_USER) {
+      reported.add("misclassified");
+      closed();
+    } else {
+      reported.add("tls first");
+      state = State.AGENT;
+      toAgent.writeBytes(first);
+    }
+  }
+
+  /** An incomplete record of at most 4096 bytes that may hold a ClientHello. */
+  private static boolean mayOfferProtocol(byte[] first) {
+    byte[] begin = Arrays.copyOf(first, 9);
+    int record = (begin[3] & 0xFF) << 8 | begin[4] & 0xFF;
+    int hello = (begin[6] & 0xFF) << 16 | (begin[7] & 0xFF) << 8 | begin[8] & 0xFF;
+    boolean header = begin[0] == 22 && (first.length == 1 || begin[1] == 3);
+    boolean whole = record <= 4091 && begin[5] == 1 && hello == record - 4;
+    return header && (first.length < 9 || whole && first.length < 5 + record);
+  }
+
+  private static boolean offersProtocol(byte[] first) {
+    if (first.length < 9 || mayOfferProtocol(first)) {
+      return false;
+    }
+    int record = (first[3] & 0xFF) << 8 | first[4] & 0xFF;
+    if (!mayOfferProtocol(Arrays.copyOf(first, 8 + 1)) || first.length < 5 + record) {
+      return false;
+    }
+    try {
+      ByteBuffer in = ByteBuffer.wrap(first, 9, record - 4).slice();
+      in.position(34);
+      in.position((in.get() & 0xFF) + in.position());
+      in.position((in.getShort() & 0xFFFF) + in.position());
+      in.position((in.get() & 0xFF) + in.position());
+      in.limit(in.getShort() + in.position());
+      while (in.hasRemaining()) {
+        int type = in.getShort();
+        byte[] value = new byte[in.getShort()];
+        in.get(value);
+        if (type == 16) {
+          return new String(value, StandardCharsets.ISO_8859_1).equals("\0\t\bc2crelay");
+        }
+      }
+    } catch (BufferUnderflowException
+        | IllegalArgumentException
+        | NegativeArraySizeException malformed) {
+      return false;
+    }
+    return false;
   }
 
   private void becomeUser() {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.TlsFirst;
 import io.c2crelay.common.testing.Script;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.UnpooledByteBufAllocator;
@@ -29,6 +30,7 @@ import java.util.List;
  */
 class ConnectionClassifierFuzzTest {
   private static final byte[] PREAMBLE = Preamble.of(Preamble.Kind.CONTROL).toBytes();
+  private static final byte[] HELLO = ConnectionClassifierTest.hello(TlsFirst.PROTOCOL, 0);
 
   /** Each time limit, just missed and just reached. */
   private static final int[] MILLIS = {1, 24, 25, 26, 500, 974, 975, 999, 1000, 1001, 1999, 2000};
@@ -38,6 +40,8 @@ class ConnectionClassifierFuzzTest {
     RECEIVE,
     /** How many more bytes of a preamble as an agent writes it. */
     RECEIVE_PREAMBLE,
+    /** How many more bytes of the ClientHello of an agent that begins with TLS. */
+    RECEIVE_HELLO,
     /** An index of {@link #MILLIS}. */
     PASS,
     RECEIVE_FIN,
@@ -83,6 +87,12 @@ class ConnectionClassifierFuzzTest {
     @Override
     public void confirmed() {
       reported.add("confirmed");
+    }
+
+    @Override
+    public void tlsFirst() {
+      reported.add("tls first");
+      channel.pipeline().addLast("agent", agent);
     }
 
     @Override
@@ -192,6 +202,7 @@ class ConnectionClassifierFuzzTest {
     Connection connection = new Connection();
     ClassifierModel model = new ClassifierModel();
     int preambleSent = 0;
+    int helloSent = 0;
     boolean fin = false;
     while (script.hasNext() && model.isOpen()) {
       switch (script.oneOf(Step.values())) {
@@ -207,6 +218,15 @@ class ConnectionClassifierFuzzTest {
           byte[] bytes = Arrays.copyOfRange(PREAMBLE, preambleSent, to);
           if (!fin) {
             preambleSent = to;
+            connection.receive(bytes);
+            model.receive(bytes);
+          }
+        }
+        case RECEIVE_HELLO -> {
+          int to = Math.min(HELLO.length, helloSent + script.unsignedByte());
+          byte[] bytes = Arrays.copyOfRange(HELLO, helloSent, to);
+          if (!fin) {
+            helloSent = to;
             connection.receive(bytes);
             model.receive(bytes);
           }

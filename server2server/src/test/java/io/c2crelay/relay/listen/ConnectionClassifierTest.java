@@ -5,6 +5,7 @@ import static java.util.concurrent.TimeUnit.MILLISECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.c2crelay.common.protocol.Preamble;
+import io.c2crelay.common.protocol.TlsFirst;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
@@ -14,6 +15,7 @@ import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -68,6 +70,11 @@ class ConnectionClassifierTest {
     }
 
     @Override
+    public void tlsFirst() {
+      reported.add("tls first");
+    }
+
+    @Override
     public void invalidPreamble() {}
 
     @Override
@@ -89,8 +96,7 @@ class ConnectionClassifierTest {
   // --- NEW ---
 
   @ParameterizedTest
-  @ValueSource(
-      strings = {"S", "SSH-2.0-x\r\n", "GET / HTTP/1.1\r\n\r\n", "\u0000", "\u0016\u0003\u0001"})
+  @ValueSource(strings = {"S", "SSH-2.0-x\r\n", "GET / HTTP/1.1\r\n\r\n", "\u0000", "\u0016\u0004"})
   void otherBytesAreAUser(String text) {
     receive(text.getBytes(US_ASCII));
     assertThat(reported).containsExactly("user");
@@ -188,6 +194,101 @@ class ConnectionClassifierTest {
     assertThat(reported).containsExactly("magic", "agent CONTROL");
     assertThat(received()).isEmpty();
     assertRemoved();
+  }
+
+  // --- TLS first ---
+
+  @Test
+  void helloOfAnAgentInTwoPartsIsAnAgent() {
+    byte[] hello = hello(TlsFirst.PROTOCOL);
+    byte[] all = concat(hello, new byte[] {1, 2, 3});
+    for (int split = 1; split < all.length; split++) {
+      reported.clear();
+      releaseAll();
+      connect();
+      receive(Arrays.copyOf(all, split));
+      receive(Arrays.copyOfRange(all, split, all.length));
+      assertThat(reported).as("split at " + split).containsExactly("tls first");
+      assertThat(received()).isEqualTo(all);
+      assertRemoved();
+    }
+  }
+
+  static Stream<Arguments> hellosOfUsers() {
+    byte[] longer = hello("h2", 5_000);
+    byte[] truncated = hello(TlsFirst.PROTOCOL);
+    truncated[44]++; // the length of the cipher suites
+    byte[] alert = {21, 3, 3, 0, 2, 2, 80};
+    return Stream.of(
+        Arguments.of("another protocol", hello("h2")),
+        Arguments.of("a longer name", hello(TlsFirst.PROTOCOL + "2")),
+        Arguments.of("longer than 4096 bytes", longer),
+        Arguments.of("malformed", truncated),
+        Arguments.of("an alert", alert),
+        Arguments.of("in two records", Arrays.copyOf(CLIENT_HELLO, 60)));
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("hellosOfUsers")
+  void helloOfAUserIsAUserAtOnce(String name, byte[] hello) {
+    receive(hello);
+    assertThat(reported).containsExactly("user");
+    assertThat(received()).isEqualTo(hello);
+    assertRemoved();
+  }
+
+  @Test
+  void helloOfAUserInPartsArrivesWhole() {
+    byte[] hello = hello("http/1.1");
+    for (byte b : hello) {
+      receive(b);
+    }
+    assertThat(reported).containsExactly("user");
+    assertThat(received()).isEqualTo(hello);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 5, 9, 60})
+  void incompleteHelloIsAUserAfterOneSecond(int length) {
+    receive(Arrays.copyOf(hello(TlsFirst.PROTOCOL), length));
+    pass(999);
+    assertThat(reported).isEmpty();
+    pass(1);
+    assertThat(reported).containsExactly("user");
+    assertThat(received()).isEqualTo(Arrays.copyOf(hello(TlsFirst.PROTOCOL), length));
+  }
+
+  @Test
+  void incompleteHelloThenFinIsAUser() {
+    receive(Arrays.copyOf(hello(TlsFirst.PROTOCOL), 20));
+    fin();
+    assertThat(reported).containsExactly("user");
+  }
+
+  @Test
+  void lateHelloOfAnAgentIsMisclassified() {
+    pass(DETECT_MILLIS);
+    receive(hello(TlsFirst.PROTOCOL));
+    assertThat(reported).containsExactly("silent user", "misclassified");
+    assertThat(received()).isEmpty();
+  }
+
+  private static byte[] hello(String protocol) {
+    return hello(protocol, 0);
+  }
+
+  /** A ClientHello in one record, with one cipher suite, SNI of this length, and ALPN. */
+  static byte[] hello(String protocol, int sni) {
+    int alpn = 4 + 2 + 1 + protocol.length();
+    int body = 2 + 32 + 1 + 4 + 2 + 2 + 4 + sni + alpn;
+    ByteBuffer hello = ByteBuffer.allocate(5 + 4 + body);
+    hello.put((byte) 22).putShort((short) 0x0301).putShort((short) (4 + body));
+    hello.putInt(1 << 24 | body).putShort((short) 0x0303).put(new byte[32]);
+    hello.put((byte) 0).putShort((short) 2).putShort((short) 0x1301).putShort((short) 0x0100);
+    hello.putShort((short) (4 + sni + alpn)).putShort((short) 0).putShort((short) sni);
+    hello.put(new byte[sni]).putShort((short) 16).putShort((short) (alpn - 4));
+    hello.putShort((short) (1 + protocol.length())).put((byte) protocol.length());
+    return hello.put(protocol.getBytes(US_ASCII)).array();
   }
 
   // --- PREAMBLE ---
