@@ -40,8 +40,6 @@ class ConnectionClassifierFuzzTest {
     RECEIVE,
     /** How many more bytes of a preamble as an agent writes it. */
     RECEIVE_PREAMBLE,
-    /** How many more bytes of the ClientHello of an agent that begins with TLS. */
-    RECEIVE_HELLO,
     /** An index of {@link #MILLIS}. */
     PASS,
     RECEIVE_FIN,
@@ -50,7 +48,9 @@ class ConnectionClassifierFuzzTest {
     WRITE,
     /** To another event loop, as when a session begins. */
     MOVE,
-    CLOSE
+    CLOSE,
+    /** How many more bytes of the ClientHello of an agent that begins with TLS. */
+    RECEIVE_HELLO
   }
 
   private final class Connection implements ConnectionRouter {
