@@ -16,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.concurrent.Executor;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -51,7 +52,7 @@ final class AgentMonitor implements Monitor {
   }
 
   @Override
-  public Future<Map<String, Object>> status() {
+  public Future<Map<String, Object>> status(Executor executor) {
     Map<String, Object> status = program.begin();
     List<Map<String, Object>> services = new ArrayList<>();
     metrics

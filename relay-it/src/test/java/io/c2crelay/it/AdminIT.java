@@ -2,12 +2,14 @@ package io.c2crelay.it;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.grack.nanojson.JsonObject;
 import com.grack.nanojson.JsonParser;
 import io.c2crelay.it.support.AdminClient;
 import io.c2crelay.it.support.AgentProcess;
+import io.c2crelay.it.support.Async;
 import io.c2crelay.it.support.Behaviour;
 import io.c2crelay.it.support.Command;
 import io.c2crelay.it.support.Ending;
@@ -312,6 +314,30 @@ class AdminIT {
     return harness.user(client.port()).send(head + "Connection: close\r\n\r\n").receiveAllText();
   }
 
+  /** A client that asks without reading must not fill the memory, whose end is the program's. */
+  @Test
+  void requestsAreAnsweredOneByOne() throws Exception {
+    AdminClient client = AdminClient.of(lone);
+    String request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    TcpEnd hostile = harness.user(client.port());
+    Async<Void> flood =
+        Async.run(
+            () -> {
+              hostile.send(request.repeat(500_000));
+              return null;
+            });
+    assertThatThrownBy(() -> flood.get(SOON)).as("20 MB").isInstanceOf(AssertionError.class);
+    TcpEnd inTurn = harness.user(client.port());
+    for (int i = 0; i < 3; i++) {
+      StringBuilder answer = new StringBuilder(inTurn.send(request).receiveText(15));
+      while (!answer.toString().endsWith("\r\n\r\nok\n")) {
+        answer.append(inTurn.receiveText(1));
+      }
+      assertThat(answer).startsWith("HTTP/1.1 200 OK");
+    }
+    assertThat(client.get("/healthz").statusCode()).isEqualTo(200);
+  }
+
   @Tag("full")
   @ParameterizedTest
   @CsvSource({
@@ -343,7 +369,8 @@ class AdminIT {
     for (int i = 0; i < 32; i++) {
       idle.add(harness.user(client.port()));
     }
-    assertThat(harness.user(client.port()).awaitEnd(SOON)).isEqualTo(Ending.RESET);
+    assertThat(client.get("/healthz").statusCode()).as("the oldest gives way").isEqualTo(200);
+    assertThat(idle.remove(0).awaitEnd(SOON)).isEqualTo(Ending.RESET);
     for (TcpEnd connection : idle) {
       assertThat(connection.awaitEnd(SOON)).as("idle for 10 s").isNotNull();
     }

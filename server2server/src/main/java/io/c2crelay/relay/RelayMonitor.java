@@ -5,6 +5,7 @@ import io.c2crelay.common.admin.ProcessMetrics;
 import io.c2crelay.common.admin.ProgramStatus;
 import io.c2crelay.common.admin.SessionBook;
 import io.c2crelay.common.logging.RecentLines;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.events.RelayMetrics;
 import io.c2crelay.relay.session.Dispatchers;
@@ -18,12 +19,14 @@ import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -74,9 +77,17 @@ final class RelayMonitor implements Monitor {
   }
 
   /** A service listens on an address. */
-  void listening(ServiceConfig service, InetSocketAddress address) {
-    addresses.put(service.name.toString(), address);
-    events.sessions().add(service.name);
+  void listening(ServiceName service, InetSocketAddress address) {
+    addresses.put(service.toString(), address);
+    events.sessions().add(service);
+  }
+
+  /** A service is no more. */
+  void removed(ServiceName service) {
+    addresses.remove(service.toString());
+    for (Gauge gauge : Arrays.asList(agents, warm, waiting)) {
+      gauge.remove(service.toString());
+    }
   }
 
   /** Takes note of the rates: see {@link SessionBook#sample}. */
@@ -90,14 +101,14 @@ final class RelayMonitor implements Monitor {
   }
 
   @Override
-  public Future<Map<String, Object>> status() {
+  public Future<Map<String, Object>> status(Executor executor) {
     Promise<Map<String, Object>> result = GlobalEventExecutor.INSTANCE.newPromise();
     dispatchers
         .snapshot()
         .addListener(
             (Future<List<ServiceSnapshot>> snapshot) -> {
               if (snapshot.isSuccess()) {
-                result.setSuccess(status(snapshot.getNow()));
+                executor.execute(() -> result.setSuccess(status(snapshot.getNow())));
               } else {
                 result.setFailure(snapshot.cause());
               }

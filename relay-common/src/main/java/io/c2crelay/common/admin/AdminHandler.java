@@ -6,7 +6,7 @@ import com.grack.nanojson.JsonWriter;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufOutputStream;
 import io.netty.buffer.Unpooled;
-import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
@@ -41,7 +41,9 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
   private final @Nullable String password;
   private final Monitor monitor;
 
-  /** The answers to come; one at a time, as the client waits for it or should. */
+  /**
+   * An answer is being made or written. Nothing is read meanwhile, so that answers do not pile up.
+   */
   private boolean answering;
 
   AdminHandler(@Nullable String password, Monitor monitor) {
@@ -56,6 +58,7 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
       return;
     }
     answering = true;
+    ctx.channel().config().setAutoRead(false);
     boolean keepAlive = HttpUtil.isKeepAlive(request);
     boolean head = request.method().equals(HttpMethod.HEAD);
     if (!head && !request.method().equals(HttpMethod.GET)) {
@@ -85,13 +88,13 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
         break;
       case "/metrics":
         monitor
-            .status() // sets gauges
+            .status(ctx.executor()) // sets gauges
             .addListener(done -> later(ctx, () -> metrics(), head, keepAlive));
         break;
       case "/api/status":
         boolean asText = uri.parameters().getOrDefault("format", none()).contains("text");
         monitor
-            .status()
+            .status(ctx.executor())
             .addListener(
                 (Future<Map<String, Object>> done) ->
                     later(ctx, () -> status(done, asText), head, keepAlive));
@@ -222,7 +225,6 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
 
   private void answer(
       ChannelHandlerContext ctx, FullHttpResponse response, boolean head, boolean keepAlive) {
-    answering = false;
     if (head) {
       response.content().clear(); // its length stays
     }
@@ -233,7 +235,14 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
             keepAlive ? HttpHeaderValues.KEEP_ALIVE : HttpHeaderValues.CLOSE);
     ctx.writeAndFlush(response)
         .addListener(
-            keepAlive ? ChannelFutureListener.CLOSE_ON_FAILURE : ChannelFutureListener.CLOSE);
+            (ChannelFuture written) -> {
+              if (keepAlive && written.isSuccess()) {
+                answering = false;
+                ctx.channel().config().setAutoRead(true);
+              } else {
+                ctx.close();
+              }
+            });
   }
 
   /** A broken connection, a request that is too large, or one that does not come. */

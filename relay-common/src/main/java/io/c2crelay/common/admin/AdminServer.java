@@ -11,8 +11,6 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.group.ChannelGroup;
-import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
@@ -24,14 +22,17 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.net.InetSocketAddress;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The admin endpoint: HTTP, read-only, on an event loop of its own, so that it can be slow without
- * a session noticing. At most 32 connections, which may be idle for 10 s.
+ * a session noticing. At most 32 connections, of which the oldest gives way; each may be idle for
+ * 10 s.
  */
 public final class AdminServer {
   private static final Logger log = LoggerFactory.getLogger(AdminServer.class);
@@ -43,8 +44,10 @@ public final class AdminServer {
   private final EventLoopGroup loop =
       new MultiThreadIoEventLoopGroup(
           1, new DefaultThreadFactory("admin", true), NioIoHandler.newFactory());
-  private final ChannelGroup connections =
-      new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
+
+  /** Oldest first; on the loop. */
+  private final Set<Channel> connections = new LinkedHashSet<>();
+
   private final Channel server;
 
   private AdminServer(AdminSettings settings, Monitor monitor, Runnable sampler)
@@ -92,7 +95,7 @@ public final class AdminServer {
   /** Writes a status to the log, line by line. */
   public static void log(Monitor monitor) {
     monitor
-        .status()
+        .status(GlobalEventExecutor.INSTANCE)
         .addListener(
             (Future<Map<String, Object>> status) -> {
               if (status.isSuccess()) {
@@ -112,10 +115,12 @@ public final class AdminServer {
 
   private void accepted(SocketChannel channel, AdminSettings settings, Monitor monitor) {
     if (connections.size() >= MAX_CONNECTIONS) {
-      Sockets.reset(channel);
-      return;
+      Channel oldest = connections.iterator().next();
+      connections.remove(oldest);
+      Sockets.reset(oldest);
     }
     connections.add(channel);
+    channel.closeFuture().addListener(closed -> connections.remove(channel));
     channel
         .pipeline()
         .addLast(

@@ -4,6 +4,7 @@ import io.netty.util.concurrent.Future;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /** What the admin endpoint shows of a process. Safe on any thread. */
@@ -14,8 +15,10 @@ public interface Monitor {
   /**
    * The status, whose form is described in docs/operations.md: text, numbers, and lists and maps of
    * them.
+   *
+   * @param executor where it is put together, which takes its time with many sessions
    */
-  Future<Map<String, Object>> status();
+  Future<Map<String, Object>> status(Executor executor);
 
   /**
    * Whether users can be served.

@@ -121,7 +121,7 @@ public final class SessionBook {
 
   /** Creates the metrics of a service, so that they are there before its first session. */
   public synchronized void add(ServiceName service) {
-    closed.put(service, new Traffic());
+    closed.putIfAbsent(service, new Traffic());
     opened.initLabelValues(service.toString());
   }
 

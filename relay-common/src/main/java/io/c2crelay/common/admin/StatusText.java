@@ -1,5 +1,6 @@
 package io.c2crelay.common.admin;
 
+import io.c2crelay.common.logging.LogText;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -44,7 +45,7 @@ final class StatusText {
 
   private static List<String> cells(Collection<?> values) {
     List<String> cells = new ArrayList<>();
-    values.forEach(value -> cells.add(String.valueOf(value)));
+    values.forEach(value -> cells.add(LogText.safe(String.valueOf(value))));
     return cells;
   }
 
