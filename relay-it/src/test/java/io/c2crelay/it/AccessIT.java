@@ -7,12 +7,14 @@ import io.c2crelay.it.support.Behaviour;
 import io.c2crelay.it.support.Ending;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.RelayProcess;
+import io.c2crelay.it.support.Stopwatch;
 import io.c2crelay.it.support.Target;
 import io.c2crelay.it.support.TcpEnd;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -94,6 +96,32 @@ class AccessIT {
       assertThat(kilobytesPerSecond).isBetween(least * 7L / 10, most * 14L / 10);
     }
     assertThat(sum).isBetween(512 * 7L / 10, 512 * 14L / 10);
+  }
+
+  /** A user that says little is hardly held up by many that take all there is. */
+  @Tag("full")
+  @Test
+  void busyUsersDoNotStarveAQuietOne() throws Exception {
+    RelayProcess relay =
+        pair(harness.target(Behaviour.ECHO), "--service-rate=1m", "--idle-timeout=5s");
+    TcpEnd quiet = harness.user(relay.port()).echo("before");
+    List<Async<Long>> busy = new ArrayList<>();
+    for (int i = 0; i < 40; i++) {
+      TcpEnd user = harness.user(relay.port());
+      busy.add(Async.run(() -> echoed(user, Duration.ofSeconds(12))));
+    }
+    for (int i = 0; i < 20; i++) {
+      Stopwatch watch = Stopwatch.start();
+      quiet.echo("while others take it all " + i);
+      assertThat(watch.elapsed()).isLessThan(Duration.ofSeconds(3));
+      TimeUnit.MILLISECONDS.sleep(500);
+    }
+    long sum = 0;
+    for (Async<Long> user : busy) {
+      sum += user.get(SOON);
+    }
+    assertThat(sum / 12).as("bytes per second").isBetween(700_000L, 1_500_000L);
+    assertThat(relay.lines("reason=IDLE")).isEmpty();
   }
 
   /** How many bytes come back in a time. */

@@ -4,9 +4,11 @@ import io.c2crelay.common.transport.SendQueue;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
+import io.netty.util.concurrent.Future;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The back-pressure of one direction: reads the source only while the sink takes the bytes and
@@ -23,6 +25,8 @@ final class Backpressure implements ChannelFutureListener {
   private final List<RateLimit> rates;
   private final Consumer<Throwable> writeFailed;
   private long counted;
+  private int readInTurn;
+  private @Nullable Future<?> turn;
   private boolean settling;
   private boolean rechecking;
   private boolean sourceEnded;
@@ -43,18 +47,43 @@ final class Backpressure implements ChannelFutureListener {
 
   /** Accounts for bytes that were read. */
   void read(int bytes) {
+    if (rates.isEmpty()) {
+      return;
+    }
     for (RateLimit rate : rates) {
       rate.took(bytes, sink.eventLoop().ticker().nanoTime());
     }
+    readInTurn += bytes;
+    if (readInTurn >= RateLimit.TURN_BYTES) {
+      update(); // ends the loop of reads
+    }
   }
 
-  /** How long the rates want no read; 0 if they do not mind. */
-  private long waitNanos() {
+  /** After a turn is used up, waits for the next one of all rates. */
+  private void takeTurn() {
+    if (turn != null || readInTurn < RateLimit.TURN_BYTES) {
+      return;
+    }
     long wait = 0;
     for (RateLimit rate : rates) {
-      wait = Math.max(wait, rate.waitNanos(sink.eventLoop().ticker().nanoTime()));
+      wait = Math.max(wait, rate.takeTurn(sink.eventLoop().ticker().nanoTime()));
     }
-    return wait;
+    if (wait > 0) {
+      turn = sink.eventLoop().schedule(this::turnHasCome, wait, TimeUnit.NANOSECONDS);
+    } else {
+      readInTurn = 0;
+    }
+  }
+
+  private void turnHasCome() {
+    turn = null;
+    readInTurn = 0;
+    update();
+  }
+
+  /** Whether bytes may be there that are not read yet, for their rate. */
+  boolean isWaitingForTurn() {
+    return turn != null;
   }
 
   /** Counts what the sink holds and lets the source be read, or not. */
@@ -70,18 +99,17 @@ final class Backpressure implements ChannelFutureListener {
     }
     // a sink that holds nothing is always served: however many others have stalled, it will let go
     boolean open = sink.isWritable() && (pending == 0 || pending <= budget.share());
-    long wait = open ? waitNanos() : 0;
-    if (wait > 0) {
-      open = false;
+    if (open) {
+      takeTurn();
+      open = turn == null;
     }
     if (source.config().isAutoRead() != open) {
       source.config().setAutoRead(open);
     }
-    if (!open && sink.isWritable() && !rechecking) {
-      // time must pass, or the memory is short, which no write of ours need change
+    if (!open && turn == null && sink.isWritable() && !rechecking) {
+      // the memory is short, which no write of ours need change
       rechecking = true;
-      sink.eventLoop()
-          .schedule(this::recheck, wait > 0 ? wait : RECHECK_NANOS, TimeUnit.NANOSECONDS);
+      sink.eventLoop().schedule(this::recheck, RECHECK_NANOS, TimeUnit.NANOSECONDS);
     }
   }
 
@@ -125,6 +153,10 @@ final class Backpressure implements ChannelFutureListener {
   /** Lets go of what was counted; the gate has no say any more. */
   void close() {
     closed = true;
+    if (turn != null) {
+      turn.cancel(false);
+      turn = null;
+    }
     budget.add(-counted);
     counted = 0;
   }

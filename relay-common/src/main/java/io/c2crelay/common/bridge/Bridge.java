@@ -46,6 +46,7 @@ public final class Bridge {
   private final Direction toFramed;
   private final Direction toRaw;
   private final SessionTimer timer;
+  private final boolean isLimited;
 
   /** One end is done in order, and the other one may still have bytes to take. */
   private boolean windingDown;
@@ -69,6 +70,7 @@ public final class Bridge {
     this.listener = requireNonNull(listener, "listener");
     this.raw = new RawLeg(this, raw, settings.side().rawGone());
     this.framed = new FramedLeg(this, framed, settings.side(), sessionId);
+    isLimited = rates != SessionRates.UNLIMITED;
     toFramed = new Direction(this.raw, this.framed, settings.budget(), rates.toFramed);
     toRaw = new Direction(this.framed, this.raw, settings.budget(), rates.toRaw);
     timer = new SessionTimer(this, settings, NioProbe.isNio(raw));
@@ -117,8 +119,10 @@ public final class Bridge {
     if (isOver()) {
       return;
     }
-    ReceiveBuffer.widen(raw.channel, settings.budget()::share);
-    ReceiveBuffer.widen(framed.channel, settings.budget()::share);
+    if (!isLimited) { // else a read is a turn at most
+      ReceiveBuffer.widen(raw.channel, settings.budget()::share);
+      ReceiveBuffer.widen(framed.channel, settings.budget()::share);
+    }
     timer.start(framed.channel.eventLoop());
     updateFlow();
   }
@@ -174,6 +178,11 @@ public final class Bridge {
   /** Whether the output of a leg has ended, or will behind what is queued. */
   boolean hasOutputEnded(Leg leg) {
     return to(leg).inputEnded;
+  }
+
+  /** Whether a direction is not read for its rate. */
+  boolean isWaitingForTurn() {
+    return toFramed.flow.isWaitingForTurn() || toRaw.flow.isWaitingForTurn();
   }
 
   SessionTimer timer() {

@@ -66,6 +66,9 @@ final class SessionTimer implements Runnable {
 
   @Override
   public void run() {
+    if (bridge.isWaitingForTurn()) {
+      traffic(); // there may be bytes that its rate keeps from being read
+    }
     long idle = now() - lastTraffic;
     if (passed(idle, settings.idleNanos())
         || (bridge.isWindingDown() && passed(idle, settings.halfCloseNanos()))) {
