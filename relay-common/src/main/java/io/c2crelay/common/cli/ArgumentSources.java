@@ -49,12 +49,14 @@ final class ArgumentSources {
   private String[] complete(String... args) throws StartupException {
     Set<String> given = new HashSet<>();
     boolean positional = false;
-    String config = env.get("C2C_CONFIG");
+    String variable = env.get("C2C_CONFIG");
+    String config = variable == null || variable.isEmpty() ? null : variable;
     List<String> optional = new ArrayList<>();
     int i = 0;
     for (; i < args.length && !args[i].equals("--"); i++) {
       String[] parts = args[i].split("=", 2);
-      OptionSpec option = spec.findOption(parts[0]);
+      // picocli finds an option by its name without dashes too
+      OptionSpec option = parts[0].startsWith("-") ? spec.findOption(parts[0]) : null;
       if (option == null) {
         positional = true;
         continue;

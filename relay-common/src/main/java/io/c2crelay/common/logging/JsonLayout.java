@@ -21,7 +21,7 @@ final class JsonLayout extends LayoutBase<ILoggingEvent> {
 
   /** A value is bare, or in quotes with the escapes of {@link LogText}. */
   private static final Pattern PAIR =
-      Pattern.compile(" ([a-z_]+)=(?:\"((?:[^\"\\\\]|\\\\.)*)\"|([^ \"]*))");
+      Pattern.compile(" ([a-z_]+)=(?:\"((?:[^\"\\\\]++|\\\\.)*+)\"|([^ \"]*))");
 
   private static final Pattern ESCAPED = Pattern.compile("\\\\([\\\\\"])");
 

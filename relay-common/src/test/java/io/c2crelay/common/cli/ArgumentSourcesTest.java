@@ -67,6 +67,17 @@ class ArgumentSourcesTest {
     assertThat(sample.key).isEqualTo("key");
   }
 
+  /** Names of options, too. */
+  @Test
+  void positionalsAreNoOptions() throws Exception {
+    env.put("C2C_POOL", "9");
+    env.put("C2C_CONFIG", "");
+    Sample sample = parse("pool", "2", "config");
+    assertThat(sample.host).isEqualTo("pool");
+    assertThat(sample.key).isEqualTo("config");
+    assertThat(sample.pool).isEqualTo(9);
+  }
+
   @Test
   void fileGivesWhatIsMissing() throws Exception {
     file(

@@ -89,6 +89,14 @@ class LoggingTest {
   }
 
   @Test
+  void jsonValueMayBeLong() throws Exception {
+    String escaped = "\\n".repeat(50_000) + "x".repeat(50_000);
+    JsonObject line = json("event.name value=\"" + escaped + "\"");
+    assertThat(line.getString("event")).isEqualTo("event.name");
+    assertThat(line.getString("value")).hasSizeGreaterThan(100_000);
+  }
+
+  @Test
   void jsonHasTheStackTrace() throws Exception {
     JsonObject line = json("unexpected", new IllegalStateException("because"));
     assertThat(line.getString("event")).isEqualTo("unexpected");
