@@ -28,8 +28,9 @@ import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Collections;
+import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -97,7 +98,13 @@ public final class ControlConnection
   private int refusals;
   private int misclassifications;
   private long readySinceNanos;
-  private Iterator<InetSocketAddress> addresses = Collections.emptyIterator();
+
+  /** The addresses that this attempt has not tried to the end. */
+  private final Deque<InetSocketAddress> addresses = new ArrayDeque<>();
+
+  /** Those that are being dialled. */
+  private final List<InetSocketAddress> dialling = new ArrayList<>();
+
   private boolean unreachableLogged;
   private @Nullable InetSocketAddress address;
   private @Nullable InetSocketAddress lastAttached;
@@ -152,16 +159,16 @@ public final class ControlConnection
     }
     state = State.CONNECTING;
     epoch++;
+    addresses.clear();
     events.controlConnecting(epoch);
     connector
         .resolve(relay, loop)
         .addListener(
             (Future<List<InetSocketAddress>> resolved) -> {
               if (resolved.isSuccess()) {
-                addresses = lastAttachedFirst(resolved.getNow()).iterator();
+                addresses.addAll(lastAttachedFirst(resolved.getNow()));
                 connectNext();
               } else {
-                addresses = Collections.emptyIterator();
                 unreachableLogged = false;
                 unreachable(null, resolved.cause());
                 retryLater(unreachableLogged);
@@ -182,7 +189,8 @@ public final class ControlConnection
       return;
     }
     unreachableLogged = false;
-    ConnectRace.start(addresses, this::dial, loop)
+    dialling.clear();
+    ConnectRace.start(new Untried(), this::dial, loop)
         .addListener(
             (Future<Channel> connected) -> {
               if (connected.isSuccess()) {
@@ -193,12 +201,27 @@ public final class ControlConnection
             });
   }
 
+  /** Takes the addresses as they are dialled. */
+  private final class Untried implements Iterator<InetSocketAddress> {
+    @Override
+    public boolean hasNext() {
+      return !addresses.isEmpty();
+    }
+
+    @Override
+    public InetSocketAddress next() {
+      return addresses.remove();
+    }
+  }
+
   private Future<Channel> dial(InetSocketAddress next) {
+    dialling.add(next);
     return connector
         .dial(next, loop)
         .addListener(
             (Future<Channel> dialled) -> {
               if (!dialled.isSuccess()) {
+                dialling.remove(next);
                 unreachable(next, dialled.cause());
               }
             });
@@ -215,6 +238,8 @@ public final class ControlConnection
       state = State.AUTHENTICATING;
       channel = connected;
       address = Dialer.dialled(connected);
+      dialling.remove(address);
+      dialling.forEach(addresses::addFirst); // they lose only if this one leads to a relay
       ControlHandshake handshake =
           new ControlHandshake(mutualAuth, random, instance, epoch, service, label, target, this);
       connector.begin(connected, Preamble.Kind.CONTROL, handshake);
@@ -304,7 +329,7 @@ public final class ControlConnection
     if (!isAttempting()) {
       return;
     }
-    if (addresses.hasNext()) {
+    if (!addresses.isEmpty()) {
       state = State.CONNECTING;
       channel = null;
       connectNext();

@@ -22,6 +22,7 @@ import io.netty.channel.socket.SocketChannel;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.net.ConnectException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.time.Duration;
@@ -104,6 +105,10 @@ public final class TargetConnector implements TargetDialer {
       result.tryFailure(new ConnectException("no address of the user's family"));
       return;
     }
+    if (transparent && isLocal(start.user().getAddress())) {
+      result.tryFailure(new ConnectException("the user's address is local"));
+      return;
+    }
     int timeoutMillis = (int) connectTimeout.toMillis();
     Promise<Channel> race =
         ConnectRace.start(
@@ -119,6 +124,13 @@ public final class TargetConnector implements TargetDialer {
             result.tryFailure(done.cause());
           }
         });
+  }
+
+  /** Targets trust such addresses, whoever the user is. */
+  private static boolean isLocal(InetAddress address) {
+    return address.isLoopbackAddress()
+        || address.isAnyLocalAddress()
+        || address.isMulticastAddress();
   }
 
   private void connected(SocketChannel channel, Frame.Start start, Promise<SocketChannel> result) {

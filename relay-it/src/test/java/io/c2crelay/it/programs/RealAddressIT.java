@@ -2,6 +2,7 @@ package io.c2crelay.it.programs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.Launch;
@@ -93,6 +94,53 @@ class RealAddressIT {
     Pair pair = Pair.of(harness, port).agentOptions("--send-proxy", version).start();
     TcpEnd user = harness.keep(TcpEnd.connectFrom("127.0.0.9", pair.relay().address()));
     assertThat(get(user, "/")).contains("from 127.0.0.9:" + user.localPort());
+  }
+
+  /** As a mail server's log needs it, for one. */
+  @Tag("full")
+  @ParameterizedTest
+  @ValueSource(strings = {"v1", "v2"})
+  void dovecotSeesTheUsersAddress(String version) throws Exception {
+    Program.assumeInstalled("dovecot");
+    assumeTrue(Program.output("dovecot", "--version").startsWith("2.3"), "needs Dovecot 2.3");
+    int port = Ports.free();
+    Files.writeString(
+        directory.resolve("dovecot.conf"),
+        """
+        protocols = imap
+        listen = 127.0.0.1
+        base_dir = %1$s/run
+        log_path = %1$s/log
+        ssl = no
+        disable_plaintext_auth = no
+        haproxy_trusted_networks = 127.0.0.1
+        service imap-login {
+          inet_listener imap {
+            port = %2$d
+            haproxy = yes
+          }
+          inet_listener imaps {
+            port = 0
+          }
+        }
+        passdb {
+          driver = static
+          args = password=secret
+        }
+        """
+            .formatted(directory, port));
+    Program dovecot =
+        harness.keep(
+            Program.start(
+                directory, "dovecot", "-F", "-c", directory.resolve("dovecot.conf").toString()));
+    dovecot.awaitListening(port);
+    Pair pair = Pair.of(harness, port).agentOptions("--send-proxy", version).start();
+    TcpEnd user = harness.keep(TcpEnd.connectFrom("127.0.0.9", pair.relay().address()));
+    assertThat(user.receiveText(4)).isEqualTo("* OK");
+    user.send("a LOGIN user wrong\r\nb LOGOUT\r\n").receiveAllText();
+    await()
+        .atMost(SOON)
+        .until(() -> Files.readString(directory.resolve("log")).contains("rip=127.0.0.9"));
   }
 
   /** The unique id is the session's id in the log. */
