@@ -62,6 +62,19 @@ limited() {
   within 20 logged $relay 'connection.refused from=198.51.100.7:.* reason=RATE'
 }
 
+# burst_dropped: of 40 connections at once the filter lets 20 and a few more through.
+burst_dropped() {
+  local i pids=() through=0
+  for i in {1..40}; do
+    user timeout 1 bash -c 'exec 3<> /dev/tcp/198.51.100.1/4000' 2> /dev/null &
+    pids+=($!)
+  done
+  for i in "${pids[@]}"; do
+    ! wait "$i" || ((through += 1))
+  done
+  between 15 35 "$through"
+}
+
 # scraped: Prometheus has a value of the relay.
 scraped() { matches '"value":' "$(curl -s 'http://localhost:9090/api/v1/query?query=c2c_relay_agents')"; }
 
@@ -157,6 +170,12 @@ readme_run 'read -rp' < /etc/$relay.key
 mark
 systemctl restart $agent
 check 'with the first key it can' within 60 attached
+
+group 'The packet filter of operations.md'
+mark
+nft -f - <<< "$(block docs/operations.md '## Who may connect' 'table inet relay')"
+check 'connections in a burst are dropped' burst_dropped
+nft delete table inet relay
 
 group 'metrics.md'
 page metrics OPTIONS=--admin >> /etc/$relay.env

@@ -1,11 +1,9 @@
 package io.c2crelay.relay;
 
 import io.c2crelay.common.admin.AdminServer;
-import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.cli.DescriptorLimit;
-import io.c2crelay.common.cli.KeySource;
 import io.c2crelay.common.cli.Running;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.protocol.ReasonCode;
@@ -13,19 +11,14 @@ import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.tls.Identity;
 import io.c2crelay.common.tls.RelayTls;
 import io.c2crelay.common.transport.FailFastEventLoopGroup;
-import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.address.AgentAddresses;
 import io.c2crelay.relay.agents.AgentConnections;
-import io.c2crelay.relay.agents.AgentRegistry;
 import io.c2crelay.relay.auth.Authenticator;
-import io.c2crelay.relay.auth.KeyRing;
 import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.events.RelayMetrics;
 import io.c2crelay.relay.listen.Listener;
-import io.c2crelay.relay.session.Dispatcher;
 import io.c2crelay.relay.session.Dispatchers;
 import io.netty.channel.ChannelException;
-import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
@@ -36,21 +29,23 @@ import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** The relay server: creates its components, listens on the ports of its services, and drains. */
 final class Relay {
-  private volatile RelayConfig config;
+  /** As at the start, but for what {@link #current} has. */
+  private final RelayConfig config;
+
+  /** The latest, for what can change at run time. */
+  private RelayConfig current;
+
   private final RelayEvents events;
-  private final Map<ServiceName, KeyRing> keyRings = new HashMap<>();
-  private final Map<ServiceName, AgentRegistry> registries = new HashMap<>();
+  private final Services services;
+  private final @Nullable InetAddress bindAddress;
+  private final String tlsName;
   private final FailFastEventLoopGroup loops;
   private final Dispatchers dispatchers;
   private final Listener listener;
@@ -59,10 +54,11 @@ final class Relay {
 
   private Relay(RelayConfig config) throws StartupException {
     this.config = config;
+    current = config;
     PrometheusRegistry metrics = config.admin == null ? null : new PrometheusRegistry();
     RelayMetrics counted = metrics == null ? null : new RelayMetrics(metrics);
     events = counted == null ? new RelayEvents() : counted;
-    InetAddress bindAddress = bindAddress();
+    bindAddress = bindAddress(config);
     SecureRandom random = new SecureRandom();
     byte[] channelBinding;
     RelayTls tls;
@@ -81,19 +77,9 @@ final class Relay {
     dispatchers =
         new Dispatchers(
             dispatcherLoop, config.dispatcherSettings(), budget, agentAddresses, random, events);
-    Map<KeySource, KeyRing> ringsBySource = new HashMap<>();
-    Map<ServiceConfig, Dispatcher> services = new LinkedHashMap<>();
-    for (ServiceConfig service : config.services) {
-      KeyRing ring =
-          ringsBySource.computeIfAbsent(service.keys, source -> KeyRing.of(source.keys()));
-      Dispatcher dispatcher = dispatchers.create(service.name);
-      keyRings.put(service.name, ring);
-      services.put(service, dispatcher);
-      registries.put(
-          service.name,
-          new AgentRegistry(dispatcherLoop, ring, dispatcher, agentAddresses, events));
-    }
-    Authenticator authenticator = new Authenticator(channelBinding, keyRings, random, events);
+    services = new Services(dispatchers, dispatcherLoop, agentAddresses, events);
+    Authenticator authenticator =
+        new Authenticator(channelBinding, services.keyRings(), random, events);
     monitor =
         metrics == null || counted == null
             ? null
@@ -103,7 +89,7 @@ final class Relay {
         new AgentConnections(
             tls,
             authenticator,
-            registries,
+            services.registries(),
             dispatchers,
             BridgeSettings.of(
                 BridgeSettings.Side.RELAY, budget, config.idleTimeout, config.halfCloseTimeout),
@@ -120,16 +106,14 @@ final class Relay {
             config.loadBalancers,
             config.accessRules(),
             events);
-    for (Map.Entry<ServiceConfig, Dispatcher> entry : services.entrySet()) {
-      ServiceConfig service = entry.getKey();
-      InetSocketAddress bound =
-          listen(new InetSocketAddress(bindAddress, service.port), entry.getValue());
-      events.relayListening(
-          service.name, bound, config.transport, tls.providerName(), config.maxSessions);
-      if (monitor != null) {
-        monitor.listening(service, bound);
-      }
+    tlsName = tls.providerName();
+    try {
+      services.apply(config.services, listener, bindAddress);
+    } catch (StartupException e) {
+      loops.shutdownGracefully(0, 0, TimeUnit.SECONDS);
+      throw e;
     }
+    services.listening().forEach(this::listening);
     events.relayStats(
         dispatcherLoop,
         () ->
@@ -162,7 +146,7 @@ final class Relay {
     }
   }
 
-  private @Nullable InetAddress bindAddress() throws StartupException {
+  private static @Nullable InetAddress bindAddress(RelayConfig config) throws StartupException {
     String host = config.bind;
     try {
       return host == null ? null : InetAddress.getByName(host);
@@ -171,16 +155,11 @@ final class Relay {
     }
   }
 
-  private InetSocketAddress listen(InetSocketAddress address, Dispatcher users)
-      throws StartupException {
-    ChannelFuture bound = listener.bind(address, users).awaitUninterruptibly();
-    if (!bound.isSuccess()) {
-      loops.shutdownGracefully(0, 0, TimeUnit.SECONDS); // closes the other sockets
-      throw new StartupException(
-          "cannot listen on " + Sockets.text(address) + ": " + Sockets.messageOf(bound.cause()),
-          bound.cause());
+  private void listening(ServiceName service, InetSocketAddress address) {
+    events.relayListening(service, address, config.transport, tlsName, current.maxSessions);
+    if (monitor != null) {
+      monitor.listening(service, address);
     }
-    return (InetSocketAddress) bound.channel().localAddress();
   }
 
   /**
@@ -197,31 +176,34 @@ final class Relay {
     if (!DescriptorLimit.suffices(descriptors, config.maxSessions)) {
       events.descriptorsFew(descriptors, config.maxSessions);
     }
-    config.services.stream()
-        .map(service -> service.keys)
-        .distinct()
-        .forEach(source -> warnOfShortKeys(source.keys()));
-  }
-
-  private void warnOfShortKeys(List<SharedKey> keys) {
-    keys.stream().filter(key -> !key.isStrong()).forEach(key -> events.keyShort(key.name()));
   }
 
   /**
-   * Reads the configuration again and applies it, all or nothing: keys, lists of networks, limits.
-   * Agents whose key is gone are detached; sessions go on. Reads files; on any thread but an event
-   * loop.
+   * Reads the configuration again and applies it, all or nothing: services, keys, lists of
+   * networks, limits. Agents whose key or service is gone are detached; sessions go on. Reads
+   * files; on any thread but an event loop.
    */
   public synchronized void reload(Running.ConfigSource<RelayConfig> source) {
     RelayConfig next;
+    Map<ServiceName, InetSocketAddress> before = services.listening();
     try {
       next = source.read();
+      services.apply(next.services, listener, bindAddress);
     } catch (StartupException | IllegalArgumentException e) {
       events.configKept(e.getMessage());
       return;
     }
-    replaceKeys(next);
-    List<String> changed = config.changed(next);
+    Map<ServiceName, InetSocketAddress> now = services.listening();
+    now.forEach(
+        (service, address) -> {
+          if (!address.equals(before.get(service))) {
+            listening(service, address);
+          }
+        });
+    if (monitor != null) {
+      before.keySet().stream().filter(name -> !now.containsKey(name)).forEach(monitor::removed);
+    }
+    List<String> changed = current.changed(next);
     if (!changed.isEmpty()) {
       listener.reload(next.loadBalancers, next.accessRules());
       dispatchers.reload(next.dispatcherSettings());
@@ -231,21 +213,7 @@ final class Relay {
     if (!needRestart.isEmpty()) {
       events.configNeedsRestart(needRestart);
     }
-    config = next;
-  }
-
-  private void replaceKeys(RelayConfig next) {
-    Set<KeyRing> replaced = new HashSet<>(); // several services may share them
-    for (ServiceConfig service : next.services) {
-      KeyRing ring = keyRings.get(service.name);
-      if (ring != null && service.keys.file() != null && replaced.add(ring)) {
-        List<SharedKey> keys = service.keys.keys();
-        warnOfShortKeys(keys);
-        KeyRing.Change change = ring.replace(keys);
-        events.keysReloaded(service.name, change.keys(), change.added(), change.removed());
-      }
-    }
-    registries.values().forEach(AgentRegistry::checkKeys);
+    current = next;
   }
 
   /**

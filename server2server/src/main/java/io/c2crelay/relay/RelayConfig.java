@@ -153,6 +153,7 @@ final class RelayConfig {
   /** The names of options that differ in another configuration, and can change at run time. */
   List<String> changed(RelayConfig other) {
     List<String> names = new ArrayList<>();
+    addIf(names, "services", !hasSameServices(other));
     addIf(names, "--queue-timeout", !queueTimeout.equals(other.queueTimeout));
     addIf(names, "--max-sessions", maxSessions != other.maxSessions);
     addIf(
@@ -171,11 +172,6 @@ final class RelayConfig {
   /** The names of options that differ in another configuration, which needs a restart. */
   List<String> changedForRestart(RelayConfig other) {
     List<String> names = new ArrayList<>();
-    boolean sameServices =
-        services.size() == other.services.size()
-            && services.stream()
-                .allMatch(service -> other.services.stream().anyMatch(service::hasSamePort));
-    addIf(names, "services", !sameServices);
     addIf(names, "--bind", !Objects.equals(bind, other.bind));
     addIf(names, "--detect-timeout", !detectTimeout.equals(other.detectTimeout));
     addIf(names, "--idle-timeout", !idleTimeout.equals(other.idleTimeout));
@@ -185,6 +181,12 @@ final class RelayConfig {
     addIf(names, "--threads", threads != other.threads);
     addIf(names, "--transport", transport != other.transport);
     return names;
+  }
+
+  private boolean hasSameServices(RelayConfig other) {
+    return services.size() == other.services.size()
+        && services.stream()
+            .allMatch(service -> other.services.stream().anyMatch(service::hasSamePort));
   }
 
   private static void addIf(List<String> names, String name, boolean condition) {

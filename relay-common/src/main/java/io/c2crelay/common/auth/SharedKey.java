@@ -39,6 +39,7 @@ public final class SharedKey {
   /** Makes fingerprints useless outside this process. */
   private static final SecretKeySpec FINGERPRINT_KEY = newFingerprintKey();
 
+  private volatile boolean erased;
   private final char[] characters;
   private final ByteBuffer fingerprint;
   private final String name;
@@ -103,8 +104,12 @@ public final class SharedKey {
    * the characters of this key.
    *
    * @return completes on that thread
+   * @throws IllegalStateException if the characters are erased
    */
   public CompletableFuture<MutualAuth> deriveKey() {
+    if (erased) {
+      throw new IllegalStateException("the key is erased");
+    }
     return CompletableFuture.supplyAsync(() -> MutualAuth.of(pbkdf2()), DERIVATION);
   }
 
@@ -137,6 +142,7 @@ public final class SharedKey {
 
   /** Erases the characters of a key that is not needed. */
   public void erase() {
+    erased = true;
     Arrays.fill(characters, '\0');
   }
 

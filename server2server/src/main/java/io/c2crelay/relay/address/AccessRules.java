@@ -11,17 +11,27 @@ public final class AccessRules {
   private final AddressList allowed;
   private final AddressList denied;
   private final AddressList allowedAgents;
+  private final int sessionsPerSecond;
   private final @Nullable TokenBuckets newSessions;
 
   private AccessRules(
       AddressList allowed,
       AddressList denied,
       AddressList allowedAgents,
+      int sessionsPerSecond,
       @Nullable TokenBuckets newSessions) {
     this.allowed = requireNonNull(allowed, "allowed");
     this.denied = requireNonNull(denied, "denied");
     this.allowedAgents = requireNonNull(allowedAgents, "allowedAgents");
+    this.sessionsPerSecond = sessionsPerSecond;
     this.newSessions = newSessions;
+  }
+
+  /** These rules, with what the earlier ones have counted if the rate is the same. */
+  public AccessRules after(AccessRules earlier) {
+    return sessionsPerSecond == earlier.sessionsPerSecond
+        ? new AccessRules(allowed, denied, allowedAgents, sessionsPerSecond, earlier.newSessions)
+        : this;
   }
 
   /**
@@ -38,6 +48,7 @@ public final class AccessRules {
         allowed,
         denied,
         allowedAgents,
+        sessionsPerSecond,
         sessionsPerSecond == 0
             ? null
             : TokenBuckets.of(sessionsPerSecond, TimeUnit.SECONDS.toNanos(1) / sessionsPerSecond));

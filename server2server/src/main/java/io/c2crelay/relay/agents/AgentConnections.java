@@ -18,6 +18,7 @@ import io.c2crelay.relay.auth.HandshakeGuard;
 import io.c2crelay.relay.auth.KeyRing;
 import io.c2crelay.relay.auth.VersionRefuser;
 import io.c2crelay.relay.events.RelayEvents;
+import io.c2crelay.relay.events.RelayEvents.AuthRefusal;
 import io.c2crelay.relay.events.RelayEvents.ConnectionRefusal;
 import io.c2crelay.relay.session.DataConnectionHandler;
 import io.c2crelay.relay.session.Dispatchers;
@@ -141,7 +142,12 @@ public final class AgentConnections {
   private void begin(
       SocketChannel channel, ClientAddress client, Frame.Auth auth, KeyRing.Entry key) {
     String name = "a" + lastAgentNumber.incrementAndGet();
-    AgentRegistry registry = requireNonNull(registries.get(auth.service()));
+    AgentRegistry registry = registries.get(auth.service());
+    if (registry == null) { // removed since the agent was authenticated
+      events.authRefused(client.remote(), auth.service(), AuthRefusal.UNKNOWN_SERVICE);
+      channel.close();
+      return;
+    }
     new ControlHandler(channel, client, name, auth, key, registry, events).begin();
   }
 }

@@ -27,7 +27,7 @@ public final class AgentRegistry {
   private static final int MAX_WARNINGS = 64;
 
   private final EventExecutor loop;
-  private final KeyRing keys;
+  private KeyRing keys;
   private final Dispatcher dispatcher;
   private final AgentAddresses addresses;
   private final RelayEvents events;
@@ -108,10 +108,11 @@ public final class AgentRegistry {
     }
   }
 
-  /** Detaches the agents whose key has been removed; their sessions go on. */
-  public void checkKeys() {
+  /** Replaces the keys, and detaches the agents whose key is gone; their sessions go on. */
+  public void useKeys(KeyRing newKeys) {
     loop.execute(
         () -> {
+          keys = newKeys;
           for (ControlHandler agent : new ArrayList<>(attached.values())) {
             if (!keys.contains(agent.key())) {
               remove(agent, ReasonCode.KEY_REMOVED);

@@ -28,14 +28,13 @@ public final class Authenticator {
 
   private final byte[] channelBinding;
   private final Map<ServiceName, KeyRing> keys;
-  private final List<KeyRing> decoys;
   private final AuthThrottle throttle = new AuthThrottle();
   private final SecureRandom random;
   private final RelayEvents events;
 
   /**
    * @param channelBinding that of the relay's certificate
-   * @param keys the keys of each service, at least one
+   * @param keys the keys of each service, at least one; may change, on any thread
    */
   public Authenticator(
       byte[] channelBinding,
@@ -44,7 +43,6 @@ public final class Authenticator {
       RelayEvents events) {
     this.channelBinding = channelBinding.clone();
     this.keys = requireNonNull(keys, "keys");
-    decoys = new ArrayList<>(keys.values());
     this.random = requireNonNull(random, "random");
     this.events = requireNonNull(events, "events");
   }
@@ -75,7 +73,11 @@ public final class Authenticator {
    */
   KeyRing keysOf(ServiceName service) {
     KeyRing known = keys.get(service);
-    return known != null ? known : decoys.get(Math.floorMod(service.hashCode(), decoys.size()));
+    if (known != null) {
+      return known;
+    }
+    List<KeyRing> decoys = new ArrayList<>(keys.values());
+    return decoys.get(Math.floorMod(service.hashCode(), decoys.size()));
   }
 
   AuthThrottle throttle() {

@@ -262,6 +262,10 @@ public class RelayEvents {
         LogText.value(detail));
   }
 
+  public void serviceRemoved(ServiceName service) {
+    log.info("service.removed service={}", service);
+  }
+
   public void serviceUnavailable(ServiceName service) {
     log.warn(
         "service.unavailable service={} note=\"no agent is attached: users cannot be served\"",

@@ -28,6 +28,8 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Listens on the ports of all services: classifies each accepted connection and passes it on, a
@@ -36,6 +38,9 @@ import java.util.concurrent.TimeUnit;
 public final class Listener {
   /** The shortest detection timeout for a network where an agent is expected. */
   private static final long EXPECTED_AGENT_DETECT_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
+
+  /** As long for an address from where no user may come: nobody waits for its target to speak. */
+  private static final long AGENT_ONLY_DETECT_NANOS = TimeUnit.SECONDS.toNanos(3);
 
   /** Lower bound of the limit on unidentified connections, which is a quarter of the sessions. */
   private static final int MIN_UNIDENTIFIED = 64;
@@ -79,8 +84,13 @@ public final class Listener {
     unidentified = ConnectionLimit.of(maxUnidentified, maxUnidentified);
   }
 
-  /** Listens on one more address, for users of this dispatcher and for all agents. */
-  public ChannelFuture bind(InetSocketAddress address, Dispatcher users) {
+  /**
+   * Listens on one more address, for all agents and for the users of a service.
+   *
+   * @param users the dispatcher of the service; null if there is none, then users are reset
+   */
+  public ChannelFuture bind(
+      InetSocketAddress address, Supplier<? extends @Nullable Dispatcher> users) {
     ServerBootstrap bootstrap =
         new ServerBootstrap()
             .group(loops)
@@ -89,7 +99,7 @@ public final class Listener {
                 new ChannelInitializer<SocketChannel>() {
                   @Override
                   protected void initChannel(SocketChannel channel) {
-                    accepted(channel, users);
+                    accepted(channel, users.get());
                   }
                 });
     ChannelFuture bound = bootstrap.bind(address);
@@ -104,8 +114,8 @@ public final class Listener {
     return bound;
   }
 
-  private void accepted(SocketChannel channel, Dispatcher users) {
-    if (draining) {
+  private void accepted(SocketChannel channel, @Nullable Dispatcher users) {
+    if (draining || users == null) {
       Sockets.reset(channel);
       return;
     }
@@ -153,7 +163,7 @@ public final class Listener {
         .addLast(
             "classifier",
             new ConnectionClassifier(
-                () -> detectTimeoutNanos(channel, client.network()),
+                () -> detectTimeoutNanos(channel, client),
                 new Router(channel, client, users, this)));
   }
 
@@ -166,7 +176,11 @@ public final class Listener {
     channel.closeFuture().addListener(closed -> identified(channel, client));
   }
 
-  private long detectTimeoutNanos(SocketChannel channel, ClientNetwork network) {
+  private long detectTimeoutNanos(SocketChannel channel, ClientAddress client) {
+    if (!access.allowsUser(client.remote())) {
+      return Math.max(detectTimeoutNanos, AGENT_ONLY_DETECT_NANOS);
+    }
+    ClientNetwork network = client.network();
     return addresses.isExpected(network, channel.eventLoop().ticker().nanoTime())
         ? Math.max(detectTimeoutNanos, EXPECTED_AGENT_DETECT_NANOS)
         : detectTimeoutNanos;
@@ -175,7 +189,7 @@ public final class Listener {
   /** Replaces the lists of networks; connections that are open stay. */
   public void reload(AddressList newLoadBalancers, AccessRules newAccess) {
     loadBalancers = newLoadBalancers;
-    access = newAccess;
+    access = newAccess.after(access);
   }
 
   /** The number of connections that are neither a user's nor an agent's yet. */

@@ -47,6 +47,7 @@ public final class Dispatcher {
   private volatile ServiceRates rates;
   private boolean ticking;
   private boolean unavailable;
+  private boolean draining;
   private long unavailableAt;
 
   Dispatcher(ServiceName service, Dispatchers shared) {
@@ -87,7 +88,9 @@ public final class Dispatcher {
 
   /** The settings have changed. On the loop. */
   void reload() {
-    rates = newRates();
+    if (!rates.are(shared.settings().rateOfSession(), shared.settings().rateOfService())) {
+      rates = newRates(); // sessions that are open keep theirs
+    }
     dials.replenish();
   }
 
@@ -102,8 +105,12 @@ public final class Dispatcher {
             .limit(MAX_USERS_SHOWN)
             .map(user -> user.connection().client().remote())
             .collect(Collectors.toList());
-    boolean ready = isAvailable() && !shared.isDraining();
+    boolean ready = isAvailable() && !isDraining();
     return new ServiceSnapshot(service, ready, agents.size(), warm.size(), queue.size(), first);
+  }
+
+  private boolean isDraining() {
+    return draining || shared.isDraining();
   }
 
   Dispatchers shared() {
@@ -117,8 +124,8 @@ public final class Dispatcher {
   }
 
   private void entered(QueuedUser user) {
-    if (shared.isDraining() || budget().isExhausted()) {
-      refuse(user, shared.isDraining() ? ReasonCode.DRAINING : ReasonCode.LIMIT);
+    if (isDraining() || budget().isExhausted()) {
+      refuse(user, isDraining() ? ReasonCode.DRAINING : ReasonCode.LIMIT);
       return;
     }
     UserLimits.Verdict ofAll = limits.judge(user);
@@ -269,7 +276,7 @@ public final class Dispatcher {
   }
 
   private void takeBack(DataConnection connection, AttachedAgent agent) {
-    if (agent.draining || shared.isDraining()) {
+    if (agent.draining || isDraining()) {
       connection.close(ReasonCode.AGENT_LOST);
     } else {
       returnToPool(connection, agent);
@@ -281,7 +288,7 @@ public final class Dispatcher {
     if (user.isDisconnected()) {
       user.connection().discard();
       leave(user);
-    } else if (shared.isDraining()) {
+    } else if (isDraining()) {
       user.connection().reset(ReasonCode.DRAINING);
       leave(user);
     } else {
@@ -322,7 +329,7 @@ public final class Dispatcher {
         link,
         new AttachedAgent(
             link, loads.computeIfAbsent(link.instance(), i -> new AttachedAgent.Load())));
-    if (shared.isDraining()) {
+    if (isDraining()) {
       link.goAway(ReasonCode.DRAINING);
     }
     logAvailability();
@@ -345,7 +352,7 @@ public final class Dispatcher {
   /** Says when the last agent leaves, and when one is back. */
   private void logAvailability() {
     boolean available = isAvailable();
-    if (available != unavailable || shared.isDraining()) {
+    if (available != unavailable || isDraining()) {
       return;
     }
     unavailable = !available;
@@ -410,7 +417,7 @@ public final class Dispatcher {
   /** A data connection presents a token of this service. On the loop. */
   void redeem(Token token, DataConnection connection) {
     DialScheduler.OutstandingToken used = dials.redeem(token);
-    if (shared.isDraining() || used.agent.draining) {
+    if (isDraining() || used.agent.draining) {
       connection.close(ReasonCode.DRAINING);
     } else {
       connection.admit(this, used.ack, used.agent.link.name());
@@ -448,9 +455,7 @@ public final class Dispatcher {
   }
 
   private boolean canTake(AttachedAgent agent, QueuedUser user) {
-    return !shared.isDraining()
-        && !user.excludedAgents().contains(agent)
-        && agent.takesSessions(now());
+    return !isDraining() && !user.excludedAgents().contains(agent) && agent.takesSessions(now());
   }
 
   // --- pairing ---
@@ -517,6 +522,7 @@ public final class Dispatcher {
 
   /** Resets the users that wait, and asks the agents for nothing more. On the loop. */
   void drain() {
+    draining = true;
     dials.stop();
     for (QueuedUser user : queue.all()) {
       user.connection().reset(ReasonCode.DRAINING);

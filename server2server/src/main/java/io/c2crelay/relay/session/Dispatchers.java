@@ -58,12 +58,25 @@ public final class Dispatchers {
     drained = loop.newPromise();
   }
 
-  /** Creates the dispatcher of a service. Before the first user or agent. */
+  /** Creates the dispatcher of a service. */
   public Dispatcher create(ServiceName service) {
     Dispatcher dispatcher = new Dispatcher(service, this);
-    all.add(dispatcher);
-    limits.services(all.size());
+    loop.execute(
+        () -> {
+          all.add(dispatcher);
+          limits.services(all.size());
+        });
     return dispatcher;
+  }
+
+  /** Ends a service: resets the users that wait, and detaches the agents. Sessions go on. */
+  public void remove(Dispatcher dispatcher) {
+    loop.execute(
+        () -> {
+          all.remove(dispatcher);
+          limits.services(all.size());
+          dispatcher.drain();
+        });
   }
 
   /** A data connection presents a token, which tells its service. */

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 /** The limits on the bytes per second of a service, and of each of its sessions, each way. */
 final class ServiceRates {
   private final long bytesPerSecondOfSession;
+  private final long bytesPerSecondOfService;
   private final @Nullable RateLimit up;
   private final @Nullable RateLimit down;
 
@@ -20,8 +21,14 @@ final class ServiceRates {
    */
   ServiceRates(long ofSession, long ofService, long nowNanos) {
     bytesPerSecondOfSession = ofSession;
+    bytesPerSecondOfService = ofService;
     up = ofService == 0 ? null : RateLimit.of(ofService, nowNanos);
     down = ofService == 0 ? null : RateLimit.of(ofService, nowNanos);
+  }
+
+  /** Whether these are the limits. */
+  boolean are(long ofSession, long ofService) {
+    return bytesPerSecondOfSession == ofSession && bytesPerSecondOfService == ofService;
   }
 
   /** The limits of a new session. On any thread. */
