@@ -19,33 +19,17 @@ final class PreambleHandler extends ByteToMessageDecoder {
   private static final int MAGIC_FIRST_BYTE = 0xC2;
 
   private final Preamble preamble;
-  private boolean hasWritten;
 
   PreambleHandler(Preamble preamble) {
     this.preamble = preamble;
   }
 
   @Override
-  public void handlerAdded(ChannelHandlerContext ctx) {
-    if (ctx.channel().isActive()) {
-      writePreamble(ctx);
-    }
-  }
-
-  @Override
   public void channelActive(ChannelHandlerContext ctx) {
-    writePreamble(ctx);
+    ByteBuf bytes = ctx.alloc().buffer(Preamble.LENGTH);
+    preamble.write(bytes);
+    ctx.writeAndFlush(bytes);
     ctx.fireChannelActive();
-  }
-
-  /** Once: behind a proxy handler, a channel is active before that handler says so. */
-  private void writePreamble(ChannelHandlerContext ctx) {
-    if (!hasWritten) {
-      hasWritten = true;
-      ByteBuf bytes = ctx.alloc().buffer(Preamble.LENGTH);
-      preamble.write(bytes);
-      ctx.writeAndFlush(bytes);
-    }
   }
 
   /** The owner waits for the TLS behind this handler. */

@@ -63,19 +63,10 @@ public final class RelayConnector {
    */
   public Future<Channel> connect(
       InetSocketAddress relay, Preamble.Kind kind, EventLoop loop, ChannelHandler owner) {
-    return dialer.connect(relay, timeoutMillis, loop, channel -> begin(channel, kind, owner));
+    return dialer.connect(relay, timeoutMillis, loop, channel -> init(channel, kind, owner));
   }
 
-  /**
-   * Opens a TCP connection to one address of the relay, which {@link #begin} makes one of the
-   * protocol: of several that are dialled, for the one that is used.
-   */
-  public Future<Channel> dial(InetSocketAddress relay, EventLoop loop) {
-    return dialer.connect(relay, timeoutMillis, loop, channel -> {});
-  }
-
-  /** Adds the handlers to a connection; as for {@link #connect}. On its event loop. */
-  public void begin(Channel channel, Preamble.Kind kind, ChannelHandler owner) {
+  private void init(Channel channel, Preamble.Kind kind, ChannelHandler owner) {
     boolean control = kind == Preamble.Kind.CONTROL;
     if (control) {
       Sockets.tuneControl(channel);

@@ -3,7 +3,6 @@ package io.c2crelay.agent.control;
 import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.agent.connect.ConnectRace;
-import io.c2crelay.agent.connect.Dialer;
 import io.c2crelay.agent.connect.MisclassifiedException;
 import io.c2crelay.agent.connect.RelayConnector;
 import io.c2crelay.agent.connect.Route;
@@ -43,8 +42,7 @@ import org.jspecify.annotations.Nullable;
  * Keeps the agent attached to the relay: one attempt at a time, retried without limit. State is
  * confined to one event loop.
  */
-public final class ControlConnection
-    implements Attachment, ControlHandshake.Listener, ControlHandler.Owner {
+public final class ControlConnection implements Attachment, ControlHandler.Owner {
   private static final long MISCLASSIFIED_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
   /** After more of them in a row the peer is probably not a relay, and attempts back off. */
@@ -103,7 +101,9 @@ public final class ControlConnection
   private final Deque<InetSocketAddress> addresses = new ArrayDeque<>();
 
   /** Those that are being dialled. */
-  private final List<InetSocketAddress> dialling = new ArrayList<>();
+  private final List<Dial> dialling = new ArrayList<>();
+
+  private @Nullable Dial used;
 
   private boolean unreachableLogged;
   private @Nullable InetSocketAddress address;
@@ -190,6 +190,7 @@ public final class ControlConnection
     }
     unreachableLogged = false;
     dialling.clear();
+    used = null;
     ConnectRace.start(new Untried(), this::dial, loop)
         .addListener(
             (Future<Channel> connected) -> {
@@ -215,16 +216,65 @@ public final class ControlConnection
   }
 
   private Future<Channel> dial(InetSocketAddress next) {
-    dialling.add(next);
+    Dial dial = new Dial(next);
+    dialling.add(dial);
+    ControlHandshake handshake =
+        new ControlHandshake(mutualAuth, random, instance, epoch, service, label, target, dial);
     return connector
-        .dial(next, loop)
+        .connect(next, Preamble.Kind.CONTROL, loop, handshake)
         .addListener(
-            (Future<Channel> dialled) -> {
-              if (!dialled.isSuccess()) {
-                dialling.remove(next);
-                unreachable(next, dialled.cause());
+            (Future<Channel> connected) -> {
+              if (connected.isSuccess()) {
+                dial.channel = connected.getNow();
+              } else {
+                dialling.remove(dial);
+                unreachable(next, connected.cause());
               }
             });
+  }
+
+  /** One of the connections of an attempt: passes on what happens to the one that is used. */
+  private final class Dial implements ControlHandshake.Listener {
+    final InetSocketAddress to;
+    @Nullable Channel channel;
+
+    Dial(InetSocketAddress to) {
+      this.to = to;
+    }
+
+    private boolean isUsed() {
+      return used == this;
+    }
+
+    @Override
+    public void authenticated(ChannelHandlerContext ctx, byte[] channelBinding) {
+      if (isUsed()) {
+        ControlConnection.this.authenticated(ctx, channelBinding);
+      } else {
+        ctx.close();
+      }
+    }
+
+    @Override
+    public void impostor() {
+      if (isUsed()) {
+        ControlConnection.this.impostor();
+      }
+    }
+
+    @Override
+    public void refused() {
+      if (isUsed()) {
+        ControlConnection.this.refused();
+      }
+    }
+
+    @Override
+    public void failed(@Nullable Throwable cause) {
+      if (isUsed()) {
+        ControlConnection.this.failed(cause);
+      }
+    }
   }
 
   private void unreachable(@Nullable InetSocketAddress which, Throwable cause) {
@@ -234,24 +284,25 @@ public final class ControlConnection
   }
 
   private void connected(Channel connected) {
-    if (state == State.CONNECTING) {
-      state = State.AUTHENTICATING;
-      channel = connected;
-      address = Dialer.dialled(connected);
-      dialling.remove(address);
-      dialling.forEach(addresses::addFirst); // they lose only if this one leads to a relay
-      ControlHandshake handshake =
-          new ControlHandshake(mutualAuth, random, instance, epoch, service, label, target, this);
-      connector.begin(connected, Preamble.Kind.CONTROL, handshake);
-    } else {
+    if (state != State.CONNECTING) {
       connected.close();
+      return;
+    }
+    state = State.AUTHENTICATING;
+    channel = connected;
+    for (Dial dial : dialling) {
+      if (dial.channel == connected) {
+        used = dial;
+        address = dial.to;
+      } else {
+        addresses.addFirst(dial.to); // it has lost only if this one leads to a relay
+      }
     }
   }
 
   // --- AUTHENTICATING ---
 
-  @Override
-  public void authenticated(ChannelHandlerContext ctx, byte[] channelBinding) {
+  private void authenticated(ChannelHandlerContext ctx, byte[] channelBinding) {
     if (state != State.AUTHENTICATING) {
       ctx.close();
       return;
@@ -281,14 +332,12 @@ public final class ControlConnection
     events.controlReady(reached, epoch);
   }
 
-  @Override
-  public void impostor() {
+  private void impostor() {
     events.controlImpostor(address);
     nextAttempt(() -> backoff.nextDelayNanos(now()));
   }
 
-  @Override
-  public void refused() {
+  private void refused() {
     refusals++;
     events.controlRefused(address, refusals);
     nextAttempt(this::refusedRetryNanos);
@@ -301,8 +350,7 @@ public final class ControlConnection
     return refusals <= SLOW_RETRY_MAX_REFUSALS ? SLOW_RETRY_NANOS : SLOWEST_RETRY_NANOS;
   }
 
-  @Override
-  public void failed(@Nullable Throwable cause) {
+  private void failed(@Nullable Throwable cause) {
     if (cause instanceof VersionRefusedException) {
       events.controlVersion(address, cause);
       nextAttempt(() -> VERSION_RETRY_NANOS);
