@@ -172,6 +172,7 @@ final class RelayConfig {
   /** The names of options that differ in another configuration, which needs a restart. */
   List<String> changedForRestart(RelayConfig other) {
     List<String> names = new ArrayList<>();
+    addIf(names, "--admin, --admin-password-file", !Objects.equals(admin, other.admin));
     addIf(names, "--bind", !Objects.equals(bind, other.bind));
     addIf(names, "--detect-timeout", !detectTimeout.equals(other.detectTimeout));
     addIf(names, "--idle-timeout", !idleTimeout.equals(other.idleTimeout));

@@ -6,6 +6,7 @@ import io.c2crelay.common.cli.StartupException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -70,6 +71,18 @@ public final class AdminSettings {
     } catch (UnknownHostException e) {
       throw new IllegalArgumentException("the host of --admin cannot be resolved", null);
     }
+  }
+
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof AdminSettings
+        && address.equals(((AdminSettings) other).address)
+        && Objects.equals(password, ((AdminSettings) other).password);
+  }
+
+  @Override
+  public int hashCode() {
+    return address.hashCode(); // nothing of the password
   }
 
   InetSocketAddress address() {

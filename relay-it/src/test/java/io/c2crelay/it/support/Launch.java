@@ -40,6 +40,7 @@ public final class Launch {
   private final List<String> jvmArgs = new ArrayList<>(JVM_ARGS);
   private final List<String> wrapper = new ArrayList<>();
   private final Map<String, String> environment = new LinkedHashMap<>();
+  private boolean sharesClasses = true;
   private String java = System.getProperty("it.java", defaultJava());
 
   private Launch(Path jar) {
@@ -76,12 +77,14 @@ public final class Launch {
   /** Uses no JVM flags. */
   public Launch plainJvm() {
     jvmArgs.clear();
+    sharesClasses = false;
     return this;
   }
 
   /** Uses only the JVM flags of the systemd unit. */
   public Launch unitJvm() {
     jvmArgs.clear();
+    sharesClasses = false;
     String module = jar.getFileName().toString().replaceFirst("\\.jar$", "");
     jvmArgs.addAll(SystemdUnit.of(module).jvmFlags());
     return this;
@@ -105,6 +108,7 @@ public final class Launch {
   /** Sets the {@code java} executable. */
   public Launch java(String executable) {
     this.java = executable;
+    sharesClasses = false;
     return this;
   }
 
@@ -133,6 +137,9 @@ public final class Launch {
   public List<String> command() {
     List<String> command = new ArrayList<>(wrapper);
     command.add(java);
+    if (sharesClasses) {
+      command.addAll(ClassArchive.flags(java, jar, JVM_ARGS));
+    }
     command.addAll(jvmArgs);
     command.add("-jar");
     command.add(jar.toString());
