@@ -108,12 +108,11 @@ final class Relay {
             events);
     tlsName = tls.providerName();
     try {
-      services.apply(config.services, listener, bindAddress);
+      applyServices(config);
     } catch (StartupException e) {
       loops.shutdownGracefully(0, 0, TimeUnit.SECONDS);
       throw e;
     }
-    services.listening().forEach(this::listening);
     events.relayStats(
         dispatcherLoop,
         () ->
@@ -155,11 +154,28 @@ final class Relay {
     }
   }
 
-  private void listening(ServiceName service, InetSocketAddress address) {
-    events.relayListening(service, address, config.transport, tlsName, current.maxSessions);
-    if (monitor != null) {
-      monitor.listening(service, address);
+  /** Adds, moves and removes services, and says so. */
+  private void applyServices(RelayConfig next) throws StartupException {
+    Map<ServiceName, InetSocketAddress> before = services.listening();
+    services.apply(next.services, listener, bindAddress);
+    Map<ServiceName, InetSocketAddress> now = services.listening();
+    for (ServiceName service : before.keySet()) {
+      if (!now.containsKey(service)) {
+        events.serviceRemoved(service);
+        if (monitor != null) {
+          monitor.removed(service);
+        }
+      }
     }
+    now.forEach(
+        (service, address) -> {
+          if (!address.equals(before.get(service))) {
+            events.relayListening(service, address, config.transport, tlsName, next.maxSessions);
+            if (monitor != null) {
+              monitor.listening(service, address);
+            }
+          }
+        });
   }
 
   /**
@@ -185,23 +201,12 @@ final class Relay {
    */
   public synchronized void reload(Running.ConfigSource<RelayConfig> source) {
     RelayConfig next;
-    Map<ServiceName, InetSocketAddress> before = services.listening();
     try {
       next = source.read();
-      services.apply(next.services, listener, bindAddress);
+      applyServices(next);
     } catch (StartupException | IllegalArgumentException e) {
       events.configKept(e.getMessage());
       return;
-    }
-    Map<ServiceName, InetSocketAddress> now = services.listening();
-    now.forEach(
-        (service, address) -> {
-          if (!address.equals(before.get(service))) {
-            listening(service, address);
-          }
-        });
-    if (monitor != null) {
-      before.keySet().stream().filter(name -> !now.containsKey(name)).forEach(monitor::removed);
     }
     List<String> changed = current.changed(next);
     if (!changed.isEmpty()) {

@@ -21,6 +21,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,17 +54,17 @@ final class Services {
   private static final class Service {
     private final Dispatcher dispatcher;
     private final AgentRegistry registry;
-    private final Socket socket;
+    private Socket socket;
 
     Service(Dispatcher dispatcher, AgentRegistry registry, Socket socket) {
       this.dispatcher = dispatcher;
       this.registry = registry;
       this.socket = socket;
-      socket.users = dispatcher;
     }
 
-    Service at(Socket other) {
-      return new Service(dispatcher, registry, other);
+    void listenAt(Socket next) {
+      socket = next;
+      next.users = dispatcher;
     }
   }
 
@@ -112,7 +113,8 @@ final class Services {
 
   /**
    * Makes these the services, all or nothing. Blocks until their ports are bound. Of services that
-   * are gone the agents are detached and the users that wait are reset; sessions go on.
+   * are gone, and for keys that are gone, agents are detached; users of the former that wait are
+   * reset. Sessions go on.
    *
    * @param next the default service first
    * @param bind the address to listen on; null for all
@@ -124,13 +126,22 @@ final class Services {
     Collection<Socket> before =
         services.values().stream().map(service -> service.socket).collect(Collectors.toList());
     remove(sockets.keySet());
-    Map<ServiceName, KeyRing> rings = assignKeys(next);
+    Map<KeySource, KeyRing> rings = new HashMap<>(); // services with the same source share one
     for (ServiceConfig config : next) {
-      KeyRing ring = requireNonNull(rings.get(config.name));
+      KeyRing ring = rings.get(config.keys);
+      if (ring == null) {
+        ring = ring(config, rings.values());
+        rings.put(config.keys, ring);
+      }
+      keyRings.put(config.name, ring);
       Socket socket = requireNonNull(sockets.get(config.name));
       Service service = services.get(config.name);
-      services.put(
-          config.name, service == null ? create(config.name, ring, socket) : service.at(socket));
+      if (service == null) {
+        service = create(config.name, ring, socket);
+      } else {
+        service.registry.useKeys(ring);
+      }
+      service.listenAt(socket);
     }
     before.removeAll(sockets.values());
     before.forEach(Services::close);
@@ -193,7 +204,6 @@ final class Services {
         registries.remove(name);
         keyRings.remove(name);
         dispatchers.remove(requireNonNull(services.remove(name)).dispatcher);
-        events.serviceRemoved(name);
       }
     }
   }
@@ -201,34 +211,16 @@ final class Services {
   private Service create(ServiceName name, KeyRing ring, Socket socket) {
     Dispatcher dispatcher = dispatchers.create(name);
     AgentRegistry registry = new AgentRegistry(dispatcherLoop, ring, dispatcher, addresses, events);
-    keyRings.put(name, ring);
+    Service service = new Service(dispatcher, registry, socket);
     registries.put(name, registry);
-    return new Service(dispatcher, registry, socket);
+    services.put(name, service);
+    return service;
   }
 
   /**
-   * Reads the keys of all services; those that have the same source share a ring. Agents whose key
-   * is gone are detached. A key that is in no file stays.
+   * The keys of a service, in the ring that it has unless that is another source's now. A key that
+   * is in no file stays.
    */
-  private Map<ServiceName, KeyRing> assignKeys(List<ServiceConfig> next) {
-    Map<KeySource, KeyRing> bySource = new LinkedHashMap<>();
-    Map<ServiceName, KeyRing> byName = new LinkedHashMap<>();
-    for (ServiceConfig config : next) {
-      KeyRing ring = bySource.get(config.keys);
-      if (ring == null) {
-        ring = ring(config, bySource.values());
-        bySource.put(config.keys, ring);
-      }
-      byName.put(config.name, ring);
-      Service service = services.get(config.name);
-      if (service != null) {
-        keyRings.put(config.name, ring);
-        service.registry.useKeys(ring);
-      }
-    }
-    return byName;
-  }
-
   private KeyRing ring(ServiceConfig config, Collection<KeyRing> taken) {
     KeyRing ring = keyRings.get(config.name);
     if (ring != null && config.keys.file() == null) {

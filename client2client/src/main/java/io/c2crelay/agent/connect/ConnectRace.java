@@ -6,7 +6,7 @@ import io.netty.channel.EventLoop;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.net.InetSocketAddress;
-import java.util.Iterator;
+import java.util.Queue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 public final class ConnectRace {
   private static final long STAGGER_MILLIS = 250;
 
-  private final Iterator<InetSocketAddress> addresses;
+  private final Queue<InetSocketAddress> addresses;
   private final Function<InetSocketAddress, Future<Channel>> connector;
   private final EventLoop loop;
   private final Promise<Channel> result;
@@ -28,7 +28,7 @@ public final class ConnectRace {
   private @Nullable Future<?> stagger;
 
   private ConnectRace(
-      Iterator<InetSocketAddress> addresses,
+      Queue<InetSocketAddress> addresses,
       Function<InetSocketAddress, Future<Channel>> connector,
       EventLoop loop) {
     this.addresses = addresses;
@@ -40,14 +40,13 @@ public final class ConnectRace {
   /**
    * Starts to connect. On the event loop.
    *
-   * @param addresses at least one, in the order in which to try them; has those left that were not
-   *     tried
+   * @param addresses at least one, in the order in which to try them; each is removed when it is
    * @param connector connects to one address; completes on the event loop
    * @return completes with the first connection, or if all fail, with the first failure. Once it is
    *     cancelled or failed by others, no further address is tried
    */
   public static Promise<Channel> start(
-      Iterator<InetSocketAddress> addresses,
+      Queue<InetSocketAddress> addresses,
       Function<InetSocketAddress, Future<Channel>> connector,
       EventLoop loop) {
     ConnectRace race = new ConnectRace(addresses, connector, loop);
@@ -62,7 +61,7 @@ public final class ConnectRace {
     if (result.isDone()) {
       return;
     }
-    if (!addresses.hasNext()) {
+    if (addresses.isEmpty()) {
       if (underWay == 0 && firstFailure != null) {
         result.tryFailure(firstFailure);
       }
@@ -71,7 +70,7 @@ public final class ConnectRace {
     underWay++;
     stagger = loop.schedule(this::tryNext, STAGGER_MILLIS, TimeUnit.MILLISECONDS);
     connector
-        .apply(addresses.next())
+        .apply(addresses.remove())
         .addListener((Future<Channel> connected) -> completed(connected));
   }
 

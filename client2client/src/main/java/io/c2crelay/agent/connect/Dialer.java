@@ -13,7 +13,6 @@ import io.netty.channel.EventLoop;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.proxy.ProxyHandler;
 import io.netty.resolver.NoopAddressResolverGroup;
-import io.netty.util.AttributeKey;
 import io.netty.util.NetUtil;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
@@ -34,9 +33,6 @@ import org.jspecify.annotations.Nullable;
 public final class Dialer {
   private static final List<InetAddress> LOOPBACK =
       Arrays.asList(NetUtil.LOCALHOST4, NetUtil.LOCALHOST6);
-
-  private static final AttributeKey<InetSocketAddress> DIALLED =
-      AttributeKey.valueOf(Dialer.class, "dialled");
 
   private final Transport transport;
   private final NameResolver resolver;
@@ -129,11 +125,6 @@ public final class Dialer {
     return result;
   }
 
-  /** The address for which a channel was dialled, which is not its peer if there is a proxy. */
-  public static InetSocketAddress dialled(Channel channel) {
-    return channel.attr(DIALLED).get();
-  }
-
   private Future<Channel> connect(
       InetSocketAddress address,
       int timeoutMillis,
@@ -146,7 +137,6 @@ public final class Dialer {
             .channel(transport.channel())
             .resolver(NoopAddressResolverGroup.INSTANCE)
             .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, timeoutMillis)
-            .attr(DIALLED, address)
             .handler(
                 new ChannelInitializer<SocketChannel>() {
                   @Override

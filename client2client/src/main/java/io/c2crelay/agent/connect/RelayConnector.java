@@ -63,17 +63,17 @@ public final class RelayConnector {
    */
   public Future<Channel> connect(
       InetSocketAddress relay, Preamble.Kind kind, EventLoop loop, ChannelHandler owner) {
-    return dialer.connect(relay, timeoutMillis, loop, channel -> init(channel, kind, owner));
+    return dialer.connect(relay, timeoutMillis, loop, channel -> init(channel, relay, kind, owner));
   }
 
-  private void init(Channel channel, Preamble.Kind kind, ChannelHandler owner) {
+  private void init(
+      Channel channel, InetSocketAddress relay, Preamble.Kind kind, ChannelHandler owner) {
     boolean control = kind == Preamble.Kind.CONTROL;
     if (control) {
       Sockets.tuneControl(channel);
     }
     if (tlsFirst != null) {
-      String relay = Dialer.dialled(channel).getHostString();
-      channel.pipeline().addLast("tls-first", tlsFirst.newHandler(channel, relay));
+      channel.pipeline().addLast("tls-first", tlsFirst.newHandler(channel, relay.getHostString()));
     }
     channel
         .pipeline()

@@ -30,7 +30,6 @@ import java.security.SecureRandom;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -103,10 +102,10 @@ public final class ControlConnection implements Attachment, ControlHandler.Owner
   /** Those that are being dialled. */
   private final List<Dial> dialling = new ArrayList<>();
 
+  /** The one that is used, once TCP is connected. */
   private @Nullable Dial used;
 
   private boolean unreachableLogged;
-  private @Nullable InetSocketAddress address;
   private @Nullable InetSocketAddress lastAttached;
   private @Nullable Channel channel;
   private @Nullable DataDialer dialer;
@@ -191,7 +190,7 @@ public final class ControlConnection implements Attachment, ControlHandler.Owner
     unreachableLogged = false;
     dialling.clear();
     used = null;
-    ConnectRace.start(new Untried(), this::dial, loop)
+    ConnectRace.start(addresses, this::dial, loop)
         .addListener(
             (Future<Channel> connected) -> {
               if (connected.isSuccess()) {
@@ -200,19 +199,6 @@ public final class ControlConnection implements Attachment, ControlHandler.Owner
                 retryLater(unreachableLogged);
               }
             });
-  }
-
-  /** Takes the addresses as they are dialled. */
-  private final class Untried implements Iterator<InetSocketAddress> {
-    @Override
-    public boolean hasNext() {
-      return !addresses.isEmpty();
-    }
-
-    @Override
-    public InetSocketAddress next() {
-      return addresses.remove();
-    }
   }
 
   private Future<Channel> dial(InetSocketAddress next) {
@@ -249,7 +235,7 @@ public final class ControlConnection implements Attachment, ControlHandler.Owner
     @Override
     public void authenticated(ChannelHandlerContext ctx, byte[] channelBinding) {
       if (isUsed()) {
-        ControlConnection.this.authenticated(ctx, channelBinding);
+        ControlConnection.this.authenticated(to, ctx, channelBinding);
       } else {
         ctx.close();
       }
@@ -258,21 +244,21 @@ public final class ControlConnection implements Attachment, ControlHandler.Owner
     @Override
     public void impostor() {
       if (isUsed()) {
-        ControlConnection.this.impostor();
+        ControlConnection.this.impostor(to);
       }
     }
 
     @Override
     public void refused() {
       if (isUsed()) {
-        ControlConnection.this.refused();
+        ControlConnection.this.refused(to);
       }
     }
 
     @Override
     public void failed(@Nullable Throwable cause) {
       if (isUsed()) {
-        ControlConnection.this.failed(cause);
+        ControlConnection.this.failed(to, cause);
       }
     }
   }
@@ -293,7 +279,6 @@ public final class ControlConnection implements Attachment, ControlHandler.Owner
     for (Dial dial : dialling) {
       if (dial.channel == connected) {
         used = dial;
-        address = dial.to;
       } else {
         addresses.addFirst(dial.to); // it has lost only if this one leads to a relay
       }
@@ -302,7 +287,8 @@ public final class ControlConnection implements Attachment, ControlHandler.Owner
 
   // --- AUTHENTICATING ---
 
-  private void authenticated(ChannelHandlerContext ctx, byte[] channelBinding) {
+  private void authenticated(
+      InetSocketAddress reached, ChannelHandlerContext ctx, byte[] channelBinding) {
     if (state != State.AUTHENTICATING) {
       ctx.close();
       return;
@@ -312,7 +298,6 @@ public final class ControlConnection implements Attachment, ControlHandler.Owner
     misclassifications = 0;
     readySinceNanos = now();
     Channel ready = ctx.channel();
-    InetSocketAddress reached = requireNonNull(address);
     lastAttached = reached;
     dialer =
         new DataDialer(
@@ -332,12 +317,12 @@ public final class ControlConnection implements Attachment, ControlHandler.Owner
     events.controlReady(reached, epoch);
   }
 
-  private void impostor() {
+  private void impostor(InetSocketAddress address) {
     events.controlImpostor(address);
     nextAttempt(() -> backoff.nextDelayNanos(now()));
   }
 
-  private void refused() {
+  private void refused(InetSocketAddress address) {
     refusals++;
     events.controlRefused(address, refusals);
     nextAttempt(this::refusedRetryNanos);
@@ -350,7 +335,7 @@ public final class ControlConnection implements Attachment, ControlHandler.Owner
     return refusals <= SLOW_RETRY_MAX_REFUSALS ? SLOW_RETRY_NANOS : SLOWEST_RETRY_NANOS;
   }
 
-  private void failed(@Nullable Throwable cause) {
+  private void failed(InetSocketAddress address, @Nullable Throwable cause) {
     if (cause instanceof VersionRefusedException) {
       events.controlVersion(address, cause);
       nextAttempt(() -> VERSION_RETRY_NANOS);

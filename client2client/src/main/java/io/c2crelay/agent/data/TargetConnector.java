@@ -26,6 +26,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -112,7 +113,7 @@ public final class TargetConnector implements TargetDialer {
     int timeoutMillis = (int) connectTimeout.toMillis();
     Promise<Channel> race =
         ConnectRace.start(
-            addresses.iterator(),
+            new ArrayDeque<>(addresses),
             address -> dialer.connect(address, timeoutMillis, loop, ch -> init(ch, start)),
             loop);
     result.addListener(done -> race.cancel(false)); // timed out or cancelled

@@ -9,8 +9,10 @@ import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Queue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -24,11 +26,11 @@ class ConnectRaceTest {
   @BeforeEach
   void start() {
     clock.freezeTime();
-    List<InetSocketAddress> addresses = new ArrayList<>();
+    Queue<InetSocketAddress> addresses = new ArrayDeque<>();
     for (int port = 1; port <= 3; port++) {
       addresses.add(new InetSocketAddress("192.0.2.1", port));
     }
-    result = ConnectRace.start(addresses.iterator(), this::connect, clock.eventLoop());
+    result = ConnectRace.start(addresses, this::connect, clock.eventLoop());
   }
 
   @AfterEach

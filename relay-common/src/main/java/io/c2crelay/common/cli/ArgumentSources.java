@@ -49,8 +49,7 @@ final class ArgumentSources {
   private String[] complete(String... args) throws StartupException {
     Set<String> given = new HashSet<>();
     boolean positional = false;
-    String variable = env.get("C2C_CONFIG");
-    String config = variable == null || variable.isEmpty() ? null : variable;
+    String config = variable("config");
     List<String> optional = new ArrayList<>();
     int i = 0;
     for (; i < args.length && !args[i].equals("--"); i++) {
@@ -140,9 +139,15 @@ final class ArgumentSources {
     return arguments;
   }
 
+  /** The environment's value for an option or argument; an empty one is none. */
+  private @Nullable String variable(String name) {
+    String value = env.get("C2C_" + name.toUpperCase(Locale.ROOT).replace('-', '_'));
+    return value == null || value.isEmpty() ? null : value;
+  }
+
   private List<String> values(String name, boolean isRepeatable) {
-    String variable = env.get("C2C_" + name.toUpperCase(Locale.ROOT).replace('-', '_'));
-    if (variable == null || variable.isEmpty()) {
+    String variable = variable(name);
+    if (variable == null) {
       return file.getOrDefault(name, new ArrayList<>());
     }
     return isRepeatable

@@ -72,10 +72,7 @@ public final class RelayTls {
    * @throws GeneralSecurityException if TLS 1.3 is not available
    */
   public static RelayTls ofAgent() throws GeneralSecurityException {
-    return of(
-        SslContextBuilder.forClient()
-            .trustManager(new AcceptAllTrustManager())
-            .endpointIdentificationAlgorithm(null));
+    return of(client());
   }
 
   /**
@@ -87,15 +84,19 @@ public final class RelayTls {
    */
   public static RelayTls ofAgentTlsFirst(String protocol) throws GeneralSecurityException {
     return of(
-        SslContextBuilder.forClient()
-            .trustManager(new AcceptAllTrustManager())
-            .endpointIdentificationAlgorithm(null)
+        client()
             .applicationProtocolConfig(
                 new ApplicationProtocolConfig(
                     ApplicationProtocolConfig.Protocol.ALPN,
                     ApplicationProtocolConfig.SelectorFailureBehavior.NO_ADVERTISE,
                     ApplicationProtocolConfig.SelectedListenerFailureBehavior.ACCEPT,
                     protocol)));
+  }
+
+  private static SslContextBuilder client() {
+    return SslContextBuilder.forClient()
+        .trustManager(new AcceptAllTrustManager())
+        .endpointIdentificationAlgorithm(null);
   }
 
   private static RelayTls of(SslContextBuilder builder) throws GeneralSecurityException {

@@ -105,12 +105,8 @@ public final class Dispatcher {
             .limit(MAX_USERS_SHOWN)
             .map(user -> user.connection().client().remote())
             .collect(Collectors.toList());
-    boolean ready = isAvailable() && !isDraining();
+    boolean ready = isAvailable() && !draining;
     return new ServiceSnapshot(service, ready, agents.size(), warm.size(), queue.size(), first);
-  }
-
-  private boolean isDraining() {
-    return draining || shared.isDraining();
   }
 
   Dispatchers shared() {
@@ -124,8 +120,8 @@ public final class Dispatcher {
   }
 
   private void entered(QueuedUser user) {
-    if (isDraining() || budget().isExhausted()) {
-      refuse(user, isDraining() ? ReasonCode.DRAINING : ReasonCode.LIMIT);
+    if (draining || budget().isExhausted()) {
+      refuse(user, draining ? ReasonCode.DRAINING : ReasonCode.LIMIT);
       return;
     }
     UserLimits.Verdict ofAll = limits.judge(user);
@@ -276,7 +272,7 @@ public final class Dispatcher {
   }
 
   private void takeBack(DataConnection connection, AttachedAgent agent) {
-    if (agent.draining || isDraining()) {
+    if (agent.draining || draining) {
       connection.close(ReasonCode.AGENT_LOST);
     } else {
       returnToPool(connection, agent);
@@ -288,7 +284,7 @@ public final class Dispatcher {
     if (user.isDisconnected()) {
       user.connection().discard();
       leave(user);
-    } else if (isDraining()) {
+    } else if (draining) {
       user.connection().reset(ReasonCode.DRAINING);
       leave(user);
     } else {
@@ -329,7 +325,7 @@ public final class Dispatcher {
         link,
         new AttachedAgent(
             link, loads.computeIfAbsent(link.instance(), i -> new AttachedAgent.Load())));
-    if (isDraining()) {
+    if (draining) {
       link.goAway(ReasonCode.DRAINING);
     }
     logAvailability();
@@ -352,7 +348,7 @@ public final class Dispatcher {
   /** Says when the last agent leaves, and when one is back. */
   private void logAvailability() {
     boolean available = isAvailable();
-    if (available != unavailable || isDraining()) {
+    if (available != unavailable || draining) {
       return;
     }
     unavailable = !available;
@@ -417,7 +413,7 @@ public final class Dispatcher {
   /** A data connection presents a token of this service. On the loop. */
   void redeem(Token token, DataConnection connection) {
     DialScheduler.OutstandingToken used = dials.redeem(token);
-    if (isDraining() || used.agent.draining) {
+    if (draining || used.agent.draining) {
       connection.close(ReasonCode.DRAINING);
     } else {
       connection.admit(this, used.ack, used.agent.link.name());
@@ -455,7 +451,7 @@ public final class Dispatcher {
   }
 
   private boolean canTake(AttachedAgent agent, QueuedUser user) {
-    return !isDraining() && !user.excludedAgents().contains(agent) && agent.takesSessions(now());
+    return !draining && !user.excludedAgents().contains(agent) && agent.takesSessions(now());
   }
 
   // --- pairing ---

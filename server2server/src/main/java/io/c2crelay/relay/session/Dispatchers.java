@@ -65,6 +65,9 @@ public final class Dispatchers {
         () -> {
           all.add(dispatcher);
           limits.services(all.size());
+          if (draining) {
+            dispatcher.drain();
+          }
         });
     return dispatcher;
   }
@@ -156,10 +159,6 @@ public final class Dispatchers {
 
   long nextSessionId() {
     return ++lastSessionId;
-  }
-
-  boolean isDraining() {
-    return draining;
   }
 
   Map<Token, DialScheduler.OutstandingToken> tokens() {
