@@ -1,6 +1,9 @@
 # Helper functions of checks.sh. Sourced; the working directory is the project root.
 # shellcheck shell=bash
 
+relay=server2server
+agent=client2client
+
 passed=0
 failed=0
 cursor=

@@ -30,14 +30,13 @@ if ! command -v debootstrap > /dev/null || ! command -v systemd-nspawn > /dev/nu
 fi
 image=$suite
 checks=checks.sh
+packages=()
 if [[ -n ${TASKS:-} ]]; then
   image=$suite-tasks
   checks=tasks.sh
-  "$here/image.sh" "$suite" "$images" "$image" openssh-server sshpass fail2ban python3-systemd nftables nginx-light \
-    postgresql curl prometheus
-else
-  "$here/image.sh" "$suite" "$images" "$image"
+  packages=(openssh-server sshpass fail2ban python3-systemd nftables nginx-light postgresql curl prometheus)
 fi
+"$here/image.sh" "$suite" "$images" "$image" "${packages[@]}"
 
 cd "$here/../../../.."
 jars=(server2server/target/server2server.jar client2client/target/client2client.jar)

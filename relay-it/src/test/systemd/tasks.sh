@@ -8,9 +8,6 @@ cd "$here/../../../.." || exit 2
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$here/lib.sh"
 
-relay=server2server
-agent=client2client
-
 prepare() {
   systemctl is-system-running --wait > /dev/null || systemctl --no-pager --failed
   systemctl stop nginx fail2ban prometheus
@@ -38,6 +35,8 @@ ssh_as() {
   user sshpass -p "$1" ssh -p 4000 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 \
     -o PreferredAuthentications=password -o NumberOfPasswordPrompts=1 you@relay.example.com "${@:2}"
 }
+
+logs_in() { equal you "$(ssh_as secret whoami)"; }
 
 options() { sed -i '/^OPTIONS=/d' "/etc/$1.env"; }
 
@@ -87,12 +86,12 @@ prepare
 check 'the agent is attached' within 60 attached
 
 group 'ssh.md: with the address of the user'
-check 'a user logs in' equal you "$(ssh_as secret whoami)"
+check 'a user logs in' logs_in
 check 'at the address of the agent, so far' matches 'Accepted password for you from 127.0.0.1' "$(ssh_log)"
 mark
 check 'the commands for --transparent' page_run ssh 'OPTIONS=--transparent'
 check 'the agent is attached' within 60 attached
-check 'a user logs in' equal you "$(ssh_as secret whoami)"
+check 'a user logs in' logs_in
 check 'at an address of its own' matches 'Accepted password for you from 198.51.100.7' "$(ssh_log)"
 check 'the agent has one capability' matches '^CapEff:.0000000000001000$' "$(grep CapEff "/proc/$(pid $agent)/status")"
 
@@ -106,7 +105,7 @@ check 'the log of the agent says so' within 10 logged $agent 'session.failed .*u
 check 'the ban ends' fail2ban-client set sshd unbanip 198.51.100.7
 systemctl stop fail2ban
 systemctl restart ssh # forgets penalties
-check 'the user gets in again' within 10 equal you "$(ssh_as secret whoami)"
+check 'the user gets in again' within 10 logs_in
 
 group 'ssh.md: without the address of the user'
 rm /etc/systemd/system/client2client.service.d/transparent.conf
@@ -123,7 +122,7 @@ if sshd -T 2> /dev/null | grep -q '^persourcepenaltyexemptlist'; then
   sed -i '/PasswordAuthentication/d' /etc/ssh/sshd_config.d/relay.conf # the tests have no key
   systemctl restart ssh
   guess
-  check 'then it does not' equal you "$(ssh_as secret whoami)"
+  check 'then it does not' logs_in
 else
   skip 'PerSourcePenaltyExemptList' "this sshd has no penalties: $(ssh -V 2>&1)"
 fi
@@ -153,7 +152,7 @@ check 'the agent is attached' within 60 attached
 check 'the rules of PostgreSQL ask for a password' not matches 'trust|peer|ident' "$(bash -euc "$(page database pg_hba)")"
 runuser -u postgres -- psql -qc "CREATE ROLE app LOGIN PASSWORD 'secret'" -c 'CREATE DATABASE app OWNER app'
 check 'a user without the password is refused' not user env PGPASSWORD=wrong bash -euc "$(page database psql) -c 'SELECT 1'"
-check 'a user with the password gets in, by TLS' matches 't' \
+check 'a user with the password gets in, by TLS' matches '^t$' \
   "$(user env PGPASSWORD=secret bash -euc "$(page database psql) -Atc 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()'")"
 
 group 'keys.md'
@@ -172,7 +171,6 @@ systemctl restart $agent
 check 'with the first key it can' within 60 attached
 
 group 'The packet filter of operations.md'
-mark
 nft -f - <<< "$(block docs/operations.md '## Who may connect' 'table inet relay')"
 check 'connections in a burst are dropped' burst_dropped
 nft delete table inet relay

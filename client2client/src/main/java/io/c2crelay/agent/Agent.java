@@ -1,26 +1,12 @@
 package io.c2crelay.agent;
 
-import static java.util.Objects.requireNonNull;
-
 import io.c2crelay.agent.connect.Dialer;
 import io.c2crelay.agent.connect.NameResolver;
 import io.c2crelay.agent.connect.RelayConnector;
-import io.c2crelay.agent.connect.Route;
-import io.c2crelay.agent.control.AddressFollower;
-import io.c2crelay.agent.control.Attachment;
-import io.c2crelay.agent.control.ControlConnection;
-import io.c2crelay.agent.data.Forward;
-import io.c2crelay.agent.data.HandshakeLimit;
-import io.c2crelay.agent.data.SessionStarter;
 import io.c2crelay.agent.data.SessionTracker;
-import io.c2crelay.agent.data.TargetConnector;
 import io.c2crelay.agent.events.AgentEvents;
 import io.c2crelay.agent.events.AgentMetrics;
-import io.c2crelay.agent.events.ServiceEvents;
-import io.c2crelay.agent.events.ServiceMetrics;
 import io.c2crelay.common.admin.AdminServer;
-import io.c2crelay.common.auth.MutualAuth;
-import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.cli.StartupException;
@@ -34,16 +20,8 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import io.netty.util.concurrent.Promise;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.security.GeneralSecurityException;
-import java.security.SecureRandom;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** An agent: wires its components, attaches to the relay and drains on shutdown. */
@@ -58,7 +36,7 @@ final class Agent {
   private final AgentEvents events = new AgentEvents();
   private final FailFastEventLoopGroup loops;
   private final SessionTracker sessions = new SessionTracker();
-  private final List<Attachment> attachments = new ArrayList<>();
+  private final Attachments attachments;
   private final @Nullable AgentMonitor monitor;
   private @Nullable AdminServer admin;
 
@@ -70,72 +48,33 @@ final class Agent {
       tls = RelayTls.ofAgent();
       tlsFirst = config.tlsFirst ? RelayTls.ofAgentTlsFirst(TlsFirst.PROTOCOL) : null;
       tls.warmUp();
-      loops = config.transport.newEventLoops(config.threads);
+      loops = config.shared().transport().newEventLoops(config.shared().threads());
     } catch (GeneralSecurityException | ChannelException e) {
       throw new StartupException(String.valueOf(e.getMessage()), e);
     }
-    BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory);
+    BufferBudget budget = BufferBudget.ofBytes(config.shared().sessionMemory());
     BridgeSettings settings =
         BridgeSettings.of(BridgeSettings.Side.AGENT, budget, Duration.ZERO, DELIVERY_TIMEOUT);
     RelayConnector connector =
         new RelayConnector(relayDialer(config), config.relayTimeout, tls, tlsFirst);
     // separate: look-ups of targets must not delay those of the relay
-    Dialer targetDialer = Dialer.direct(config.transport, NameResolver.create());
-    SecureRandom random = new SecureRandom();
+    Dialer targetDialer = Dialer.direct(config.shared().transport(), NameResolver.create());
     PrometheusRegistry registry = config.admin == null ? null : new PrometheusRegistry();
     AgentMetrics metrics = registry == null ? null : new AgentMetrics(registry);
     monitor =
         registry == null || metrics == null ? null : new AgentMonitor(registry, metrics, loops);
-    Map<SharedKey, CompletableFuture<MutualAuth>> keys = new HashMap<>();
-    int maxHandshakes = HandshakeLimit.MAX / (config.forwards.size() * config.relays.size());
-    for (Forward forward : config.forwards) {
-      TargetConnector target =
-          new TargetConnector(forward, config.connectTimeout, config.transparent, targetDialer);
-      if (metrics != null) {
-        metrics.add(forward.service(), forward.target().toString());
-      }
-      CompletableFuture<MutualAuth> key = keys.computeIfAbsent(forward.key(), SharedKey::deriveKey);
-      for (Route relay : config.relays) {
-        Function<Route, Attachment> attach =
-            route -> {
-              ServiceEvents serviceEvents = serviceEvents(forward, route, metrics);
-              return new ControlConnection(
-                  route,
-                  forward.service(),
-                  config.label,
-                  forward.target().toString(),
-                  loops,
-                  connector,
-                  new SessionStarter(target, settings, sessions, serviceEvents),
-                  key,
-                  maxHandshakes,
-                  random,
-                  serviceEvents);
-            };
-        attachments.add(
-            config.allAddresses
-                ? new AddressFollower(relay, connector, loops.next(), attach, events)
-                : attach.apply(relay));
-        events.agentStarted(
-            forward.service(),
-            forward.target().toString(),
-            relay.toString(),
-            config.proxy == null ? "-" : config.proxy.toString(),
-            config.transport,
-            tls.providerName());
-      }
-    }
+    attachments =
+        new Attachments(
+            loops,
+            connector,
+            targetDialer,
+            settings,
+            sessions,
+            tls.providerName(),
+            events,
+            metrics);
     events.agentStats(
         loops.next(), () -> "sessions=" + sessions.size() + " buffered=" + budget.usedBytes());
-  }
-
-  private static ServiceEvents serviceEvents(
-      Forward forward, Route relay, @Nullable AgentMetrics metrics) {
-    String host = requireNonNull(relay.host());
-    int port = relay.port();
-    return metrics == null
-        ? new ServiceEvents(forward.service(), host, port)
-        : new ServiceMetrics(forward.service(), host, port, metrics);
   }
 
   private void startAdmin() throws StartupException {
@@ -155,8 +94,8 @@ final class Agent {
   private static Dialer relayDialer(AgentConfig config) {
     NameResolver resolver = NameResolver.create();
     return config.proxy == null
-        ? Dialer.direct(config.transport, resolver)
-        : Dialer.through(config.proxy, config.transport, resolver);
+        ? Dialer.direct(config.shared().transport(), resolver)
+        : Dialer.through(config.proxy, config.shared().transport(), resolver);
   }
 
   /**
@@ -167,8 +106,13 @@ final class Agent {
   public static Agent start(AgentConfig config) throws StartupException {
     Agent agent = new Agent(config);
     agent.startAdmin();
-    agent.attachments.forEach(Attachment::start);
+    agent.attachments.apply(config);
     return agent;
+  }
+
+  /** Uses the services and relays of another configuration from now on; sessions go on. */
+  public void apply(AgentConfig next) {
+    attachments.apply(next);
   }
 
   /**
@@ -177,24 +121,18 @@ final class Agent {
    * @return completes when everything is closed
    */
   public Future<Void> drain() {
-    events.agentDraining(config.drain);
+    events.agentDraining(config.shared().drain());
     if (monitor != null) {
       monitor.draining();
     }
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
     loops.schedule(
-        () -> sessions.abortAll(ReasonCode.DRAINING), config.drain.toNanos(), TimeUnit.NANOSECONDS);
-    AtomicInteger attached = new AtomicInteger(attachments.size());
-    for (Attachment attachment : attachments) {
-      attachment
-          .drain()
-          .addListener(
-              idle -> {
-                if (attached.decrementAndGet() == 0) {
-                  sessions.drain().addListener(drained -> endLoops(done));
-                }
-              });
-    }
+        () -> sessions.abortAll(ReasonCode.DRAINING),
+        config.shared().drain().toNanos(),
+        TimeUnit.NANOSECONDS);
+    attachments
+        .drain()
+        .addListener(idle -> sessions.drain().addListener(drained -> endLoops(done)));
     return done;
   }
 

@@ -11,6 +11,7 @@ import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.cli.CliCommand;
 import io.c2crelay.common.cli.CliRunner;
 import io.c2crelay.common.cli.KeySource;
+import io.c2crelay.common.cli.Reloader;
 import io.c2crelay.common.cli.Running;
 import io.c2crelay.common.cli.SharedOptions;
 import io.c2crelay.common.cli.StartupException;
@@ -170,7 +171,7 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
     Agent agent = Agent.start(config);
     return Running.of(
         agent::drain,
-        null,
+        config.isReloadable ? new Reloader<>(config, agent::apply)::reload : null,
         config.admin == null
             ? Collections.emptyMap()
             : Collections.singletonMap("USR1", agent::logStatus));
@@ -197,7 +198,9 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
     for (String proxy : sendProxy) {
       parseSendProxy(proxy, configured);
     }
-    return new AgentConfig(this, configured, proxy());
+    boolean keysAreOfFiles =
+        keys.file() != null || forwards.stream().anyMatch(forward -> forward.contains(","));
+    return new AgentConfig(this, configured, keysAreOfFiles, proxy());
   }
 
   @Override

@@ -5,6 +5,9 @@ import io.c2crelay.agent.connect.Route;
 import io.c2crelay.agent.data.Forward;
 import io.c2crelay.common.admin.AdminSettings;
 import io.c2crelay.common.cli.Checks;
+import io.c2crelay.common.cli.ConfigChanges;
+import io.c2crelay.common.cli.Reloader;
+import io.c2crelay.common.cli.SharedSettings;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.transport.Transport;
 import io.netty.channel.ChannelException;
@@ -13,11 +16,12 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Immutable, validated agent configuration. Fields are named after their options. */
-final class AgentConfig {
+final class AgentConfig implements Reloader.Config<AgentConfig> {
   private static final int MAX_FORWARDS = 16;
 
   /** Less than the 5 s that the relay waits for the answer to START. */
@@ -55,30 +59,26 @@ final class AgentConfig {
   /** Whether targets are connected to from the user's address. */
   final boolean transparent;
 
-  /** How long sessions may continue after a stop signal; zero aborts them at once. */
-  final Duration drain;
-
-  /** The limit on bytes buffered by all sessions together. */
-  final long sessionMemory;
-
   /** The admin endpoint; null if it is off. */
   final @Nullable AdminSettings admin;
 
   /** Whether connections to the relay begin with TLS. */
   final boolean tlsFirst;
 
-  final Transport transport;
+  /** Whether there are files that can be read again. */
+  final boolean isReloadable;
 
-  /** The number of event loops, at least 1. */
-  final int threads;
+  private final SharedSettings shared;
 
   /**
    * Validates the options of a command line.
    *
+   * @param keysAreOfFiles whether a key is from a file
    * @throws IllegalArgumentException if a value is invalid; the message names its option
    * @throws StartupException if the transport is not available
    */
-  AgentConfig(AgentCommand options, List<Forward> forwards, @Nullable Proxy proxy)
+  AgentConfig(
+      AgentCommand options, List<Forward> forwards, boolean keysAreOfFiles, @Nullable Proxy proxy)
       throws StartupException {
     this.forwards = Collections.unmodifiableList(new ArrayList<>(forwards));
     Checks.range("the number of services", forwards.size(), 1, MAX_FORWARDS);
@@ -103,15 +103,32 @@ final class AgentConfig {
             options.connectTimeout,
             Duration.ofMillis(100),
             MAX_CONNECT_TIMEOUT);
-    drain = options.shared().drain();
-    sessionMemory = options.shared().sessionMemory();
-    threads = options.shared().threads();
-    transport = options.shared().transport();
+    shared = new SharedSettings(options.shared());
+    isReloadable = shared.hasConfigFile() || keysAreOfFiles;
     admin = AdminSettings.of(options.shared());
     transparent = options.transparent;
     if (transparent) {
-      checkTransparent(transport);
+      checkTransparent(shared.transport());
     }
+  }
+
+  @Override
+  public SharedSettings shared() {
+    return shared;
+  }
+
+  @Override
+  public void compare(AgentConfig next, ConfigChanges changes) {
+    changes.atOnce("services", new HashSet<>(forwards), new HashSet<>(next.forwards));
+    changes.atOnce("relays", new HashSet<>(relays), new HashSet<>(next.relays));
+    changes.needsRestart("--all-addresses", allAddresses, next.allAddresses);
+    changes.needsRestart("--label", label, next.label);
+    changes.needsRestart("--proxy", proxy, next.proxy);
+    changes.needsRestart("--relay-timeout", relayTimeout, next.relayTimeout);
+    changes.needsRestart("--connect-timeout", connectTimeout, next.connectTimeout);
+    changes.needsRestart("--transparent", transparent, next.transparent);
+    changes.needsRestart("--tls-first", tlsFirst, next.tlsFirst);
+    changes.needsRestart("--admin, --admin-password-file", admin, next.admin);
   }
 
   private static List<Route> relays(String hosts, int port) {

@@ -5,6 +5,7 @@ import io.c2crelay.agent.events.ServiceMetrics;
 import io.c2crelay.common.admin.Monitor;
 import io.c2crelay.common.admin.ProcessMetrics;
 import io.c2crelay.common.admin.ProgramStatus;
+import io.c2crelay.common.admin.SessionBook;
 import io.c2crelay.common.logging.RecentLines;
 import io.c2crelay.common.protocol.ServiceName;
 import io.netty.channel.EventLoopGroup;
@@ -55,6 +56,7 @@ final class AgentMonitor implements Monitor {
   public Future<Map<String, Object>> status(Executor executor) {
     Map<String, Object> status = program.begin();
     List<Map<String, Object>> services = new ArrayList<>();
+    SessionBook.Sums sums = metrics.sessions().sums();
     metrics
         .targets()
         .forEach(
@@ -62,7 +64,7 @@ final class AgentMonitor implements Monitor {
               Map<String, Object> row = new LinkedHashMap<>();
               row.put("name", service.toString());
               row.put("target", target);
-              metrics.sessions().describe(service, row);
+              metrics.sessions().describe(service, sums, row);
               services.add(row);
             });
     status.put("services", services);

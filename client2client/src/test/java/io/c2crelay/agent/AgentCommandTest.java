@@ -90,9 +90,9 @@ class AgentCommandTest {
     assertThat(config.forwards).hasSize(1);
     assertForward(config.forwards.get(0), "default", "db:22");
     assertThat(config.connectTimeout).isEqualTo(Duration.ofSeconds(3));
-    assertThat(config.drain).isEqualTo(Duration.ofSeconds(30));
-    assertThat(config.transport).isEqualTo(Transport.best());
-    assertThat(config.threads).isEqualTo(Runtime.getRuntime().availableProcessors());
+    assertThat(config.shared().drain()).isEqualTo(Duration.ofSeconds(30));
+    assertThat(config.shared().transport()).isEqualTo(Transport.best());
+    assertThat(config.shared().threads()).isEqualTo(Runtime.getRuntime().availableProcessors());
     assertThat(config.label).isEqualTo(HostName.get());
   }
 
@@ -143,10 +143,10 @@ class AgentCommandTest {
     assertThat(config.relays.get(0).port()).isEqualTo(65535);
     assertThat(config.label).isEqualTo("bücher 1");
     assertThat(config.connectTimeout).isEqualTo(Duration.ofMillis(500));
-    assertThat(config.drain).isEqualTo(Duration.ofMinutes(2));
-    assertThat(config.sessionMemory).isEqualTo(1 << 20);
-    assertThat(config.transport).isEqualTo(Transport.NIO);
-    assertThat(config.threads).isEqualTo(2);
+    assertThat(config.shared().drain()).isEqualTo(Duration.ofMinutes(2));
+    assertThat(config.shared().sessionMemory()).isEqualTo(1 << 20);
+    assertThat(config.shared().transport()).isEqualTo(Transport.NIO);
+    assertThat(config.shared().threads()).isEqualTo(2);
   }
 
   @Test

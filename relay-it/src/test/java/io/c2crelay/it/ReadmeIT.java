@@ -113,7 +113,7 @@ class ReadmeIT {
             Arrays.stream(ReasonCode.values()).map(Enum::name).collect(Collectors.toList()));
   }
 
-  /** The tables of events are complete: relay-common logs {@code shortage} and four more. */
+  /** The tables of events are complete: relay-common logs {@code shortage} and more. */
   @ParameterizedTest
   @CsvSource({"relay, server2server, accept.paused", "agent, client2client, sockets.exhausted"})
   void eventsMatchCode(String side, String module, String shortage) throws IOException {
@@ -129,6 +129,7 @@ class ReadmeIT {
       }
     }
     logged.addAll(List.of(shortage, "key.file_readable", "loop.lost", "log.lost", "status"));
+    logged.addAll(List.of("config.reloaded", "config.kept", "config.needs_restart"));
     assertThat(
             Readme.operations().table("Events of the " + side, "event").stream()
                 .flatMap(row -> Readme.code(row.get(0))))

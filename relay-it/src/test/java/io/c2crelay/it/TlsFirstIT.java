@@ -45,14 +45,13 @@ class TlsFirstIT {
   private static final String KEY = Harness.newKey();
   private static TlsFirewall firewall;
   private static RelayProcess relay;
-  private static Target firewallEnd;
 
   @BeforeAll
   static void start() {
     relay = SHARED.relay(KEY);
     Target target = SHARED.target(Behaviour.ECHO);
     firewall = new TlsFirewall(relay.port());
-    firewallEnd = SHARED.target(firewall);
+    Target firewallEnd = SHARED.target(firewall);
     AgentProcess agent =
         SHARED.agent(
             Launch.agent("" + target.port(), "localhost", "" + firewallEnd.port())

@@ -4,7 +4,6 @@ import io.c2crelay.common.admin.AdminServer;
 import io.c2crelay.common.bridge.BridgeSettings;
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.cli.DescriptorLimit;
-import io.c2crelay.common.cli.Running;
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.ServiceName;
@@ -29,18 +28,14 @@ import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** The relay server: creates its components, listens on the ports of its services, and drains. */
 final class Relay {
-  /** As at the start, but for what {@link #current} has. */
+  /** As at the start; some of it may have changed since: see {@link #apply}. */
   private final RelayConfig config;
-
-  /** The latest, for what can change at run time. */
-  private RelayConfig current;
 
   private final RelayEvents events;
   private final Services services;
@@ -54,7 +49,6 @@ final class Relay {
 
   private Relay(RelayConfig config) throws StartupException {
     this.config = config;
-    current = config;
     PrometheusRegistry metrics = config.admin == null ? null : new PrometheusRegistry();
     RelayMetrics counted = metrics == null ? null : new RelayMetrics(metrics);
     events = counted == null ? new RelayEvents() : counted;
@@ -67,12 +61,12 @@ final class Relay {
       channelBinding = identity.binding();
       tls = RelayTls.ofRelay(identity);
       tls.warmUp();
-      loops = config.transport.newEventLoops(config.threads);
+      loops = config.shared().transport().newEventLoops(config.shared().threads());
     } catch (GeneralSecurityException | ChannelException e) {
       throw new StartupException(String.valueOf(e.getMessage()), e);
     }
     EventLoop dispatcherLoop = loops.next();
-    BufferBudget budget = BufferBudget.ofBytes(config.sessionMemory);
+    BufferBudget budget = BufferBudget.ofBytes(config.shared().sessionMemory());
     AgentAddresses agentAddresses = new AgentAddresses();
     dispatchers =
         new Dispatchers(
@@ -98,7 +92,7 @@ final class Relay {
     listener =
         new Listener(
             loops,
-            config.transport,
+            config.shared().transport(),
             config.detectTimeout,
             config.maxSessions,
             agentAddresses,
@@ -170,7 +164,8 @@ final class Relay {
     now.forEach(
         (service, address) -> {
           if (!address.equals(before.get(service))) {
-            events.relayListening(service, address, config.transport, tlsName, next.maxSessions);
+            events.relayListening(
+                service, address, config.shared().transport(), tlsName, next.maxSessions);
             if (monitor != null) {
               monitor.listening(service, address);
             }
@@ -195,30 +190,17 @@ final class Relay {
   }
 
   /**
-   * Reads the configuration again and applies it, all or nothing: services, keys, lists of
-   * networks, limits. Agents whose key or service is gone are detached; sessions go on. Reads
-   * files; on any thread but an event loop.
+   * Uses another configuration from now on: services, keys, lists of networks, limits. Agents whose
+   * key or service is gone are detached; sessions go on. Reads files; on any thread but an event
+   * loop.
+   *
+   * @throws StartupException if a file cannot be read or a port cannot be bound: then nothing has
+   *     changed
    */
-  public synchronized void reload(Running.ConfigSource<RelayConfig> source) {
-    RelayConfig next;
-    try {
-      next = source.read();
-      applyServices(next);
-    } catch (StartupException | IllegalArgumentException e) {
-      events.configKept(e.getMessage());
-      return;
-    }
-    List<String> changed = current.changed(next);
-    if (!changed.isEmpty()) {
-      listener.reload(next.loadBalancers, next.accessRules());
-      dispatchers.reload(next.dispatcherSettings());
-      events.configReloaded(changed);
-    }
-    List<String> needRestart = config.changedForRestart(next);
-    if (!needRestart.isEmpty()) {
-      events.configNeedsRestart(needRestart);
-    }
-    current = next;
+  public synchronized void apply(RelayConfig next) throws StartupException {
+    applyServices(next);
+    listener.reload(next.loadBalancers, next.accessRules());
+    dispatchers.reload(next.dispatcherSettings());
   }
 
   /**
@@ -228,7 +210,7 @@ final class Relay {
    * @return completes when all connections are closed and the event loops have ended
    */
   public Future<Void> drain() {
-    events.relayDraining(config.drain);
+    events.relayDraining(config.shared().drain());
     Promise<Void> done = GlobalEventExecutor.INSTANCE.newPromise();
     listener
         .drain()
@@ -238,7 +220,7 @@ final class Relay {
               // scheduled here: the loops may have ended by the time drain() returns
               loops.schedule(
                   () -> dispatchers.abortAll(ReasonCode.DRAINING),
-                  config.drain.toNanos(),
+                  config.shared().drain().toNanos(),
                   TimeUnit.NANOSECONDS);
             });
     return done;

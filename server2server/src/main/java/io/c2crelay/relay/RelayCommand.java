@@ -9,6 +9,7 @@ import io.c2crelay.common.cli.CliRunner;
 import io.c2crelay.common.cli.DescriptorLimit;
 import io.c2crelay.common.cli.DurationOrOff;
 import io.c2crelay.common.cli.KeySource;
+import io.c2crelay.common.cli.Reloader;
 import io.c2crelay.common.cli.Running;
 import io.c2crelay.common.cli.SharedOptions;
 import io.c2crelay.common.cli.StartupException;
@@ -196,7 +197,7 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
     Relay relay = Relay.start(config);
     return Running.of(
         relay::drain,
-        config.isReloadable ? relay::reload : null,
+        config.isReloadable ? new Reloader<>(config, relay::apply)::reload : null,
         config.admin == null
             ? Collections.emptyMap()
             : Collections.singletonMap("USR1", relay::logStatus));

@@ -2,8 +2,10 @@ package io.c2crelay.relay;
 
 import io.c2crelay.common.admin.AdminSettings;
 import io.c2crelay.common.cli.Checks;
+import io.c2crelay.common.cli.ConfigChanges;
+import io.c2crelay.common.cli.Reloader;
+import io.c2crelay.common.cli.SharedSettings;
 import io.c2crelay.common.cli.StartupException;
-import io.c2crelay.common.transport.Transport;
 import io.c2crelay.relay.address.AccessRules;
 import io.c2crelay.relay.address.AddressList;
 import io.c2crelay.relay.session.DispatcherSettings;
@@ -11,11 +13,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Immutable, validated relay configuration. Each field has the name of its option. */
-final class RelayConfig {
+final class RelayConfig implements Reloader.Config<RelayConfig> {
   private static final int MAX_SERVICES = 64;
   private static final int MAX_POOL = 64;
   private static final int MAX_SESSIONS = 1_000_000;
@@ -71,22 +72,13 @@ final class RelayConfig {
   /** How long a half-closed session may be idle before it is aborted. */
   final Duration halfCloseTimeout;
 
-  /** How long running sessions may continue after a stop signal; zero aborts them at once. */
-  final Duration drain;
-
-  /** The limit on the bytes that all sessions together buffer. */
-  final long sessionMemory;
-
   /** Whether there are files that can be read again. */
   final boolean isReloadable;
 
   /** The admin endpoint; null if it is off. */
   final @Nullable AdminSettings admin;
 
-  final Transport transport;
-
-  /** The number of event loops, at least 1. */
-  final int threads;
+  private final SharedSettings shared;
 
   /**
    * Validates the options of a command line.
@@ -126,16 +118,13 @@ final class RelayConfig {
     denied = addresses("--deny", options.deny);
     allowedAgents = addresses("--allow-agents", options.allowAgents);
     loadBalancers = addresses("--accept-proxy-from", options.acceptProxyFrom);
+    shared = new SharedSettings(options.shared());
     isReloadable =
-        options.shared().hasConfigFile()
+        shared.hasConfigFile()
             || services.stream().anyMatch(service -> service.keys.file() != null);
     idleTimeout = Checks.rangeOrOff("--idle-timeout", options.idleTimeout, second, MAX_TIMEOUT);
     halfCloseTimeout =
         Checks.range("--half-close-timeout", options.halfCloseTimeout, second, MAX_TIMEOUT);
-    drain = options.shared().drain();
-    sessionMemory = options.shared().sessionMemory();
-    threads = options.shared().threads();
-    transport = options.shared().transport();
     admin = AdminSettings.of(options.shared());
   }
 
@@ -150,50 +139,36 @@ final class RelayConfig {
     return text == null ? AddressList.EMPTY : AddressList.parse(name, text);
   }
 
-  /** The names of options that differ in another configuration, and can change at run time. */
-  List<String> changed(RelayConfig other) {
-    List<String> names = new ArrayList<>();
-    addIf(names, "services", !hasSameServices(other));
-    addIf(names, "--queue-timeout", !queueTimeout.equals(other.queueTimeout));
-    addIf(names, "--max-sessions", maxSessions != other.maxSessions);
-    addIf(
-        names, "--max-sessions-per-network", maxSessionsPerNetwork != other.maxSessionsPerNetwork);
-    addIf(names, "--sessions-per-second", sessionsPerSecond != other.sessionsPerSecond);
-    addIf(names, "--pool", pool != other.pool);
-    addIf(names, "--rate", rate != other.rate);
-    addIf(names, "--service-rate", serviceRate != other.serviceRate);
-    addIf(names, "--allow", !allowed.equals(other.allowed));
-    addIf(names, "--deny", !denied.equals(other.denied));
-    addIf(names, "--allow-agents", !allowedAgents.equals(other.allowedAgents));
-    addIf(names, "--accept-proxy-from", !loadBalancers.equals(other.loadBalancers));
-    return names;
+  @Override
+  public SharedSettings shared() {
+    return shared;
   }
 
-  /** The names of options that differ in another configuration, which needs a restart. */
-  List<String> changedForRestart(RelayConfig other) {
-    List<String> names = new ArrayList<>();
-    addIf(names, "--admin, --admin-password-file", !Objects.equals(admin, other.admin));
-    addIf(names, "--bind", !Objects.equals(bind, other.bind));
-    addIf(names, "--detect-timeout", !detectTimeout.equals(other.detectTimeout));
-    addIf(names, "--idle-timeout", !idleTimeout.equals(other.idleTimeout));
-    addIf(names, "--half-close-timeout", !halfCloseTimeout.equals(other.halfCloseTimeout));
-    addIf(names, "--drain", !drain.equals(other.drain));
-    addIf(names, "--session-memory", sessionMemory != other.sessionMemory);
-    addIf(names, "--threads", threads != other.threads);
-    addIf(names, "--transport", transport != other.transport);
-    return names;
+  @Override
+  public void compare(RelayConfig next, ConfigChanges changes) {
+    changes.atOnce("services", true, hasSameServices(next));
+    changes.atOnce("--queue-timeout", queueTimeout, next.queueTimeout);
+    changes.atOnce("--max-sessions", maxSessions, next.maxSessions);
+    changes.atOnce("--max-sessions-per-network", maxSessionsPerNetwork, next.maxSessionsPerNetwork);
+    changes.atOnce("--sessions-per-second", sessionsPerSecond, next.sessionsPerSecond);
+    changes.atOnce("--pool", pool, next.pool);
+    changes.atOnce("--rate", rate, next.rate);
+    changes.atOnce("--service-rate", serviceRate, next.serviceRate);
+    changes.atOnce("--allow", allowed, next.allowed);
+    changes.atOnce("--deny", denied, next.denied);
+    changes.atOnce("--allow-agents", allowedAgents, next.allowedAgents);
+    changes.atOnce("--accept-proxy-from", loadBalancers, next.loadBalancers);
+    changes.needsRestart("--admin, --admin-password-file", admin, next.admin);
+    changes.needsRestart("--bind", bind, next.bind);
+    changes.needsRestart("--detect-timeout", detectTimeout, next.detectTimeout);
+    changes.needsRestart("--idle-timeout", idleTimeout, next.idleTimeout);
+    changes.needsRestart("--half-close-timeout", halfCloseTimeout, next.halfCloseTimeout);
   }
 
   private boolean hasSameServices(RelayConfig other) {
     return services.size() == other.services.size()
         && services.stream()
             .allMatch(service -> other.services.stream().anyMatch(service::hasSamePort));
-  }
-
-  private static void addIf(List<String> names, String name, boolean condition) {
-    if (condition) {
-      names.add(name);
-    }
   }
 
   DispatcherSettings dispatcherSettings() {

@@ -118,6 +118,7 @@ final class RelayMonitor implements Monitor {
 
   private Map<String, Object> status(List<ServiceSnapshot> snapshots) {
     SessionBook sessions = events.sessions();
+    SessionBook.Sums sums = sessions.sums();
     List<Map<String, Object>> services = new ArrayList<>();
     List<Map<String, Object>> waitingUsers = new ArrayList<>();
     for (ServiceSnapshot snapshot : snapshots) {
@@ -128,7 +129,7 @@ final class RelayMonitor implements Monitor {
       row.put("agents", snapshot.agents());
       row.put("poolConnections", snapshot.warm());
       row.put("usersWaiting", snapshot.waiting());
-      sessions.describe(snapshot.service(), row);
+      sessions.describe(snapshot.service(), sums, row);
       services.add(row);
       for (InetSocketAddress user : snapshot.firstWaiting()) {
         Map<String, Object> waitingUser = new LinkedHashMap<>();
@@ -142,7 +143,7 @@ final class RelayMonitor implements Monitor {
     }
     Map<String, Object> status = program.begin();
     status.put("services", services);
-    status.put("agents", events.agentRows());
+    status.put("agents", events.agentRows(sums));
     status.put("waiting", waitingUsers);
     status.put("sessions", sessions.rows(MAX_SESSIONS_SHOWN, "agent"));
     status.put("throughput", sessions.history());

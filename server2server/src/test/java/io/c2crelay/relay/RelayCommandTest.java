@@ -162,9 +162,9 @@ class RelayCommandTest {
     assertThat(config.maxSessions).isEqualTo(DescriptorLimit.sessionsWithin(DescriptorLimit.get()));
     assertThat(config.idleTimeout).isZero();
     assertThat(config.halfCloseTimeout).isEqualTo(Duration.ofHours(1));
-    assertThat(config.drain).isEqualTo(Duration.ofSeconds(30));
-    assertThat(config.transport).isEqualTo(Transport.best());
-    assertThat(config.threads).isEqualTo(Runtime.getRuntime().availableProcessors());
+    assertThat(config.shared().drain()).isEqualTo(Duration.ofSeconds(30));
+    assertThat(config.shared().transport()).isEqualTo(Transport.best());
+    assertThat(config.shared().threads()).isEqualTo(Runtime.getRuntime().availableProcessors());
   }
 
   @Test
@@ -193,10 +193,10 @@ class RelayCommandTest {
     assertThat(config.maxSessions).isEqualTo(7);
     assertThat(config.idleTimeout).isEqualTo(Duration.ofMinutes(5));
     assertThat(config.halfCloseTimeout).isEqualTo(Duration.ofHours(2));
-    assertThat(config.drain).isZero();
-    assertThat(config.sessionMemory).isEqualTo(65536);
-    assertThat(config.transport).isEqualTo(Transport.NIO);
-    assertThat(config.threads).isEqualTo(3);
+    assertThat(config.shared().drain()).isZero();
+    assertThat(config.shared().sessionMemory()).isEqualTo(65536);
+    assertThat(config.shared().transport()).isEqualTo(Transport.NIO);
+    assertThat(config.shared().threads()).isEqualTo(3);
   }
 
   @ParameterizedTest

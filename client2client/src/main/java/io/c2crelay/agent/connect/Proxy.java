@@ -12,6 +12,7 @@ import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.URLDecoder;
 import java.util.Locale;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -96,6 +97,21 @@ public final class Proxy {
     } catch (IllegalArgumentException | UnsupportedEncodingException e) {
       throw new IllegalArgumentException(form, null);
     }
+  }
+
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof Proxy
+        && ((Proxy) other).kind == kind
+        && ((Proxy) other).host.equals(host)
+        && ((Proxy) other).port == port
+        && Objects.equals(((Proxy) other).user, user)
+        && ((Proxy) other).password.equals(password);
+  }
+
+  @Override
+  public int hashCode() {
+    return Objects.hash(kind, host, port); // nothing of the password
   }
 
   /** The name or address, without brackets. */

@@ -5,6 +5,8 @@ import static java.util.Objects.requireNonNull;
 import io.c2crelay.agent.connect.Route;
 import io.c2crelay.common.auth.SharedKey;
 import io.c2crelay.common.protocol.ServiceName;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** A service of the relay that the agent offers: its target, and the key for it. Immutable. */
 public final class Forward {
@@ -47,5 +49,19 @@ public final class Forward {
   /** How the target is told the user's address. */
   public ProxyProtocol proxyProtocol() {
     return proxyProtocol;
+  }
+
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof Forward
+        && ((Forward) other).service.equals(service)
+        && ((Forward) other).target.equals(target)
+        && ((Forward) other).key.equals(key)
+        && ((Forward) other).proxyProtocol == proxyProtocol;
+  }
+
+  @Override
+  public int hashCode() {
+    return Objects.hash(service, target, key, proxyProtocol);
   }
 }

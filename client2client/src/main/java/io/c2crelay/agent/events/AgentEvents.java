@@ -35,6 +35,11 @@ public final class AgentEvents {
         tlsProvider);
   }
 
+  /** SIGHUP: the agent offers a service with this target and key at a relay no more. */
+  public void serviceRemoved(ServiceName service, String target, String relay) {
+    log.info("service.removed service={} target={} relay={}", service, target, relay);
+  }
+
   /** The addresses of a relay's name are followed, and it cannot be looked up. */
   public void relayUnknown(String relay, Throwable cause) {
     log.warn("relay.unknown relay={} cause={}", relay, Sockets.describe(cause));

@@ -7,6 +7,8 @@ import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import io.prometheus.metrics.model.snapshots.Unit;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,7 +19,7 @@ public final class AgentMetrics {
   private static final String PREFIX = "c2c_agent";
 
   private final List<ServiceMetrics> relays = new CopyOnWriteArrayList<>();
-  private final Map<ServiceName, String> targets = new LinkedHashMap<>();
+  private volatile Map<ServiceName, String> targets = Collections.emptyMap();
   final SessionBook sessions;
   final Counter attempts;
   final Counter lost;
@@ -60,11 +62,23 @@ public final class AgentMetrics {
         .labelNames("service", "relay")
         .callback(
             callback ->
-                relays.forEach(
-                    relay ->
-                        callback.call(
-                            relay.isAttached() ? 1 : 0, relay.service().toString(), relay.relay())))
+                attached()
+                    .forEach(
+                        (labels, attached) ->
+                            callback.call(attached ? 1 : 0, labels.toArray(new String[0]))))
         .register(metrics);
+  }
+
+  /** By service and relay; while a target or key changes there are two of the same. */
+  private Map<List<String>, Boolean> attached() {
+    Map<List<String>, Boolean> attached = new LinkedHashMap<>();
+    for (ServiceMetrics relay : relays) {
+      attached.merge(
+          Arrays.asList(relay.service().toString(), relay.relay()),
+          relay.isAttached(),
+          Boolean::logicalOr);
+    }
+    return attached;
   }
 
   private static Counter counter(
@@ -76,10 +90,10 @@ public final class AgentMetrics {
         .register(metrics);
   }
 
-  /** Adds a service and its target, before the agent starts. */
-  public void add(ServiceName service, String target) {
-    targets.put(service, target);
-    sessions.add(service);
+  /** The services are these from now on, each with its target. */
+  public void targets(Map<ServiceName, String> services) {
+    targets = Collections.unmodifiableMap(services);
+    services.keySet().forEach(sessions::add);
   }
 
   /** Adds a service at one of the relays. */

@@ -102,7 +102,8 @@ public final class SessionBook {
         .name(prefix + "_sessions")
         .help("Open sessions.")
         .labelNames("service")
-        .callback(callback -> sessions().forEach((service, n) -> callback.call(n, service)))
+        .callback(
+            callback -> sums().services.forEach((name, sum) -> callback.call(sum.sessions, name)))
         .register(metrics);
     CounterWithCallback.builder()
         .name(prefix + "_bytes_total")
@@ -110,11 +111,12 @@ public final class SessionBook {
         .labelNames("service", "direction")
         .callback(
             callback ->
-                traffic()
+                sums()
+                    .services
                     .forEach(
-                        (service, traffic) -> {
-                          callback.call((double) traffic.up, service, "up");
-                          callback.call((double) traffic.down, service, "down");
+                        (name, sum) -> {
+                          callback.call((double) sum.up, name, "up");
+                          callback.call((double) sum.down, name, "down");
                         }))
         .register(metrics);
   }
@@ -157,56 +159,74 @@ public final class SessionBook {
   }
 
   /** Takes note of the rates. To be called every {@link #SAMPLE_SECONDS}. */
-  public synchronized void sample() {
-    live.forEach((session, traffic) -> traffic.sample(session.upBytes(), session.downBytes()));
-    Map<String, Traffic> now = traffic();
-    closed.forEach(
-        (service, total) -> {
-          Traffic current = now.get(service.toString());
-          if (current != null) {
-            total.sample(current.up, current.down);
-          }
-        });
-    long up = closed.values().stream().mapToLong(total -> total.upPerSecond).sum();
-    long down = closed.values().stream().mapToLong(total -> total.downPerSecond).sum();
-    history.add(new long[] {up, down});
-    if (history.size() > HISTORY_SAMPLES) {
-      history.remove();
+  public void sample() {
+    Sums sums = sums();
+    synchronized (this) {
+      live.forEach((session, traffic) -> traffic.sample(session.upBytes(), session.downBytes()));
+      long up = 0;
+      long down = 0;
+      for (Map.Entry<ServiceName, Traffic> service : closed.entrySet()) {
+        Traffic total = service.getValue();
+        Sums.Service sum = sums.of(service.getKey());
+        total.sample(sum.up, sum.down);
+        up += total.upPerSecond;
+        down += total.downPerSecond;
+      }
+      history.add(new long[] {up, down});
+      if (history.size() > HISTORY_SAMPLES) {
+        history.remove();
+      }
     }
   }
 
-  /** Of all sessions, open and closed, by service. */
-  private synchronized Map<String, Traffic> traffic() {
-    Map<String, Traffic> sums = new TreeMap<>();
-    closed.forEach((service, traffic) -> add(sums, service, traffic.up, traffic.down));
-    live.keySet()
-        .forEach(session -> add(sums, session.service(), session.upBytes(), session.downBytes()));
+  /** What the sessions of a service, and with a peer, come to at one moment. */
+  public static final class Sums {
+    private static final class Service {
+      int sessions;
+      long up;
+      long down;
+
+      void add(long upBytes, long downBytes) {
+        up += upBytes;
+        down += downBytes;
+      }
+    }
+
+    private final Map<String, Service> services = new TreeMap<>();
+    private final Map<String, Integer> sessionsByPeer = new HashMap<>();
+
+    private Service of(ServiceName service) {
+      return services.computeIfAbsent(service.toString(), s -> new Service());
+    }
+
+    /** The number of open sessions with a peer. */
+    public int sessionsOf(String peer) {
+      return sessionsByPeer.getOrDefault(peer, 0);
+    }
+  }
+
+  /** Sums up; a service has the bytes of its closed sessions as well. */
+  public Sums sums() {
+    Sums sums = new Sums();
+    List<LiveSession> open;
+    synchronized (this) {
+      closed.forEach((service, traffic) -> sums.of(service).add(traffic.up, traffic.down));
+      open = new ArrayList<>(live.keySet());
+    }
+    for (LiveSession session : open) { // without the lock, which all event loops take
+      Sums.Service service = sums.of(session.service());
+      service.sessions++;
+      service.add(session.upBytes(), session.downBytes());
+      sums.sessionsByPeer.merge(session.peer(), 1, Integer::sum);
+    }
     return sums;
   }
 
-  private static void add(Map<String, Traffic> sums, ServiceName service, long up, long down) {
-    Traffic sum = sums.computeIfAbsent(service.toString(), s -> new Traffic());
-    sum.up += up;
-    sum.down += down;
-  }
-
-  private synchronized Map<String, Integer> sessions() {
-    Map<String, Integer> counts = new TreeMap<>();
-    closed.keySet().forEach(service -> counts.put(service.toString(), 0));
-    live.keySet().forEach(session -> counts.merge(session.service().toString(), 1, Integer::sum));
-    return counts;
-  }
-
-  /** The number of open sessions with a peer. */
-  public synchronized long sessionsOf(String peer) {
-    return live.keySet().stream().filter(session -> session.peer().equals(peer)).count();
-  }
-
   /** Adds what is known of a service to its row in the status. */
-  public synchronized void describe(ServiceName service, Map<String, Object> row) {
-    Traffic sum = traffic().getOrDefault(service.toString(), new Traffic());
+  public synchronized void describe(ServiceName service, Sums sums, Map<String, Object> row) {
+    Sums.Service sum = sums.of(service);
     Traffic total = closed.getOrDefault(service, new Traffic());
-    row.put("sessions", sessions().getOrDefault(service.toString(), 0));
+    row.put("sessions", sum.sessions);
     row.put("upBytes", sum.up);
     row.put("downBytes", sum.down);
     row.put("upBytesPerSecond", total.upPerSecond);

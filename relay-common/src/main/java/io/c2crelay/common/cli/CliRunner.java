@@ -15,7 +15,6 @@ import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -74,11 +73,12 @@ public final class CliRunner {
     try {
       C config;
       try {
-        config = read(parser, command, args);
-        if (config == null) {
-          return OK; // the help is printed
+        if (!parse(parser, args)) {
+          return OK;
         }
-        Logging.format(command.shared().logFormat());
+        Logging.level(command.shared().logLevel);
+        Logging.format(command.shared().logFormat);
+        config = command.config(env);
         DescriptorLimit.check();
         if (command.shared().check()) {
           out.println(name + ": the configuration is valid");
@@ -101,23 +101,18 @@ public final class CliRunner {
     }
   }
 
-  /** Returns null if the help was asked for, and is printed. */
-  private <C> @Nullable C read(CommandLine parser, CliCommand<C> command, String... args)
-      throws StartupException {
+  /** Returns false if the help was asked for, and is printed. */
+  private boolean parse(CommandLine parser, String... args) throws StartupException {
     Arguments.validate(parser.getCommandSpec(), args);
     String[] complete = ArgumentSources.complete(parser.getCommandSpec(), env, args);
-    if (CommandLine.printHelpIfRequested(parser.parseArgs(complete))) {
-      return null;
-    }
-    C config = command.config(env);
-    Logging.level(command.shared().logLevel());
-    return config;
+    return !CommandLine.printHelpIfRequested(parser.parseArgs(complete));
   }
 
   private <C> C readAgain(CommandLine parser, CliCommand<C> command, String... args)
       throws StartupException {
     try {
-      return requireNonNull(read(parser, command, args));
+      parse(parser, args);
+      return command.config(env);
     } catch (ParameterException e) {
       throw new IllegalArgumentException(Arguments.describe(e), null); // no cause: it has the value
     }
@@ -125,9 +120,9 @@ public final class CliRunner {
 
   private <C> int startAndDrain(CommandLine parser, CliCommand<C> command, C config, String... args)
       throws StartupException, InterruptedException {
-    Duration drainLimit = command.shared().drain();
+    Duration drainLimit = Checks.drain(command.shared().drain);
     Running<C> running = command.start(config, out);
-    Consumer<Running.ConfigSource<C>> reload = running.reload();
+    Consumer<Reloader.Source<C>> reload = running.reload();
     if (reload != null) {
       stop.onSignal("HUP", () -> reload.accept(() -> readAgain(parser, command, args)));
     }

@@ -14,17 +14,6 @@ import org.jspecify.annotations.Nullable;
  */
 @FunctionalInterface
 public interface Running<C> {
-  /** Reads the configuration again: command line, environment and files. */
-  interface ConfigSource<C> {
-    /**
-     * Reads all of it.
-     *
-     * @throws StartupException if a file cannot be read
-     * @throws IllegalArgumentException if a value is invalid
-     */
-    C read() throws StartupException;
-  }
-
   /**
    * Stops accepting work. Does not block.
    *
@@ -37,7 +26,7 @@ public interface Running<C> {
    * What SIGHUP does, on a thread of the JVM; null to leave it its default action, the end of the
    * process.
    */
-  default @Nullable Consumer<ConfigSource<C>> reload() {
+  default @Nullable Consumer<Reloader.Source<C>> reload() {
     return null;
   }
 
@@ -49,7 +38,7 @@ public interface Running<C> {
   /** The methods' results. */
   static <C> Running<C> of(
       Supplier<Future<Void>> drain,
-      @Nullable Consumer<ConfigSource<C>> reload,
+      @Nullable Consumer<Reloader.Source<C>> reload,
       Map<String, Runnable> onSignal) {
     return new Running<C>() {
       @Override
@@ -58,7 +47,7 @@ public interface Running<C> {
       }
 
       @Override
-      public @Nullable Consumer<ConfigSource<C>> reload() {
+      public @Nullable Consumer<Reloader.Source<C>> reload() {
         return reload;
       }
 

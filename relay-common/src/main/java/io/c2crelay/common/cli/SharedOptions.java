@@ -1,7 +1,6 @@
 package io.c2crelay.common.cli;
 
 import io.c2crelay.common.logging.LogFormat;
-import io.c2crelay.common.transport.Transport;
 import java.time.Duration;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -20,15 +19,10 @@ public final class SharedOptions {
       names = "--config",
       paramLabel = "FILE",
       description = "Read options that are not given here from this file (default: none).")
-  private @Nullable String config;
+  @Nullable String config;
 
   @Option(names = "--check", arity = "0", description = "Check options and files, and exit.")
   private boolean check;
-
-  /** Whether options are read from a file. */
-  public boolean hasConfigFile() {
-    return config != null;
-  }
 
   /** Whether to validate the configuration only. */
   boolean check() {
@@ -40,32 +34,32 @@ public final class SharedOptions {
       paramLabel = "TIME",
       description =
           "Time limit for running sessions after a stop signal (default: ${DEFAULT-VALUE}).")
-  private Duration drain = Checks.DEFAULT_DRAIN;
+  Duration drain = Checks.DEFAULT_DRAIN;
 
   @Option(
       names = "--session-memory",
       paramLabel = "SIZE",
       description =
           "Buffer limit of all sessions (default: half of direct memory, here ${DEFAULT-VALUE}).")
-  private long sessionMemory = Checks.defaultSessionMemory();
+  long sessionMemory = Checks.defaultSessionMemory();
 
   @Option(
       names = "--transport",
       paramLabel = "NAME",
       description = "auto, epoll, kqueue or nio (default: ${DEFAULT-VALUE}).")
-  private TransportChoice transport = TransportChoice.AUTO;
+  TransportChoice transport = TransportChoice.AUTO;
 
   @Option(
       names = "--threads",
       paramLabel = "N",
       description = "Number of event loops; 0: one per core (default: ${DEFAULT-VALUE}).")
-  private int threads;
+  int threads;
 
   @Option(
       names = "--log-level",
       paramLabel = "LEVEL",
       description = "error, warn, info, debug or trace (default: ${DEFAULT-VALUE}).")
-  private Level logLevel = Level.INFO;
+  Level logLevel = Level.INFO;
 
   @Option(
       names = "--admin",
@@ -100,39 +94,11 @@ public final class SharedOptions {
       names = "--log-format",
       paramLabel = "FORMAT",
       description = "text or json (default: ${DEFAULT-VALUE}).")
-  private LogFormat logFormat = LogFormat.TEXT;
-
-  public LogFormat logFormat() {
-    return logFormat;
-  }
+  LogFormat logFormat = LogFormat.TEXT;
 
   /** Returns the keys of {@link KeySource#find}. */
   public @Nullable KeySource keys(@Nullable String argument, Map<String, String> env)
       throws StartupException {
     return KeySource.find(argument, keyFile, env);
-  }
-
-  /** The time limit for running sessions after a stop signal. */
-  public Duration drain() {
-    return Checks.drain(drain);
-  }
-
-  /** The buffer limit of all sessions, in bytes. */
-  public long sessionMemory() {
-    return Checks.sessionMemory(sessionMemory);
-  }
-
-  /** Returns the transport and loads its native library. */
-  public Transport transport() throws StartupException {
-    return transport.transport();
-  }
-
-  /** The number of event loops, at least 1. */
-  public int threads() {
-    return Checks.threads(threads);
-  }
-
-  public Level logLevel() {
-    return logLevel;
   }
 }

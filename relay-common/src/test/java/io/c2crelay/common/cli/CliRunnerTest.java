@@ -144,7 +144,7 @@ class CliRunnerTest {
   }
 
   @Test
-  void optionsSetFields() {
+  void optionsSetFields() throws StartupException {
     assertThat(
             run(
                 "--drain",
@@ -157,21 +157,23 @@ class CliRunnerTest {
                 "--session-memory",
                 "1m"))
         .isEqualTo(CliRunner.OK);
-    assertThat(command.shared.drain()).isEqualTo(Duration.ofMinutes(2));
-    assertThat(command.shared.threads()).isEqualTo(3);
-    assertThat(command.shared.logLevel()).isEqualTo(Level.ERROR);
-    assertThat(command.shared.sessionMemory()).isEqualTo(1 << 20);
+    SharedSettings settings = new SharedSettings(command.shared);
+    assertThat(settings.drain()).isEqualTo(Duration.ofMinutes(2));
+    assertThat(settings.threads()).isEqualTo(3);
+    assertThat(settings.logLevel()).isEqualTo(Level.ERROR);
+    assertThat(settings.sessionMemory()).isEqualTo(1 << 20);
     assertThat(command.idle).isZero();
     assertThat(command.key).isNull();
   }
 
   @Test
-  void omittedOptionsKeepDefaults() {
+  void omittedOptionsKeepDefaults() throws StartupException {
     assertThat(run("1")).isEqualTo(CliRunner.OK);
-    assertThat(command.shared.drain()).isEqualTo(Checks.DEFAULT_DRAIN);
-    assertThat(command.shared.threads()).isEqualTo(Runtime.getRuntime().availableProcessors());
-    assertThat(command.shared.logLevel()).isEqualTo(Level.INFO);
-    assertThat(command.shared.sessionMemory()).isEqualTo(Checks.defaultSessionMemory());
+    SharedSettings settings = new SharedSettings(command.shared);
+    assertThat(settings.drain()).isEqualTo(Checks.DEFAULT_DRAIN);
+    assertThat(settings.threads()).isEqualTo(Runtime.getRuntime().availableProcessors());
+    assertThat(settings.logLevel()).isEqualTo(Level.INFO);
+    assertThat(settings.sessionMemory()).isEqualTo(Checks.defaultSessionMemory());
     assertThat(command.idle).isEqualTo(Duration.ofSeconds(90));
   }
 

@@ -85,8 +85,7 @@ public final class Launch {
   public Launch unitJvm() {
     jvmArgs.clear();
     sharesClasses = false;
-    String module = jar.getFileName().toString().replaceFirst("\\.jar$", "");
-    jvmArgs.addAll(SystemdUnit.of(module).jvmFlags());
+    jvmArgs.addAll(SystemdUnit.of(module()).jvmFlags());
     return this;
   }
 
@@ -138,13 +137,27 @@ public final class Launch {
     List<String> command = new ArrayList<>(wrapper);
     command.add(java);
     if (sharesClasses) {
-      command.addAll(ClassArchive.flags(java, jar, JVM_ARGS));
+      command.addAll(ClassArchive.flags(module(), anywhere()));
     }
     command.addAll(jvmArgs);
     command.add("-jar");
     command.add(jar.toString());
     command.addAll(arguments);
     return command;
+  }
+
+  /** The same program, serving nobody. */
+  private Launch anywhere() {
+    Launch other =
+        module().equals("server2server")
+            ? relay("--bind", "127.0.0.1", "0")
+            : agent(22, Ports.free());
+    other.sharesClasses = false;
+    return other.key(Harness.newKey());
+  }
+
+  private String module() {
+    return jar.getFileName().toString().replaceFirst("\\.jar$", "");
   }
 
   Process start() throws IOException {

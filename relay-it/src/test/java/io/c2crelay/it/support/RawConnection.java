@@ -348,8 +348,10 @@ public final class RawConnection implements AutoCloseable {
     }
   }
 
-  /** One context per connection, to prevent session resumption. */
-  /** Accepts any certificate, as an agent does. */
+  /**
+   * Accepts any certificate, as an agent does. One context per connection, to prevent session
+   * resumption.
+   */
   public static SSLContext trustAll() {
     try {
       SSLContext context = SSLContext.getInstance("TLS");

@@ -16,7 +16,6 @@ import io.netty.util.concurrent.EventExecutor;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.time.Duration;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -120,21 +119,6 @@ public class RelayEvents {
 
   public void keysReloaded(ServiceName service, int keys, int added, int removed) {
     log.info("keys.reloaded service={} keys={} added={} removed={}", service, keys, added, removed);
-  }
-
-  /** These options have other values now. */
-  public void configReloaded(List<String> options) {
-    log.info("config.reloaded changed={}", LogText.value(String.join(" ", options)));
-  }
-
-  /** These options have other values in the file, but not here. */
-  public void configNeedsRestart(List<String> options) {
-    log.warn("config.needs_restart changed={}", LogText.value(String.join(" ", options)));
-  }
-
-  /** Nothing has changed: the configuration in use stays. */
-  public void configKept(@Nullable String cause) {
-    log.error("config.kept cause={}", LogText.value(cause));
   }
 
   private static String keyName(String name) {

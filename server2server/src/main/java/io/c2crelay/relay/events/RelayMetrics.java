@@ -107,9 +107,13 @@ public final class RelayMetrics extends RelayEvents {
   }
 
   /** A row of the status for each attached agent. */
-  public List<Map<String, Object>> agentRows() {
+  public List<Map<String, Object>> agentRows(SessionBook.Sums sums) {
     List<Map<String, Object>> rows = new ArrayList<>();
-    for (Map.Entry<String, Agent> entry : agents().entrySet()) {
+    Map<String, Agent> attached;
+    synchronized (agents) {
+      attached = new LinkedHashMap<>(agents);
+    }
+    for (Map.Entry<String, Agent> entry : attached.entrySet()) {
       Agent agent = entry.getValue();
       Map<String, Object> row = new LinkedHashMap<>(agent.row);
       row.put("ageSeconds", TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - agent.sinceNanos));
@@ -118,16 +122,10 @@ public final class RelayMetrics extends RelayEvents {
           agent.roundTripNanos < 0
               ? null
               : agent.roundTripNanos / (double) TimeUnit.MILLISECONDS.toNanos(1));
-      row.put("sessions", sessions.sessionsOf(entry.getKey()));
+      row.put("sessions", sums.sessionsOf(entry.getKey()));
       rows.add(row);
     }
     return rows;
-  }
-
-  private Map<String, Agent> agents() {
-    synchronized (agents) {
-      return new LinkedHashMap<>(agents);
-    }
   }
 
   // --- connections ---
@@ -198,7 +196,10 @@ public final class RelayMetrics extends RelayEvents {
 
   @Override
   public void agentAnswered(String agent, long nanos) {
-    Agent attached = agents().get(agent);
+    Agent attached;
+    synchronized (agents) {
+      attached = agents.get(agent);
+    }
     if (attached != null) {
       attached.roundTripNanos = nanos;
       roundTrip

@@ -101,7 +101,8 @@ public final class Dispatcher {
 
   ServiceSnapshot snapshot() {
     List<InetSocketAddress> first =
-        queue.all().stream()
+        queue
+            .all()
             .limit(MAX_USERS_SHOWN)
             .map(user -> user.connection().client().remote())
             .collect(Collectors.toList());
@@ -134,6 +135,7 @@ public final class Dispatcher {
     evict(ofAll.evicted);
     evict(ofQueue.evicted);
     await(user);
+    events.userQueued(service, !user.isQueued());
   }
 
   private static void evict(@Nullable QueuedUser user) {
@@ -157,7 +159,6 @@ public final class Dispatcher {
     queue.add(user);
     limits.update(user);
     match();
-    events.userQueued(service, !user.isQueued());
   }
 
   private void queueTimedOut(QueuedUser user) {
@@ -520,7 +521,7 @@ public final class Dispatcher {
   void drain() {
     draining = true;
     dials.stop();
-    for (QueuedUser user : queue.all()) {
+    for (QueuedUser user : queue.all().collect(Collectors.toList())) {
       user.connection().reset(ReasonCode.DRAINING);
       leave(user);
     }

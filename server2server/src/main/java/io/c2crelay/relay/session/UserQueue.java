@@ -11,6 +11,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,6 +40,10 @@ final class UserQueue {
 
     int size() {
       return confirmed.size() + silent.size();
+    }
+
+    Stream<QueuedUser> all() {
+      return Stream.concat(confirmed.stream(), silent.stream());
     }
 
     QueuedUser next() {
@@ -129,13 +134,8 @@ final class UserQueue {
     return next.hasNext() ? next.next().next() : null;
   }
 
-  /** A copy of all users. */
-  List<QueuedUser> all() {
-    List<QueuedUser> users = new ArrayList<>(first);
-    for (Turn turn : turns.values()) {
-      users.addAll(turn.confirmed);
-      users.addAll(turn.silent);
-    }
-    return users;
+  /** All users, while the queue does not change. */
+  Stream<QueuedUser> all() {
+    return Stream.concat(first.stream(), turns.values().stream().flatMap(Turn::all));
   }
 }

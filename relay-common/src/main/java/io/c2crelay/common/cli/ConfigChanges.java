@@ -1,0 +1,39 @@
+package io.c2crelay.common.cli;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/** The names of the options that differ between two configurations. */
+public final class ConfigChanges {
+  private final List<String> atOnce = new ArrayList<>();
+  private final List<String> needRestart = new ArrayList<>();
+
+  /** An option that can change at run time. */
+  public void atOnce(String option, @Nullable Object before, @Nullable Object after) {
+    addIfChanged(atOnce, option, before, after);
+  }
+
+  /** An option that needs a restart. */
+  public void needsRestart(String option, @Nullable Object before, @Nullable Object after) {
+    addIfChanged(needRestart, option, before, after);
+  }
+
+  private static void addIfChanged(
+      List<String> names, String name, @Nullable Object before, @Nullable Object after) {
+    if (!Objects.equals(before, after)) {
+      names.add(name);
+    }
+  }
+
+  /** Those that differ and can change at run time. */
+  public List<String> atOnce() {
+    return atOnce;
+  }
+
+  /** Those that differ and need a restart. */
+  public List<String> needRestart() {
+    return needRestart;
+  }
+}

@@ -1,0 +1,89 @@
+package io.c2crelay.common.cli;
+
+import static java.util.Objects.requireNonNull;
+
+import io.c2crelay.common.logging.LogText;
+import io.c2crelay.common.logging.Logging;
+import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What SIGHUP does: reads the configuration again and applies it, all or nothing, and says what has
+ * changed.
+ *
+ * @param <C> the configuration
+ */
+public final class Reloader<C extends Reloader.Config<C>> {
+  private static final Logger log = LoggerFactory.getLogger(Reloader.class);
+
+  /** A configuration that can be compared with a later one. Immutable. */
+  public interface Config<C> {
+    /** The settings that both programs have. */
+    SharedSettings shared();
+
+    /** Adds what is different in another configuration. */
+    void compare(C next, ConfigChanges changes);
+  }
+
+  /** Reads the configuration: command line, environment and files. */
+  public interface Source<C> {
+    /**
+     * Reads all of it.
+     *
+     * @throws StartupException if a file cannot be read
+     * @throws IllegalArgumentException if a value is invalid
+     */
+    C read() throws StartupException;
+  }
+
+  /** The program that has the configuration. */
+  public interface Target<C> {
+    /**
+     * Uses another configuration from now on, or fails and goes on as before.
+     *
+     * @throws StartupException if the system does not allow it, such as for a port in use
+     */
+    void apply(C next) throws StartupException;
+  }
+
+  private final C atStart;
+  private final Target<C> target;
+  private C current;
+
+  /** Reloads a program that was started with a configuration. */
+  public Reloader(C atStart, Target<C> target) {
+    this.atStart = requireNonNull(atStart, "atStart");
+    this.target = requireNonNull(target, "target");
+    current = atStart;
+  }
+
+  /** Reads files; on any thread but an event loop. */
+  public synchronized void reload(Source<C> source) {
+    C next;
+    try {
+      next = source.read();
+      target.apply(next);
+    } catch (StartupException | IllegalArgumentException e) {
+      log.error("config.kept cause={}", LogText.value(e.getMessage()));
+      return;
+    }
+    Logging.level(next.shared().logLevel());
+    List<String> changed = changes(current, next).atOnce();
+    if (!changed.isEmpty()) {
+      log.info("config.reloaded changed={}", LogText.value(String.join(" ", changed)));
+    }
+    List<String> needRestart = changes(atStart, next).needRestart();
+    if (!needRestart.isEmpty()) {
+      log.warn("config.needs_restart changed={}", LogText.value(String.join(" ", needRestart)));
+    }
+    current = next;
+  }
+
+  private static <C extends Config<C>> ConfigChanges changes(C before, C after) {
+    ConfigChanges changes = new ConfigChanges();
+    before.compare(after, changes);
+    before.shared().compare(after.shared(), changes);
+    return changes;
+  }
+}
