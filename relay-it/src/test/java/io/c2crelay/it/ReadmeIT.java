@@ -129,7 +129,8 @@ class ReadmeIT {
       }
     }
     logged.addAll(List.of(shortage, "key.file_readable", "loop.lost", "log.lost", "status"));
-    logged.addAll(List.of("config.reloaded", "config.kept", "config.needs_restart"));
+    logged.addAll(
+        List.of("config.reloaded", "config.kept", "config.needs_restart", "admin.refused"));
     assertThat(
             Readme.operations().table("Events of the " + side, "event").stream()
                 .flatMap(row -> Readme.code(row.get(0))))

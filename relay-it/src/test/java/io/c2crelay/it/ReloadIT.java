@@ -189,7 +189,7 @@ class ReloadIT {
     Files.writeString(
         config, common + "target = " + before.port() + "\nforward.web = " + before.port() + "\n");
     AgentProcess agent =
-        harness.agent(Launch.agent("--config", config.toString(), "--admin", "0").key(key));
+        harness.agent(Launch.agent("--config=" + config, "--admin=0", "--drain=2s").key(key));
     for (String service : new String[] {"default", "web"}) {
       agent.awaitLog("control\\.ready service=" + service + " ", SOON);
     }

@@ -26,29 +26,40 @@ import io.prometheus.metrics.expositionformats.PrometheusTextFormatWriter;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.SocketAddress;
 import java.security.MessageDigest;
 import java.util.Base64;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** Answers the requests of one connection to the admin endpoint, one after the other. */
 final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
   private static final PrometheusTextFormatWriter METRICS = PrometheusTextFormatWriter.create();
 
+  /** How long the answer to a wrong password takes, to slow down guesses. */
+  private static final long WRONG_PASSWORD_SECONDS = 1;
+
   private final @Nullable String password;
   private final Monitor monitor;
+  private final Consumer<SocketAddress> wrongPassword;
 
   /**
    * An answer is being made or written. Nothing is read meanwhile, so that answers do not pile up.
    */
   private boolean answering;
 
-  AdminHandler(@Nullable String password, Monitor monitor) {
+  /**
+   * @param wrongPassword is told who sent one
+   */
+  AdminHandler(@Nullable String password, Monitor monitor, Consumer<SocketAddress> wrongPassword) {
     this.password = password;
     this.monitor = monitor;
+    this.wrongPassword = wrongPassword;
   }
 
   @Override
@@ -67,9 +78,8 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
     }
     QueryStringDecoder uri = new QueryStringDecoder(request.uri());
     boolean health = uri.path().equals("/healthz") || uri.path().equals("/readyz");
-    FullHttpResponse refusal = health ? null : refusal(request);
-    if (refusal != null) {
-      answer(ctx, refusal, head, keepAlive);
+    if (!health && !isAllowed(request)) {
+      refuse(ctx, request, head, keepAlive);
       return;
     }
     switch (uri.path()) {
@@ -109,23 +119,37 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
   }
 
   /** Where there is no password, a page elsewhere must not read this one by a name of its own. */
-  private @Nullable FullHttpResponse refusal(FullHttpRequest request) {
+  private boolean isAllowed(FullHttpRequest request) {
     if (password == null) {
       String host = request.headers().get(HttpHeaderNames.HOST, "");
       String name = host.replaceFirst(":[0-9]*$", "").replaceAll("[\\[\\]]", "");
-      boolean local =
-          name.equals("localhost")
-              || NetUtil.isValidIpV4Address(name)
-              || NetUtil.isValidIpV6Address(name);
-      return local ? null : text(HttpResponseStatus.FORBIDDEN, "use an address or localhost");
+      return name.equals("localhost")
+          || NetUtil.isValidIpV4Address(name)
+          || NetUtil.isValidIpV6Address(name);
     }
     String given = request.headers().get(HttpHeaderNames.AUTHORIZATION, "");
-    if (given.regionMatches(true, 0, "Basic ", 0, 6) && isPassword(given.substring(6).trim())) {
-      return null;
+    return given.regionMatches(true, 0, "Basic ", 0, 6) && isPassword(given.substring(6).trim());
+  }
+
+  private void refuse(
+      ChannelHandlerContext ctx, FullHttpRequest request, boolean head, boolean keepAlive) {
+    if (password == null) {
+      FullHttpResponse refusal = text(HttpResponseStatus.FORBIDDEN, "use an address or localhost");
+      answer(ctx, refusal, head, keepAlive);
+      return;
     }
-    FullHttpResponse response = text(HttpResponseStatus.UNAUTHORIZED, "password required");
-    response.headers().set(HttpHeaderNames.WWW_AUTHENTICATE, "Basic realm=\"admin\"");
-    return response;
+    FullHttpResponse refusal = text(HttpResponseStatus.UNAUTHORIZED, "password required");
+    refusal.headers().set(HttpHeaderNames.WWW_AUTHENTICATE, "Basic realm=\"admin\"");
+    if (request.headers().contains(HttpHeaderNames.AUTHORIZATION)) {
+      wrongPassword.accept(ctx.channel().remoteAddress());
+      ctx.executor()
+          .schedule(
+              () -> answer(ctx, refusal, head, keepAlive),
+              WRONG_PASSWORD_SECONDS,
+              TimeUnit.SECONDS);
+    } else {
+      answer(ctx, refusal, head, keepAlive);
+    }
   }
 
   /** Any user name will do. In constant time. */

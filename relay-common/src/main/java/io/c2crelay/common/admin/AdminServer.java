@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.cli.StartupException;
 import io.c2crelay.common.logging.LogText;
+import io.c2crelay.common.logging.LogThrottle;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -22,6 +23,7 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
@@ -40,6 +42,8 @@ public final class AdminServer {
   private static final int MAX_CONNECTIONS = 32;
   private static final int MAX_REQUEST_BYTES = 8 * 1024;
   private static final int IDLE_SECONDS = 10;
+
+  private final LogThrottle refused = LogThrottle.of(log, "admin.refused", 10);
 
   private final EventLoopGroup loop =
       new MultiThreadIoEventLoopGroup(
@@ -130,7 +134,13 @@ public final class AdminServer {
                     .setMaxInitialLineLength(MAX_REQUEST_BYTES / 2)
                     .setMaxHeaderSize(MAX_REQUEST_BYTES)),
             new HttpObjectAggregator(MAX_REQUEST_BYTES, true),
-            new AdminHandler(settings.password(), monitor));
+            new AdminHandler(settings.password(), monitor, this::wrongPassword));
+  }
+
+  private void wrongPassword(SocketAddress from) {
+    if (refused.allows()) {
+      log.warn("admin.refused from={} note=\"wrong password\"", Sockets.text(from));
+    }
   }
 
   /** Closes everything. */
