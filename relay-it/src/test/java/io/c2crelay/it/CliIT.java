@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.grack.nanojson.JsonParser;
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Behaviour;
 import io.c2crelay.it.support.Harness;
@@ -21,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -158,6 +160,24 @@ class CliIT {
     Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r-----"));
     RelayProcess relay = harness.relay(Launch.relay("0", "--key-file", file.toString()));
     relay.awaitLog("WARN  key\\.file_readable file=.* mode=0640 note=", SOON);
+  }
+
+  /** From the first line on, a warning about a file. */
+  @Test
+  void logLinesAreJson() throws Exception {
+    Path file = Files.writeString(directory.resolve("key"), Harness.newKey() + "\n");
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r-----"));
+    RelayProcess relay =
+        harness.relay(Launch.relay("0", "--key-file=" + file, "--log-format=json"));
+    relay.awaitLog("\"event\":\"relay.listening\"", SOON);
+    relay.terminate();
+    assertThat(relay.awaitExit(SOON)).isZero();
+    List<String> events = new ArrayList<>();
+    for (String line : relay.stderr()) {
+      events.add(JsonParser.object().from(line).getString("event"));
+    }
+    assertThat(events)
+        .containsExactly("key.file_readable", "relay.listening", "relay.draining", "relay.stopped");
   }
 
   // ---- help and version: exit code 0

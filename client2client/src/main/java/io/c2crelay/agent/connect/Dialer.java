@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -37,6 +38,9 @@ public final class Dialer {
   private final Transport transport;
   private final NameResolver resolver;
   private final @Nullable Proxy proxy;
+
+  /** How often the proxy was not reached: each time the next of its addresses is used. */
+  private final AtomicInteger proxyFailures = new AtomicInteger();
 
   private Dialer(Transport transport, NameResolver resolver, @Nullable Proxy proxy) {
     this.transport = requireNonNull(transport, "transport");
@@ -114,9 +118,18 @@ public final class Dialer {
         .addListener(
             (Future<List<InetSocketAddress>> resolved) -> {
               if (resolved.isSuccess()) {
-                ProxyHandler handler = through.newHandler(resolved.getNow().get(0));
+                List<InetSocketAddress> addresses = resolved.getNow();
+                int failures = proxyFailures.get();
+                ProxyHandler handler =
+                    through.newHandler(addresses.get(Math.floorMod(failures, addresses.size())));
                 handler.setConnectTimeoutMillis(timeoutMillis);
                 connect(address, timeoutMillis, loop, handler, init)
+                    .addListener(
+                        (Future<Channel> connected) -> {
+                          if (!connected.isSuccess()) {
+                            proxyFailures.compareAndSet(failures, failures + 1);
+                          }
+                        })
                     .addListener(new PromiseNotifier<>(result));
               } else {
                 result.setFailure(resolved.cause());

@@ -208,7 +208,10 @@ public interface Frame {
     /** The version of the agent's program: untrusted text, empty if the agent did not send it. */
     public String programVersion() {
       byte[] version = field(PROGRAM_VERSION);
-      return version == null ? "" : new String(version, StandardCharsets.UTF_8);
+      return version == null
+          ? ""
+          : new String(
+              version, 0, Math.min(version.length, MAX_VERSION_LENGTH), StandardCharsets.UTF_8);
     }
 
     /** The agent's proof, 32 bytes. */

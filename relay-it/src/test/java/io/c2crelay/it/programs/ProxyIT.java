@@ -87,6 +87,23 @@ class ProxyIT {
     assertServes(agent);
   }
 
+  /** As with a name that has an IPv6 address where there is no IPv6. */
+  @Tag("full")
+  @Test
+  void triesTheNextAddressOfTheProxy() throws Exception {
+    HttpProxy proxy = harness.keep(new HttpProxy(Duration.ZERO));
+    Path hosts =
+        Files.writeString(
+            directory.resolve("hosts"), "127.0.0.9 proxy.test\n127.0.0.1 proxy.test\n");
+    AgentProcess agent =
+        harness.agent(
+            agentLaunch(HttpProxy.RELAY)
+                .arguments("--proxy", "http://" + HTTP_USER + "proxy.test:" + proxy.port())
+                .jvmArgs("-Djdk.net.hosts.file=" + hosts));
+    assertServes(agent);
+    assertThat(agent.lines("control\\.unreachable")).hasSize(1);
+  }
+
   /** Each preamble reaches the relay after its detection timeout, until it expects that. */
   @Tag("full")
   @Test
