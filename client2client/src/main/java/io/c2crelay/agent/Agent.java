@@ -24,7 +24,7 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** An agent: wires its components, attaches to the relay and drains on shutdown. */
+/** Creates the agent's components, attaches to the relays and drains on shutdown. */
 final class Agent {
   /**
    * How long the target may take to read its last bytes after the relay has closed. The relay
@@ -57,7 +57,7 @@ final class Agent {
         BridgeSettings.of(BridgeSettings.Side.AGENT, budget, Duration.ZERO, DELIVERY_TIMEOUT);
     RelayConnector connector =
         new RelayConnector(relayDialer(config), config.relayTimeout, tls, tlsFirst);
-    // separate: look-ups of targets must not delay those of the relay
+    // a separate resolver: lookups of targets must not delay lookups of the relay
     Dialer targetDialer = Dialer.direct(config.shared().transport(), NameResolver.create());
     PrometheusRegistry registry = config.admin == null ? null : new PrometheusRegistry();
     AgentMetrics metrics = registry == null ? null : new AgentMetrics(registry);
@@ -84,7 +84,7 @@ final class Agent {
     }
   }
 
-  /** Writes the status to the log; there is none without the admin endpoint. */
+  /** Writes the status to the log; does nothing without the admin endpoint. */
   public void logStatus() {
     if (monitor != null) {
       AdminServer.log(monitor);
@@ -110,13 +110,13 @@ final class Agent {
     return agent;
   }
 
-  /** Uses the services and relays of another configuration from now on; sessions go on. */
+  /** Applies the services and relays of a new configuration. Running sessions continue. */
   public void apply(AgentConfig next) {
     attachments.apply(next);
   }
 
   /**
-   * Takes no more sessions, and aborts those that are left after the drain time.
+   * Accepts no new sessions, and aborts the sessions that are left after the drain time.
    *
    * @return completes when everything is closed
    */

@@ -223,7 +223,7 @@ public final class AgentCommand implements CliCommand<AgentConfig> {
     return null;
   }
 
-  /** Sets the PROXY header of the forwards that are named, or of all. */
+  /** Sets the PROXY header of the named service, or of all services. */
   private static void parseSendProxy(String text, List<Forward> forwards) {
     Matcher form = SEND_PROXY.matcher(text);
     if (!form.matches()) {

@@ -24,10 +24,10 @@ import org.jspecify.annotations.Nullable;
 final class AgentConfig implements Reloader.Config<AgentConfig> {
   private static final int MAX_FORWARDS = 16;
 
-  /** Less than the 5 s that the relay waits for the answer to START. */
+  /** Less than the relay's timeout of 5 s for the answer to START. */
   private static final Duration MAX_CONNECT_TIMEOUT = Duration.ofSeconds(4);
 
-  /** A data connection is given up after as long. */
+  /** A dial of a data connection has the same timeout. */
   private static final Duration MAX_RELAY_TIMEOUT = Duration.ofSeconds(10);
 
   private static final int MAX_LABEL_BYTES = 64;
@@ -35,7 +35,7 @@ final class AgentConfig implements Reloader.Config<AgentConfig> {
   /** The services that the agent offers, each with its target and key; at least one. */
   final List<Forward> forwards;
 
-  /** The ways to the relays: the agent attaches to each; at least one. */
+  /** The relays, at least one; the agent attaches to each. */
   final List<Route> relays;
 
   /** Whether the agent attaches to each address of a relay's name. */
@@ -47,7 +47,7 @@ final class AgentConfig implements Reloader.Config<AgentConfig> {
    */
   final String label;
 
-  /** The proxy on the way to the relay; null if there is none. */
+  /** The proxy between agent and relay, or null. */
   final @Nullable Proxy proxy;
 
   /** The connect timeout for each address of the relay. */
@@ -56,16 +56,16 @@ final class AgentConfig implements Reloader.Config<AgentConfig> {
   /** The connect timeout for each address of the target. */
   final Duration connectTimeout;
 
-  /** Whether targets are connected to from the user's address. */
+  /** Whether connections to targets have the user's address as source. */
   final boolean transparent;
 
   /** The admin endpoint; null if it is off. */
   final @Nullable AdminSettings admin;
 
-  /** Whether connections to the relay begin with TLS. */
+  /** Whether TLS precedes the preamble on connections to the relay. */
   final boolean tlsFirst;
 
-  /** Whether there are files that can be read again. */
+  /** Whether options or keys come from files, so that SIGHUP can reload them. */
   final boolean isReloadable;
 
   private final SharedSettings shared;
@@ -73,7 +73,7 @@ final class AgentConfig implements Reloader.Config<AgentConfig> {
   /**
    * Validates the options of a command line.
    *
-   * @param keysAreOfFiles whether a key is from a file
+   * @param keysAreOfFiles whether at least one key comes from a file
    * @throws IllegalArgumentException if a value is invalid; the message names its option
    * @throws StartupException if the transport is not available
    */

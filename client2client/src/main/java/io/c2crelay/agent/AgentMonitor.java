@@ -21,7 +21,7 @@ import java.util.concurrent.Executor;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** What the admin endpoint shows of the agent. */
+/** The agent's status, metrics and readiness for the admin endpoint. */
 final class AgentMonitor implements Monitor {
   private static final int MAX_SESSIONS_SHOWN = 1000;
 
@@ -37,12 +37,12 @@ final class AgentMonitor implements Monitor {
     RecentLines.keep();
   }
 
-  /** The agent is about to stop: it is not ready any more. */
+  /** Marks the agent as draining: it is no longer ready. */
   void draining() {
     draining = true;
   }
 
-  /** Takes note of the rates. */
+  /** Samples the throughput of the sessions. */
   void sample() {
     metrics.sessions().sample();
   }
@@ -75,7 +75,7 @@ final class AgentMonitor implements Monitor {
     return GlobalEventExecutor.INSTANCE.newSucceededFuture(program.end(status));
   }
 
-  /** A service is ready if it is attached to one of the relays at least. */
+  /** A service is ready if it is attached to at least one relay. */
   @Override
   public Future<Boolean> isReady(@Nullable String service) {
     List<ServiceName> asked =

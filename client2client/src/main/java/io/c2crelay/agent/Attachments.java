@@ -91,8 +91,9 @@ final class Attachments {
   }
 
   /**
-   * Attaches for the services and relays of a configuration that are new, and detaches for those
-   * that are gone, whose sessions go on. A service with another target or key is a new one.
+   * Attaches for new services and relays, and detaches for services and relays that are no longer
+   * configured. Running sessions continue. A service with a different target, key or PROXY header
+   * is a new service.
    */
   synchronized void apply(AgentConfig config) {
     if (draining) {
@@ -119,7 +120,7 @@ final class Attachments {
     }
   }
 
-  /** Derives those that are new; a known key that was read once more is erased. */
+  /** Derives new keys, and erases copies of keys that are already derived. */
   private void useKeys(List<Forward> forwards) {
     List<SharedKey> used = forwards.stream().map(Forward::key).collect(Collectors.toList());
     keys.keySet().retainAll(used);
@@ -186,9 +187,9 @@ final class Attachments {
   }
 
   /**
-   * Sends GOAWAY and attaches no more.
+   * Sends GOAWAY and stops attaching.
    *
-   * @return completes when no session can start any more
+   * @return completes when no new session can start
    */
   synchronized Future<Void> drain() {
     draining = true;

@@ -22,7 +22,7 @@ final class HostName {
 
   private static String read() {
     try {
-      // InetAddress may wait for a name service; this file does not.
+      // InetAddress may block on a name service; reading this file does not.
       return new String(Files.readAllBytes(PROC_HOSTNAME), StandardCharsets.UTF_8);
     } catch (IOException | SecurityException e) {
       try {

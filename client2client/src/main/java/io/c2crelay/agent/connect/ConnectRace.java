@@ -12,9 +12,9 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Connects to the first of several addresses that answers (RFC 8305): the next one is tried when
- * the one before has failed, or has not answered for 250 ms. The connections that come later are
- * reset. On one event loop.
+ * Races connection attempts to several addresses (RFC 8305). The next attempt starts when one
+ * fails, or 250 ms after the previous one started. The first connection wins; later ones are reset.
+ * On one event loop.
  */
 public final class ConnectRace {
   private static final long STAGGER_MILLIS = 250;
@@ -40,10 +40,11 @@ public final class ConnectRace {
   /**
    * Starts to connect. On the event loop.
    *
-   * @param addresses at least one, in the order in which to try them; each is removed when it is
+   * @param addresses at least one, in the order in which to try them; each is removed when its
+   *     attempt starts
    * @param connector connects to one address; completes on the event loop
-   * @return completes with the first connection, or if all fail, with the first failure. Once it is
-   *     cancelled or failed by others, no further address is tried
+   * @return completes with the first connection, or with the first failure if all attempts fail. If
+   *     the caller cancels or fails it, no further attempt starts
    */
   public static Promise<Channel> start(
       Queue<InetSocketAddress> addresses,

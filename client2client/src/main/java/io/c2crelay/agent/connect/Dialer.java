@@ -53,13 +53,13 @@ public final class Dialer {
     return new Dialer(transport, resolver, null);
   }
 
-  /** A dialer that looks up the proxy's name; other names are the proxy's to look up. */
+  /** A dialer that looks up only the proxy's name; the proxy looks up all other names. */
   public static Dialer through(Proxy proxy, Transport transport, NameResolver resolver) {
     return new Dialer(transport, resolver, proxy);
   }
 
   /**
-   * The addresses of a route, in the order in which to try them; its name if there is a proxy.
+   * The addresses of a route, in the order in which to try them; with a proxy, the unresolved name.
    *
    * @return completes on {@code loop}, within the time of {@link NameResolver#resolve}
    */
@@ -99,10 +99,10 @@ public final class Dialer {
   /**
    * Connects to one address.
    *
-   * @param timeoutMillis for TCP; for the proxy's answer as much again
+   * @param timeoutMillis for the TCP connect, and again for the proxy's answer
    * @param init sets options and adds handlers, before the connect
-   * @return completes on {@code loop} when TCP is connected: see {@link Sockets#connect}. What a
-   *     proxy refuses then reaches the handlers as an exception
+   * @return completes on {@code loop} when TCP is connected: see {@link Sockets#connect}. If the
+   *     proxy refuses afterwards, the handlers receive an exception
    */
   public Future<Channel> connect(
       InetSocketAddress address,

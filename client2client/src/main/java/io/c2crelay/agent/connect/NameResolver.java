@@ -100,7 +100,7 @@ public final class NameResolver {
   private void lookUp(String host, CompletableFuture<List<InetAddress>> result) {
     try {
       List<InetAddress> addresses = Arrays.asList(InetAddress.getAllByName(host));
-      pending.remove(host); // first: later calls start a new lookup
+      pending.remove(host); // before completion, so that later calls start a new lookup
       result.complete(Collections.unmodifiableList(addresses));
     } catch (UnknownHostException | RuntimeException e) {
       pending.remove(host);

@@ -32,7 +32,10 @@ final class PreambleHandler extends ByteToMessageDecoder {
     ctx.fireChannelActive();
   }
 
-  /** The owner waits for the TLS behind this handler. */
+  /**
+   * Drops the success event of the outer TLS ({@code tls-first}): the owner waits for the inner
+   * one.
+   */
   @Override
   public void userEventTriggered(ChannelHandlerContext ctx, Object event) throws Exception {
     if (!(event instanceof SslHandshakeCompletionEvent)

@@ -16,8 +16,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A proxy on the way to the relay: HTTP CONNECT (RFC 9110) or SOCKS 5 (RFC 1928), perhaps with a
- * password. Immutable.
+ * A proxy between agent and relay: HTTP CONNECT (RFC 9110) or SOCKS 5 (RFC 1928), with optional
+ * credentials. Immutable.
  */
 public final class Proxy {
   private enum Kind {
@@ -43,8 +43,8 @@ public final class Proxy {
    * Parses {@code http://[USER[:PASSWORD]@]HOST:PORT} or {@code socks5://…}. User and password are
    * percent-encoded.
    *
-   * @param name the option, for messages
-   * @param password replaces that of the URL if it is not null
+   * @param name the option's name, for messages
+   * @param password replaces the password of the URL if it is not null
    * @throws IllegalArgumentException if the URL is invalid; the message does not repeat it
    */
   public static Proxy parse(String name, String url, @Nullable String password) {
@@ -111,7 +111,7 @@ public final class Proxy {
 
   @Override
   public int hashCode() {
-    return Objects.hash(kind, host, port); // nothing of the password
+    return Objects.hash(kind, host, port); // without the password
   }
 
   /** The name or address, without brackets. */
@@ -124,10 +124,10 @@ public final class Proxy {
   }
 
   /**
-   * A handler that is first in the pipeline of a connection to the proxy, and asks it to connect to
-   * the address that the channel connects to: a name, which the proxy resolves.
+   * Creates the first handler in the pipeline. It connects to the proxy in place of the channel's
+   * remote address, and asks the proxy to connect to that address: an unresolved name.
    *
-   * @param address the proxy's
+   * @param address the proxy's address
    */
   ProxyHandler newHandler(InetSocketAddress address) {
     if (kind == Kind.SOCKS5) {

@@ -21,9 +21,9 @@ import javax.net.ssl.SSLPeerUnverifiedException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Opens connections to the relay: TCP, or TLS if nothing else passes; preamble, TLS, frames.
- * Failures after TCP is connected reach the last handler as exceptions: {@link
- * VersionRefusedException}, {@link MisclassifiedException}, or those of TLS and TCP.
+ * Opens connections to the relay: TCP, an optional outer TLS, preamble, TLS, frames. Failures after
+ * the TCP connect reach the last handler as exceptions: {@link VersionRefusedException}, {@link
+ * MisclassifiedException}, or an exception of TLS or TCP.
  */
 public final class RelayConnector {
   private static final String TLS = "tls";
@@ -36,8 +36,8 @@ public final class RelayConnector {
   /**
    * A connector that dials with {@code dialer}.
    *
-   * @param timeout for the connect to each address of the relay
-   * @param tlsFirst for what comes before the preamble; null if nothing does
+   * @param timeout the connect timeout for each address of the relay
+   * @param tlsFirst the outer TLS, which precedes the preamble; null without it
    */
   public RelayConnector(
       Dialer dialer, Duration timeout, RelayTls tls, @Nullable RelayTls tlsFirst) {
@@ -58,7 +58,7 @@ public final class RelayConnector {
    * @param loop the event loop of the connection
    * @param owner the last handler: it receives {@link
    *     io.netty.handler.ssl.SslHandshakeCompletionEvent}, then frames
-   * @return completes on {@code loop} when TCP is connected or has failed: see {@link
+   * @return completes on {@code loop} when the TCP connect succeeds or fails: see {@link
    *     Sockets#connect}
    */
   public Future<Channel> connect(

@@ -9,8 +9,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The way to a TCP server, the relay or a target, written as {@code 22}, {@code host:22} or {@code
- * [::1]:22}. Immutable.
+ * Host and port of a TCP server, the relay or a target, written as {@code 22}, {@code host:22} or
+ * {@code [::1]:22}. Immutable.
  */
 public final class Route {
   private static final Pattern FORM = Pattern.compile("(?:(.+):)?([0-9]{1,5})", Pattern.DOTALL);
@@ -25,7 +25,7 @@ public final class Route {
     this.port = port;
   }
 
-  /** A route to a name or address without brackets, which are valid. */
+  /** A route to a valid port of a valid host: a name, or an address without brackets. */
   public static Route of(String host, int port) {
     return new Route(requireNonNull(host, "host"), port);
   }
@@ -33,7 +33,8 @@ public final class Route {
   /**
    * Parses a target.
    *
-   * @throws IllegalArgumentException if {@code text} is no target; the message does not repeat it
+   * @throws IllegalArgumentException if {@code text} is not a valid target; the message does not
+   *     repeat it
    */
   public static Route parse(String text) {
     Matcher form = FORM.matcher(text);
@@ -50,7 +51,7 @@ public final class Route {
   }
 
   /**
-   * The name or address, without brackets; null for the loopback address, IPv4 first, then IPv6.
+   * The name or address, without brackets; null for the loopback addresses, IPv4 first, then IPv6.
    */
   public @Nullable String host() {
     return host;

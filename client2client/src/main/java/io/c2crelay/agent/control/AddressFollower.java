@@ -18,14 +18,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 
 /**
- * Keeps the agent attached to each address of a relay's name, which it looks up every 30 s: a new
- * address is attached to, one that has gone is drained. State is confined to one event loop.
+ * Keeps the agent attached to each address of a relay's name. Looks the name up every 30 s,
+ * attaches to new addresses and drains removed ones. State is confined to one event loop.
  */
 public final class AddressFollower implements Attachment {
   private static final long LOOKUP_SECONDS = 30;
   private static final long RETRY_SECONDS = 2;
 
-  /** More addresses of a name than this are not attached to. */
+  /** The maximum number of addresses of a name; further ones are ignored. */
   public static final int MAX_ADDRESSES = 16;
 
   private final Route relay;
@@ -39,7 +39,7 @@ public final class AddressFollower implements Attachment {
   /**
    * Follows a name.
    *
-   * @param attachments makes what attaches to one address
+   * @param attachments creates the attachment to one address
    */
   public AddressFollower(
       Route relay,
@@ -69,7 +69,7 @@ public final class AddressFollower implements Attachment {
             (Future<List<InetSocketAddress>> resolved) -> {
               if (resolved.isSuccess()) {
                 follow(resolved.getNow());
-              } else { // what is attached stays
+              } else { // existing attachments stay
                 events.relayUnknown(relay.toString(), resolved.cause());
               }
               long seconds = attached.isEmpty() ? RETRY_SECONDS : LOOKUP_SECONDS;

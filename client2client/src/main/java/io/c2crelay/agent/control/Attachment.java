@@ -10,10 +10,10 @@ public interface Attachment {
   /**
    * Sends GOAWAY and stops attaching.
    *
-   * @return completes when no session can start any more
+   * @return completes when no new session can start
    */
   Future<Void> drain();
 
-  /** Closes the control connections, after {@link #drain}; sessions go on. */
+  /** Closes the control connections, after {@link #drain}. Running sessions continue. */
   void close();
 }

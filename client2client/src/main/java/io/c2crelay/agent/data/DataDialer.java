@@ -24,9 +24,9 @@ import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Opens the data connections that one control connection requests, and closes those without a
- * session when it ends. State is confined to the control connection's event loop; data connections
- * are spread over all loops.
+ * Opens the data connections that one control connection requests. When the control connection
+ * ends, closes the data connections without a session. State is confined to the control
+ * connection's event loop; data connections are spread over all loops.
  */
 public final class DataDialer {
   private final EventExecutor loop;
@@ -47,9 +47,10 @@ public final class DataDialer {
   /**
    * @param loop the control connection's event loop
    * @param relay the address that the control connection reached
-   * @param channelBinding the control connection's
-   * @param maxHandshakes how many connections may be in handshake at a time, if they are fast
-   * @param failed told of each dial that failed, on the control connection's loop
+   * @param channelBinding the control connection's channel binding
+   * @param maxHandshakes the maximum number of connections in handshake at a time; {@link
+   *     HandshakeLimit} may allow fewer
+   * @param failed called for each failed dial, on the control connection's loop
    */
   public DataDialer(
       EventLoop loop,

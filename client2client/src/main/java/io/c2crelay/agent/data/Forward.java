@@ -22,12 +22,12 @@ public final class Forward {
     this.proxyProtocol = requireNonNull(proxyProtocol, "proxyProtocol");
   }
 
-  /** A service whose target gets the users' bytes alone. */
+  /** A service whose target receives no PROXY header. */
   public static Forward of(ServiceName service, Route target, SharedKey key) {
     return new Forward(service, target, key, ProxyProtocol.OFF);
   }
 
-  /** The same service, whose target is told the user's address. */
+  /** The same service, with this version of the PROXY header. */
   public Forward with(ProxyProtocol version) {
     return new Forward(service, target, key, version);
   }
@@ -36,7 +36,7 @@ public final class Forward {
     return service;
   }
 
-  /** The way to the server that sessions are connected to. */
+  /** Host and port of the target. */
   public Route target() {
     return target;
   }
@@ -46,7 +46,7 @@ public final class Forward {
     return key;
   }
 
-  /** How the target is told the user's address. */
+  /** The version of the PROXY header that the target receives. */
   public ProxyProtocol proxyProtocol() {
     return proxyProtocol;
   }

@@ -3,21 +3,21 @@ package io.c2crelay.agent.data;
 import java.util.concurrent.TimeUnit;
 
 /**
- * How many data connections may be in handshake at a time. Handshakes that take longer the more of
- * them there are keep both ends' event loops busy, and everybody waits; where the time is the
- * network's, more of them cost nothing. So the limit, when reached, grows while handshakes take
- * about as long as the shortest of late, and shrinks when they take several times as long, as TCP
- * Vegas does with its window. On one loop.
+ * Limits the number of data connections in handshake at a time. Where CPU time is the bottleneck,
+ * more concurrent handshakes make each of them slower. Where network latency dominates, more of
+ * them cost nothing. Therefore the limit, when reached, grows while a handshake takes at most twice
+ * the shortest recent time, and shrinks when one takes more than four times as long, like the
+ * window of TCP Vegas. On one loop.
  */
 public final class HandshakeLimit {
   static final int MIN = 4;
 
-  /** The limit of an agent process: shared by its services. */
+  /** The limit of an agent process, shared by its services and relays. */
   public static final int MAX = 64;
 
   private static final double SHRINK = 0.95;
 
-  /** A network path may become longer: the shortest handshake counts for at most two of these. */
+  /** The shortest time is kept for one to two windows, since the latency of a path may grow. */
   private static final long WINDOW_NANOS = TimeUnit.SECONDS.toNanos(30);
 
   private final int max;
@@ -31,7 +31,7 @@ public final class HandshakeLimit {
   private long windowEndNanos;
 
   /**
-   * @param max the agent's share of {@link #MAX} for this service; at least {@link #MIN} is used
+   * @param max the share of {@link #MAX} for this service and relay; at least {@link #MIN} is used
    */
   HandshakeLimit(int max, long nowNanos) {
     this.max = Math.max(MIN, max);
@@ -46,7 +46,7 @@ public final class HandshakeLimit {
   /**
    * A handshake succeeded.
    *
-   * @param inHandshake how many there were at its end, itself included
+   * @param inHandshake the number of handshakes in progress at its end, itself included
    */
   void succeeded(long tookNanos, int inHandshake, long nowNanos) {
     if (nowNanos - windowEndNanos >= 0) {

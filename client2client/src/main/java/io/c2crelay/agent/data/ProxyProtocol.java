@@ -20,15 +20,15 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Whether a target is told the user's address in a header before the first byte, and in which
- * version of HAProxy's PROXY protocol (proxy-protocol.txt).
+ * The version of HAProxy's PROXY protocol (proxy-protocol.txt) in which a target receives the
+ * user's address before the first byte. {@link #OFF} sends no header.
  */
 public enum ProxyProtocol {
   OFF(null),
   V1(HAProxyProtocolVersion.V1),
   V2(HAProxyProtocolVersion.V2);
 
-  /** PP2_TYPE_UNIQUE_ID, which Netty has no name for. */
+  /** PP2_TYPE_UNIQUE_ID, for which Netty has no constant. */
   private static final byte UNIQUE_ID = 5;
 
   private final @Nullable HAProxyProtocolVersion version;
@@ -37,7 +37,7 @@ public enum ProxyProtocol {
     this.version = version;
   }
 
-  /** Writes the header of a session to a connected target, if there is one to write. */
+  /** Writes the header of a session to a connected target; does nothing if it is off. */
   void writeHeader(Channel target, Frame.Start start) {
     if (version == null) {
       return;
@@ -63,7 +63,7 @@ public enum ProxyProtocol {
         version == HAProxyProtocolVersion.V2 ? uniqueId(start) : Collections.emptyList());
   }
 
-  /** An IPv4 address beside an IPv6 one is written as an IPv4-mapped one. */
+  /** An IPv4 address is written as IPv4-mapped if the other address is IPv6. */
   private static String text(InetAddress address, boolean ipv4) {
     boolean mapped = !ipv4 && !(address instanceof Inet6Address);
     return (mapped ? "::ffff:" : "") + NetUtil.toAddressString(address);

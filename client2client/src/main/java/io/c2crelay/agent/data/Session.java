@@ -26,9 +26,9 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A session on the agent. From START on it is a handler that connects to the target and holds early
- * data, at most 64 KiB; then it bridges the data connection with the target, or answers FAILED. On
- * the data connection's event loop.
+ * A session on the agent. After START this handler connects to the target and holds early data, at
+ * most 64 KiB. Then it bridges the data connection with the target, or answers FAILED. On the data
+ * connection's event loop.
  */
 final class Session extends ChannelInboundHandlerAdapter implements Bridge.Listener, LiveSession {
   private static final long CLOSE_DELAY_SECONDS = 1;
@@ -45,7 +45,7 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
   private volatile @Nullable Bridge bridge;
   private final long beganNanos;
 
-  /** The target has answered, or the session was given up before. */
+  /** Whether the connect to the target has ended, or the session was aborted before. */
   private boolean finished;
 
   Session(
@@ -116,7 +116,7 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
     ctx.fireChannelReadComplete();
   }
 
-  /** The target reset the connection at once: delivers what it sent before. */
+  /** The target reset the connection right after accepting it: delivers the bytes sent before. */
   private void deliver(DuplexChannel target) {
     ByteBuf bytes = UnreadBytes.take(target);
     data.writeAndFlush(Frame.Started.INSTANCE);
@@ -145,11 +145,11 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
         if (earlyData == null) {
           giveUp(((Frame.Reset) frame).reason());
         } else {
-          earlyReset = (Frame.Reset) frame; // the target gets the data first
+          earlyReset = (Frame.Reset) frame; // the data is delivered to the target first
         }
         break;
       case PING:
-        break; // no answer is due
+        break; // requires no PONG
       default:
         ReferenceCountUtil.release(frame);
         abort(ReasonCode.PROTOCOL);
@@ -186,7 +186,7 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
     }
   }
 
-  /** Ends the session at once; the relay is told why if it can be. On any thread. */
+  /** Aborts the session at once; sends the relay the reason if possible. On any thread. */
   void abort(ReasonCode reason) {
     Bridge joined = bridge;
     if (!data.eventLoop().inEventLoop()) {
@@ -229,7 +229,7 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
 
   @Override
   public void ended(Bridge ended, ReasonCode reason) {
-    bridge = ended; // also if it ends while it begins
+    bridge = ended; // it may end before the field is assigned
     events.sessionClosed(this, reason, ended.deliveredBytes());
     endIfDone();
   }

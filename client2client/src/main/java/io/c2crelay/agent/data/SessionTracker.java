@@ -18,7 +18,7 @@ public final class SessionTracker {
   /**
    * Adds a session.
    *
-   * @return false if no session may start, because all were aborted
+   * @return false after {@link #abortAll}: no session may start
    */
   synchronized boolean tryOpen(Session session) {
     return !aborted && sessions.add(session);

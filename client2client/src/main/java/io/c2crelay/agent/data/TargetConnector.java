@@ -33,11 +33,11 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Connects to the target of a service: its addresses race, each has the connect timeout and all
- * together 4 s.
+ * Connects to the target of a service with a {@link ConnectRace} of its addresses. Each attempt has
+ * the connect timeout; all together have 4 s.
  */
 public final class TargetConnector implements TargetDialer {
-  /** The relay waits 5 s for the answer to START. */
+  /** Less than the relay's timeout of 5 s for the answer to START. */
   private static final long TOTAL_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(4);
 
   private static final String CONNECT_ERRORS = "connect-errors";
@@ -49,7 +49,8 @@ public final class TargetConnector implements TargetDialer {
 
   /**
    * @param connectTimeout for each address of the target
-   * @param transparent connect from the user's address (IP_TRANSPARENT, ip(7)); with epoll
+   * @param transparent whether to connect from the user's address (IP_TRANSPARENT, ip(7)); epoll
+   *     only
    */
   public TargetConnector(
       Forward forward, Duration connectTimeout, boolean transparent, Dialer dialer) {
@@ -63,8 +64,8 @@ public final class TargetConnector implements TargetDialer {
    * Opens a connection for a session, and writes its PROXY header.
    *
    * @return completes on {@code loop} with a channel whose auto-read is off, or with the cause: see
-   *     {@link #reasonOf}. A channel that is not active was reset by the target after the connect:
-   *     {@link UnreadBytes#take} what it sent, before anything else happens on the loop
+   *     {@link #reasonOf}. A channel that is not active was reset by the target after the connect.
+   *     Call {@link UnreadBytes#take} for the bytes it sent, in the same turn of the loop
    */
   @Override
   public Future<SocketChannel> connect(EventLoop loop, Frame.Start start) {
@@ -127,7 +128,7 @@ public final class TargetConnector implements TargetDialer {
         });
   }
 
-  /** Targets trust such addresses, whoever the user is. */
+  /** Targets trust such addresses, so the agent does not connect from them. */
   private static boolean isLocal(InetAddress address) {
     return address.isLoopbackAddress()
         || address.isAnyLocalAddress()
@@ -156,7 +157,7 @@ public final class TargetConnector implements TargetDialer {
     channel.pipeline().addLast(CONNECT_ERRORS, new ConnectErrors(from));
   }
 
-  /** In the pipeline until connected: the connect future reports the failure. */
+  /** Ignores errors until connected, since the connect future reports them. */
   private static final class ConnectErrors extends ChannelDuplexHandler {
     private final @Nullable SocketAddress from;
 
@@ -165,7 +166,10 @@ public final class TargetConnector implements TargetDialer {
       this.from = from;
     }
 
-    /** Netty reports a failed connect if the target reset the new connection at once. */
+    /**
+     * Succeeds also if the target reset the new connection at once, which Netty reports as a
+     * failure.
+     */
     @Override
     public void connect(
         ChannelHandlerContext ctx,
@@ -186,7 +190,7 @@ public final class TargetConnector implements TargetDialer {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-      // Netty reads from a socket whose connect has failed (ENOTCONN)
+      // ENOTCONN: Netty reads from a socket whose connect has failed
     }
   }
 

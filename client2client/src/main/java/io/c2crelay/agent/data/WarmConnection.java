@@ -24,7 +24,7 @@ final class WarmConnection extends ChannelInboundHandlerAdapter {
       }
     } else if (msg instanceof Frame.Start) {
       dialer.sessions().start(ctx.channel(), (Frame.Start) msg);
-      dialer.sessionStarted(ctx.channel()); // after start(), so that a drain sees it in one place
+      dialer.sessionStarted(ctx.channel()); // after start(), so that a drain always sees it
       ctx.pipeline().remove(this);
     } else {
       ReferenceCountUtil.release(msg);

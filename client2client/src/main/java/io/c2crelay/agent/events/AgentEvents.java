@@ -12,7 +12,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The agent's log of its process: one method per event, which owns its name, level and format
+ * Log events of the agent process: each method defines the name, level and format of one event
  * (docs/operations.md, "Events of the agent"). Thread-safe.
  */
 public final class AgentEvents {
@@ -35,22 +35,22 @@ public final class AgentEvents {
         tlsProvider);
   }
 
-  /** SIGHUP: the agent offers a service with this target and key at a relay no more. */
+  /** SIGHUP: the agent no longer offers the service, with this target and key, at this relay. */
   public void serviceRemoved(ServiceName service, String target, String relay) {
     log.info("service.removed service={} target={} relay={}", service, target, relay);
   }
 
-  /** The addresses of a relay's name are followed, and it cannot be looked up. */
+  /** With {@code --all-addresses}: the lookup of the relay's name failed. */
   public void relayUnknown(String relay, Throwable cause) {
     log.warn("relay.unknown relay={} cause={}", relay, Sockets.describe(cause));
   }
 
-  /** The agent attaches to one more address of a relay's name. */
+  /** The agent attaches to a new address of the relay's name. */
   public void relayAddress(String relay, InetSocketAddress address) {
     log.info("relay.address relay={} address={}", relay, Sockets.text(address));
   }
 
-  /** A relay's name has an address no more: it gets no more sessions. */
+  /** The relay's name no longer has this address, which gets no new sessions. */
   public void relayAddressGone(String relay, InetSocketAddress address) {
     log.info("relay.address_gone relay={} address={}", relay, Sockets.text(address));
   }
@@ -59,7 +59,7 @@ public final class AgentEvents {
     log.info("admin.listening address={}", Sockets.text(address));
   }
 
-  /** Logs the numbers of everything at debug level from now on: see {@link StatsLogger#start}. */
+  /** Starts to log counts at debug level: see {@link StatsLogger#start}. */
   public void agentStats(EventExecutor loop, Supplier<String> stats) {
     StatsLogger.start(log, "agent.stats", loop, stats);
   }

@@ -27,7 +27,7 @@ public final class AgentMetrics {
   final Counter dialsFailed;
   final Histogram roundTrip;
 
-  /** Metrics in a registry. */
+  /** Creates the metrics in a registry. */
   public AgentMetrics(PrometheusRegistry metrics) {
     sessions = new SessionBook(metrics, PREFIX);
     attempts =
@@ -69,7 +69,7 @@ public final class AgentMetrics {
         .register(metrics);
   }
 
-  /** By service and relay; while a target or key changes there are two of the same. */
+  /** By service and relay; a change of target or key causes two entries for a moment. */
   private Map<List<String>, Boolean> attached() {
     Map<List<String>, Boolean> attached = new LinkedHashMap<>();
     for (ServiceMetrics relay : relays) {
@@ -90,7 +90,7 @@ public final class AgentMetrics {
         .register(metrics);
   }
 
-  /** The services are these from now on, each with its target. */
+  /** Replaces the services and their targets. */
   public void targets(Map<ServiceName, String> services) {
     targets = Collections.unmodifiableMap(services);
     services.keySet().forEach(sessions::add);
@@ -101,7 +101,7 @@ public final class AgentMetrics {
     relays.add(relay);
   }
 
-  /** Removes a service at one of the relays: the agent attaches there no more. */
+  /** Removes a service at one of the relays, when the agent stops attaching there. */
   void remove(ServiceMetrics relay) {
     relays.remove(relay);
   }
@@ -111,7 +111,7 @@ public final class AgentMetrics {
     return targets;
   }
 
-  /** The services at each of the relays. */
+  /** One entry for each service and relay. */
   public List<ServiceMetrics> relays() {
     return relays;
   }

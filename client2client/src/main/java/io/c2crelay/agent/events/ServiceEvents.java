@@ -19,10 +19,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The agent's log of one service: one method per event, which owns its name, level, format and rate
- * limit (docs/operations.md, "Events of the agent"). Thread-safe, but the events of the control
- * connection are confined to its loop; in these, {@code address} is the relay's address in use, or
- * null if its name is not resolved.
+ * Log events of one service at one relay: each method defines the name, level, format and rate
+ * limit of one event (docs/operations.md, "Events of the agent"). Thread-safe, except that events
+ * of the control connection are confined to its loop. Their {@code address} is the relay's address
+ * in use, or null if its name is not resolved.
  */
 public class ServiceEvents {
   private static final Logger log = LoggerFactory.getLogger(ServiceEvents.class);
@@ -36,7 +36,7 @@ public class ServiceEvents {
   private final Set<String> loggedFailures = new HashSet<>();
   private long loggedSinceNanos;
 
-  /** Events of a service at a relay, which is as configured. */
+  /** Events of a service at a relay, whose host and port are as configured. */
   public ServiceEvents(ServiceName service, String relayHost, int relayPort) {
     this.service = requireNonNull(service, "service");
     this.relayHost = requireNonNull(relayHost, "relayHost");
@@ -122,7 +122,7 @@ public class ServiceEvents {
         service.isDefault() ? "" : " or has no such service");
   }
 
-  /** The message of {@code refusal} has both sides' versions as {@code key=value} pairs. */
+  /** The message of {@code refusal} contains both sides' versions as {@code key=value} pairs. */
   public void controlVersion(@Nullable InetSocketAddress address, Throwable refusal) {
     log.error(
         "control.version service={} relay={} {} note=\"no common protocol version: update the older side\"",
@@ -140,13 +140,13 @@ public class ServiceEvents {
     return used.equals(relayHost) ? relay : relay + " address=" + used;
   }
 
-  /** The next failure is logged, whatever it is. */
+  /** Also resets the rate limit: the next failure is logged. */
   public void controlReady(SocketAddress relay, long epoch) {
     loggedFailures.clear();
     log.info("control.ready service={} relay={} epoch={}", service, Sockets.text(relay), epoch);
   }
 
-  /** Not logged: how long a PING took to be answered. */
+  /** The round-trip time of a PING. Not logged. */
   public void controlAnswered(long nanos) {}
 
   public void controlStalled() {
@@ -162,7 +162,7 @@ public class ServiceEvents {
         "control.aborted service={} reason=PROTOCOL detail={}", service, LogText.value(detail));
   }
 
-  /** {@code control.failed} of an attached control connection, at debug level. */
+  /** Logs {@code control.failed} of an attached control connection, at debug level. */
   public void controlBroken(Throwable cause) {
     log.debug("control.failed service={} cause={}", service, Sockets.describe(cause));
   }
@@ -172,7 +172,7 @@ public class ServiceEvents {
         "control.lost service={} relay={}:{} reason={}", service, relayHost, relayPort, reason);
   }
 
-  /** Not logged: the agent attaches to this relay no more. */
+  /** The agent stopped attaching to this relay. Not logged. */
   public void controlEnded() {}
 
   public void controlRetry(long delayNanos) {

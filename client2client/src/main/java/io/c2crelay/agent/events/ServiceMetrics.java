@@ -12,9 +12,9 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** The events of one service at a relay, counted as well as logged, for the admin endpoint. */
+/** Logs the events of one service at a relay, and counts them for the admin endpoint. */
 public final class ServiceMetrics extends ServiceEvents {
-  /** A control connection. */
+  /** An attached control connection. */
   private static final class Attachment {
     final SocketAddress relay;
     final long sinceNanos = System.nanoTime();
@@ -30,7 +30,8 @@ public final class ServiceMetrics extends ServiceEvents {
   private volatile long roundTripNanos = -1;
 
   /**
-   * Events of a service at a relay, which is as configured; they are counted in {@code metrics}.
+   * Events of a service at a relay, whose host and port are as configured; counted in {@code
+   * metrics}.
    */
   public ServiceMetrics(
       ServiceName service, String relayHost, int relayPort, AgentMetrics metrics) {
@@ -49,7 +50,7 @@ public final class ServiceMetrics extends ServiceEvents {
     return attachment != null;
   }
 
-  /** The row of the service at the relay in the status. */
+  /** The status row of this service and relay. */
   public Map<String, Object> row() {
     Attachment attached = attachment;
     long nanos = roundTripNanos;

@@ -31,7 +31,7 @@ public final class AdminClient {
     return port;
   }
 
-  /** The answer to a GET with these headers: names and values by turns. */
+  /** The response to a GET with these headers, given as alternating names and values. */
   public HttpResponse<String> get(String path, String... headers) throws Exception {
     HttpRequest.Builder request =
         HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path)).timeout(ANSWER);
@@ -45,7 +45,7 @@ public final class AdminClient {
     return JsonParser.object().from(get("/api/status").body());
   }
 
-  /** The value of a metric, whose name has its labels, in alphabetical order; -1 without it. */
+  /** The value of a metric, or -1 if absent; the name includes its labels in alphabetical order. */
   public double metric(String name) throws Exception {
     return get("/metrics")
         .body()

@@ -7,7 +7,7 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** Tasks on their own daemon threads. A result is waited for with a timeout. */
+/** Runs tasks on their own daemon threads. Waits for results with a timeout. */
 public final class Async<T> {
 
   private final FutureTask<T> task;

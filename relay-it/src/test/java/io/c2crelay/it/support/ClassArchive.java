@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Archives of the classes that the two jars load at start (class data sharing), made once in a test
- * run: a start then takes a fifth less CPU time.
+ * Class data sharing archives of the classes that the two jars load at start. Created once per test
+ * run; they save a fifth of the CPU time of a start.
  */
 final class ClassArchive {
   /** The first Java with {@code -XX:ArchiveClassesAtExit}. */
@@ -23,15 +23,16 @@ final class ClassArchive {
   private ClassArchive() {}
 
   /**
-   * The JVM flags that use the archive of a program; none if Java has no such archives.
+   * The JVM flags that use the archive of a program; none if this Java does not support such
+   * archives.
    *
-   * @param program with the JVM flags of the later starts, which must be the same
+   * @param program must have the same JVM flags as the later starts
    */
   static List<String> flags(String name, Launch program) {
     return FLAGS.computeIfAbsent(name, missing -> create(name, program));
   }
 
-  /** The JVM writes the archive at the end of the program, which is stopped once it runs. */
+  /** Starts the program and stops it once it runs: the JVM writes the archive when it exits. */
   private static List<String> create(String name, Launch program) {
     if (Runtime.version().feature() < MIN_JAVA) {
       return List.of();
@@ -49,7 +50,7 @@ final class ClassArchive {
       process.terminate();
       process.awaitExit(TIMEOUT);
     }
-    // without the JVM's messages on standard output, should it not use the archive
+    // suppresses the JVM's messages on standard output if it cannot use the archive
     return List.of("-Xlog:disable", "-XX:SharedArchiveFile=" + archive);
   }
 }

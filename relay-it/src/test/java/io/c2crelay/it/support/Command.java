@@ -14,7 +14,7 @@ public record Command(boolean succeeded, String output) {
 
   private static final Duration TIMEOUT = Duration.ofSeconds(20);
 
-  /** Runs a command; one that is absent or does not end within 20 s has failed. */
+  /** Runs a command. It has failed if it is absent or does not end within 20 s. */
   public static Command run(String... command) {
     try {
       Process process = new ProcessBuilder(command).redirectErrorStream(true).start();

@@ -187,7 +187,9 @@ public class JarProcess implements AutoCloseable {
     }
   }
 
-  /** Waits until the process serves nobody; {@code more} are further counts. */
+  /**
+   * Waits until the counters are at their idle values; {@code more} are further expected values.
+   */
   public LogLine awaitIdle(Duration timeout, String... more) {
     List<String> expected = new ArrayList<>(idleCounts);
     expected.addAll(List.of(more));

@@ -18,10 +18,10 @@ import java.util.Map;
 public final class Launch {
 
   /**
-   * Lets C2 compile only what runs ten times as often as by default, which saves a sixth of the CPU
-   * time of a start; tests that measure use the flags of the systemd unit. Sets the machine id:
-   * Netty would derive it from all network interfaces, and at debug logs a stack trace if one
-   * disappears meanwhile, as those of tests do.
+   * Raises the thresholds of C2 to ten times the defaults, which saves a sixth of the CPU time of a
+   * start; tests that measure use the flags of the systemd unit. Sets the machine id: otherwise
+   * Netty derives it from all network interfaces and, at debug, logs a stack trace if one
+   * disappears meanwhile, as interfaces of tests do.
    */
   private static final List<String> JVM_ARGS =
       List.of(
@@ -91,8 +91,8 @@ public final class Launch {
 
   /**
    * For tests that measure memory; skips the test where that is not possible. Uses the JVM flags of
-   * the systemd unit, and makes the heap resident at the start, so that a growth of resident memory
-   * is not heap. Logs the counts.
+   * the systemd unit, and makes the heap resident at the start, so that growth of resident memory
+   * is not caused by the heap. Logs the counts.
    */
   public Launch measured() {
     Footprint.assumeKnown();
@@ -146,7 +146,7 @@ public final class Launch {
     return command;
   }
 
-  /** The same program, serving nobody. */
+  /** The same program, with arguments of an idle start. */
   private Launch anywhere() {
     Launch other =
         module().equals("server2server")

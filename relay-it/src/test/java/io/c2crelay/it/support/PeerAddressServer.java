@@ -6,7 +6,7 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 
-/** A program for another host: tells each client the address that it comes from, and closes. */
+/** A program for another host: sends each client its source address, then closes. */
 public final class PeerAddressServer {
   private PeerAddressServer() {}
 

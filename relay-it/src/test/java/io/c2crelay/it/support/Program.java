@@ -40,7 +40,7 @@ public final class Program implements AutoCloseable {
     assumeTrue(isInstalled(name), name + " is not installed");
   }
 
-  /** What a program prints, which must succeed within a minute. */
+  /** The output of a program, which must succeed within a minute. */
   public static String output(String... command) throws Exception {
     Process process =
         new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
@@ -98,7 +98,7 @@ public final class Program implements AutoCloseable {
     return this;
   }
 
-  /** What it has printed. */
+  /** The output so far. */
   public String log() {
     try {
       return Files.readString(log);
@@ -107,7 +107,7 @@ public final class Program implements AutoCloseable {
     }
   }
 
-  /** Ends it at once, as if the machine had failed. */
+  /** Kills the program, which simulates a failed machine. */
   public void kill() {
     process.destroyForcibly();
   }

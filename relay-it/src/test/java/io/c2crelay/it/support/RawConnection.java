@@ -218,7 +218,7 @@ public final class RawConnection implements AutoCloseable {
     return frames;
   }
 
-  /** Reads DATA until exactly {@code length} bytes. */
+  /** Reads DATA frames with exactly {@code length} bytes in total. */
   public byte[] expectData(int length) {
     byte[] all = new byte[0];
     while (all.length < length) {
@@ -230,7 +230,7 @@ public final class RawConnection implements AutoCloseable {
     return all;
   }
 
-  /** Reads DATA of exactly {@code length} bytes. */
+  /** As {@link #expectData}. */
   public String expectText(int length) {
     return new String(expectData(length), StandardCharsets.UTF_8);
   }

@@ -31,7 +31,7 @@ public final class RelayProcess extends JarProcess {
     return Integer.parseInt(awaitListening().value("port"));
   }
 
-  /** The port of one of several services. */
+  /** The port of a service. */
   public int port(String service) {
     LogLine listening = awaitLog("relay\\.listening service=" + service + " ", START);
     return Integer.parseInt(listening.value("port"));
