@@ -34,12 +34,11 @@ import org.jspecify.annotations.Nullable;
 public final class ControlConnection
     implements Attachment, ControlAttempt.Listener, ControlHandler.Owner {
   /**
-   * How long warm connections outlive a control connection that the relay drains, since a START may
-   * be in flight.
+   * How long warm connections stay open after the relay's GOAWAY, since a START may be in flight.
    */
   private static final long GOAWAY_GRACE_SECONDS = 5;
 
-  /** How long the relay may take to close the warm connections of an agent that drains. */
+  /** How long the relay may take to close the warm connections of a draining agent. */
   private static final long DRAIN_GRACE_SECONDS = 1;
 
   private enum State {
@@ -77,11 +76,11 @@ public final class ControlConnection
   private @Nullable DataDialer dialer;
 
   /**
-   * @param relay its name is looked up for every attempt
+   * @param relay the relay, whose name is looked up for every attempt
    * @param service the service that the agent offers
    * @param label the agent's name in the relay's log
    * @param target the target as text; the relay receives a keyed digest of it
-   * @param maxHandshakes how many data connections may be in handshake at a time
+   * @param maxHandshakes the maximum number of data connections in handshake at a time
    */
   public ControlConnection(
       Route relay,
@@ -182,7 +181,7 @@ public final class ControlConnection
     }
   }
 
-  /** Disconnects from a relay that does not read answers, so that they do not fill memory. */
+  /** Disconnects from a relay that does not read, so that answers do not accumulate in memory. */
   private void dialFailed(Channel control, Token token, ReasonCode reason) {
     if (control.isWritable()) {
       control.writeAndFlush(Frame.DialFailed.of(token, reason));
