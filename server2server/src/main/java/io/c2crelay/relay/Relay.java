@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The relay server: creates its components, listens on the ports of its services, and drains. */
 final class Relay {
-  /** As at the start; some of it may have changed since: see {@link #apply}. */
+  /** The configuration at startup; {@link #apply} may have changed parts of it since. */
   private final RelayConfig config;
 
   private final RelayEvents events;
@@ -132,7 +132,7 @@ final class Relay {
     }
   }
 
-  /** Writes the status to the log; there is none without the admin endpoint. */
+  /** Logs the status; does nothing without the admin endpoint. */
   public void logStatus() {
     if (monitor != null) {
       AdminServer.log(monitor);
@@ -148,7 +148,7 @@ final class Relay {
     }
   }
 
-  /** Adds, moves and removes services, and says so. */
+  /** Adds, moves and removes services, and logs the changes. */
   private void applyServices(RelayConfig next) throws StartupException {
     Map<ServiceName, InetSocketAddress> before = services.listening();
     services.apply(next.services, listener, bindAddress);
@@ -190,12 +190,12 @@ final class Relay {
   }
 
   /**
-   * Uses another configuration from now on: services, keys, lists of networks, limits. Agents whose
-   * key or service is gone are detached; sessions go on. Reads files; on any thread but an event
-   * loop.
+   * Applies another configuration: services, keys, lists of networks, limits. Detaches agents whose
+   * key or service was removed; sessions continue. Blocks on files: call it on any thread but an
+   * event loop.
    *
-   * @throws StartupException if a file cannot be read or a port cannot be bound: then nothing has
-   *     changed
+   * @throws StartupException if a file cannot be read or a port cannot be bound; nothing has
+   *     changed then
    */
   public synchronized void apply(RelayConfig next) throws StartupException {
     applyServices(next);

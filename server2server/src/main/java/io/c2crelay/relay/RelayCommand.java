@@ -219,7 +219,7 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
     return new RelayConfig(this, configured);
   }
 
-  /** Starts the relay, then prints a generated key: it is usable as soon as it is printed. */
+  /** Starts the relay, then prints a generated key, so that the key is usable once printed. */
   @Override
   public Running<RelayConfig> start(RelayConfig config, PrintStream out) throws StartupException {
     Running<RelayConfig> relay = starter.start(config);

@@ -45,25 +45,27 @@ final class RelayConfig implements Reloader.Config<RelayConfig> {
   /** The maximum number of sessions of one client network. */
   final int maxSessionsPerNetwork;
 
-  /** New sessions in a second from one client network; 0 for no limit. */
+  /** The maximum number of new sessions per second from one client network; 0 for no limit. */
   final int sessionsPerSecond;
 
-  /** Bytes in a second of a session each way; 0 for no limit. */
+  /** The maximum bytes per second of a session in each direction; 0 for no limit. */
   final long rate;
 
-  /** Bytes in a second of all sessions of a service each way; 0 for no limit. */
+  /**
+   * The maximum bytes per second of all sessions of a service in each direction; 0 for no limit.
+   */
   final long serviceRate;
 
-  /** Users come from there; from anywhere if it is empty. */
+  /** The networks that users may connect from; empty for all. */
   final AddressList allowed;
 
-  /** Users do not come from there. */
+  /** The networks that users must not connect from. */
   final AddressList denied;
 
-  /** Agents come from there; from anywhere if it is empty. */
+  /** The networks that agents may connect from; empty for all. */
   final AddressList allowedAgents;
 
-  /** Connections from there begin with a PROXY header. */
+  /** The networks whose connections begin with a PROXY header. */
   final AddressList loadBalancers;
 
   /** How long a session may be idle in both directions before it is aborted; zero for no limit. */
@@ -72,7 +74,7 @@ final class RelayConfig implements Reloader.Config<RelayConfig> {
   /** How long a half-closed session may be idle before it is aborted. */
   final Duration halfCloseTimeout;
 
-  /** Whether there are files that can be read again. */
+  /** Whether the configuration has files that can be read again. */
   final boolean isReloadable;
 
   /** The admin endpoint; null if it is off. */

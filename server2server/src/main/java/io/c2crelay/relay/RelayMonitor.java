@@ -31,7 +31,7 @@ import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** What the admin endpoint shows of the relay. */
+/** The data of the relay that the admin endpoint serves. */
 final class RelayMonitor implements Monitor {
   private static final int MAX_SESSIONS_SHOWN = 1000;
 
@@ -76,13 +76,13 @@ final class RelayMonitor implements Monitor {
         .register(metrics);
   }
 
-  /** A service listens on an address. */
+  /** Adds a service that listens on an address. */
   void listening(ServiceName service, InetSocketAddress address) {
     addresses.put(service.toString(), address);
     events.sessions().add(service);
   }
 
-  /** A service is no more. */
+  /** Removes a service. */
   void removed(ServiceName service) {
     addresses.remove(service.toString());
     for (Gauge gauge : Arrays.asList(agents, warm, waiting)) {
@@ -90,7 +90,7 @@ final class RelayMonitor implements Monitor {
     }
   }
 
-  /** Takes note of the rates: see {@link SessionBook#sample}. */
+  /** Computes the rates: see {@link SessionBook#sample}. */
   void sample() {
     events.sessions().sample();
   }

@@ -14,7 +14,7 @@ final class ServiceConfig {
   final KeySource keys;
 
   /**
-   * @param option what messages call the port
+   * @param option the name of the port in messages
    * @throws IllegalArgumentException if the port is out of range
    */
   ServiceConfig(String option, ServiceName name, int port, KeySource keys) {

@@ -32,8 +32,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The services of a relay: the keys, dispatcher, agents and listening socket of each. A new
- * configuration adds, moves and removes services. On one thread at a time, not an event loop; the
- * maps may be read on any.
+ * configuration adds, moves and removes services. Call it on one thread at a time, not an event
+ * loop. The maps may be read on any thread.
  */
 final class Services {
   /** A listening socket; the service whose users it accepts may change. */
@@ -77,9 +77,9 @@ final class Services {
   private final Map<ServiceName, Service> services = new LinkedHashMap<>();
 
   /**
-   * No services yet.
+   * Creates an instance without services.
    *
-   * @param dispatcherLoop that of {@code dispatchers}
+   * @param dispatcherLoop the event loop of {@code dispatchers}
    */
   Services(
       Dispatchers dispatchers,
@@ -97,7 +97,7 @@ final class Services {
     return keyRings;
   }
 
-  /** Where the agents of each service attach. */
+  /** The agent registry of each service. */
   Map<ServiceName, AgentRegistry> registries() {
     return registries;
   }
@@ -112,13 +112,13 @@ final class Services {
   }
 
   /**
-   * Makes these the services, all or nothing. Blocks until their ports are bound. Of services that
-   * are gone, and for keys that are gone, agents are detached; users of the former that wait are
-   * reset. Sessions go on.
+   * Replaces the services, all or nothing. Blocks until their ports are bound. Detaches the agents
+   * whose service or key was removed. Resets the waiting users of removed services. Sessions
+   * continue.
    *
    * @param next the default service first
    * @param bind the address to listen on; null for all
-   * @throws StartupException if a port cannot be bound: then nothing has changed
+   * @throws StartupException if a port cannot be bound; nothing has changed then
    */
   void apply(List<ServiceConfig> next, Listener listener, @Nullable InetAddress bind)
       throws StartupException {
@@ -147,7 +147,7 @@ final class Services {
     before.forEach(Services::close);
   }
 
-  /** The socket of each service: the one that is there for its port, or a new one. */
+  /** Returns the socket of each service: the existing one for its port, or a new one. */
   private Map<ServiceName, Socket> bind(
       List<ServiceConfig> next, Listener listener, @Nullable InetAddress address)
       throws StartupException {
@@ -218,8 +218,8 @@ final class Services {
   }
 
   /**
-   * The keys of a service, in the ring that it has unless that is another source's now. A key that
-   * is in no file stays.
+   * Returns the key ring of a service: its existing ring with the new keys, or a new ring if the
+   * existing one now has the keys of another source. A key that is not from a file stays.
    */
   private KeyRing ring(ServiceConfig config, Collection<KeyRing> taken) {
     KeyRing ring = keyRings.get(config.name);

@@ -37,11 +37,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** Answers the requests of one connection to the admin endpoint, one after the other. */
+/** Handles the requests of one connection to the admin endpoint, one at a time. */
 final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
   private static final PrometheusTextFormatWriter METRICS = PrometheusTextFormatWriter.create();
 
-  /** How long the answer to a wrong password takes, to slow down guesses. */
+  /** Delay of the response to a wrong password, to slow down guessing. */
   private static final long WRONG_PASSWORD_SECONDS = 1;
 
   private final @Nullable String password;
@@ -49,12 +49,12 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
   private final Consumer<SocketAddress> wrongPassword;
 
   /**
-   * An answer is being made or written. Nothing is read meanwhile, so that answers do not pile up.
+   * A response is being built or written. Auto-read is off meanwhile, so responses cannot pile up.
    */
   private boolean answering;
 
   /**
-   * @param wrongPassword is told who sent one
+   * @param wrongPassword receives the address of a client that sent a wrong password
    */
   AdminHandler(@Nullable String password, Monitor monitor, Consumer<SocketAddress> wrongPassword) {
     this.password = password;
@@ -118,7 +118,10 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
     return Collections.emptyList();
   }
 
-  /** Where there is no password, a page elsewhere must not read this one by a name of its own. */
+  /**
+   * Checks the password, if there is one. Otherwise accepts only localhost or an IP address as
+   * host, to prevent DNS rebinding.
+   */
   private boolean isAllowed(FullHttpRequest request) {
     if (password == null) {
       String host = request.headers().get(HttpHeaderNames.HOST, "");
@@ -152,7 +155,7 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
     }
   }
 
-  /** Any user name will do. In constant time. */
+  /** Compares the password in constant time. Accepts any user name. */
   private boolean isPassword(String credentials) {
     try {
       String decoded = new String(Base64.getDecoder().decode(credentials), UTF_8);
@@ -230,7 +233,7 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
     return response;
   }
 
-  /** Makes an answer; may fail. */
+  /** Builds a response; may fail. */
   private interface Answer {
     FullHttpResponse get() throws IOException;
   }
@@ -250,7 +253,7 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
   private void answer(
       ChannelHandlerContext ctx, FullHttpResponse response, boolean head, boolean keepAlive) {
     if (head) {
-      response.content().clear(); // its length stays
+      response.content().clear(); // Content-Length stays
     }
     response
         .headers()
@@ -269,7 +272,7 @@ final class AdminHandler extends SimpleChannelInboundHandler<FullHttpRequest> {
             });
   }
 
-  /** A broken connection, a request that is too large, or one that does not come. */
+  /** Closes the connection after an I/O error, an oversized request or a read timeout. */
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
     ctx.close();

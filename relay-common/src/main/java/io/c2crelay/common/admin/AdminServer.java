@@ -32,9 +32,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The admin endpoint: HTTP, read-only, on an event loop of its own, so that it can be slow without
- * a session noticing. At most 32 connections, of which the oldest gives way; each may be idle for
- * 10 s.
+ * The admin endpoint: read-only HTTP on its own event loop, so slow requests do not delay sessions.
+ * At most 32 connections: a new one replaces the oldest. Each may be idle for 10 s.
  */
 public final class AdminServer {
   private static final Logger log = LoggerFactory.getLogger(AdminServer.class);
@@ -49,7 +48,7 @@ public final class AdminServer {
       new MultiThreadIoEventLoopGroup(
           1, new DefaultThreadFactory("admin", true), NioIoHandler.newFactory());
 
-  /** Oldest first; on the loop. */
+  /** Oldest first; accessed only on the loop. */
   private final Set<Channel> connections = new LinkedHashSet<>();
 
   private final Channel server;
@@ -112,7 +111,7 @@ public final class AdminServer {
             });
   }
 
-  /** The address that it listens on. */
+  /** The address that the server listens on. */
   public InetSocketAddress address() {
     return (InetSocketAddress) server.localAddress();
   }
@@ -143,7 +142,7 @@ public final class AdminServer {
     }
   }
 
-  /** Closes everything. */
+  /** Closes the server and all connections. Does not block. */
   public void stop() {
     loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
   }

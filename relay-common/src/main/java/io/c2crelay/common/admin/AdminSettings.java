@@ -27,7 +27,7 @@ public final class AdminSettings {
    * The settings of a command line; null if the endpoint is off.
    *
    * @throws IllegalArgumentException as {@link #parse}
-   * @throws StartupException if the file of the password cannot be read
+   * @throws StartupException if the password file cannot be read
    */
   public static @Nullable AdminSettings of(SharedOptions options) throws StartupException {
     String password = options.adminPassword();
@@ -41,10 +41,10 @@ public final class AdminSettings {
   }
 
   /**
-   * Parses {@code [HOST:]PORT}; the host defaults to the loopback.
+   * Parses {@code [HOST:]PORT}; the host defaults to the loopback address.
    *
-   * @throws IllegalArgumentException if the text is invalid, or the address is not a loopback one
-   *     and there is no password; the message does not repeat the text
+   * @throws IllegalArgumentException if the text is invalid, or the address is not loopback and
+   *     there is no password; the message does not repeat the text
    */
   public static AdminSettings parse(String text, @Nullable String password) {
     InetSocketAddress address = address(text);
@@ -55,7 +55,7 @@ public final class AdminSettings {
     return new AdminSettings(address, password);
   }
 
-  /** Parses an address alone. */
+  /** Parses only the address. */
   static InetSocketAddress address(String text) {
     Matcher form = FORM.matcher(text);
     if (!form.matches() || Integer.parseInt(form.group(2)) > 65535) {
@@ -82,14 +82,14 @@ public final class AdminSettings {
 
   @Override
   public int hashCode() {
-    return address.hashCode(); // nothing of the password
+    return address.hashCode(); // excludes the password
   }
 
   InetSocketAddress address() {
     return address;
   }
 
-  /** The password of every request but health checks; null if none is needed. */
+  /** The password that every request except health checks needs; null if there is none. */
   @Nullable String password() {
     return password;
   }

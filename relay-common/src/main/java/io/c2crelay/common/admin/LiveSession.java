@@ -5,7 +5,7 @@ import java.net.InetSocketAddress;
 
 /** A session as the log and the status show it. Compared by identity. Safe on any thread. */
 public interface LiveSession {
-  /** The id that the relay has given it. */
+  /** The id assigned by the relay. */
   long id();
 
   ServiceName service();
@@ -15,12 +15,12 @@ public interface LiveSession {
   /** On the relay, the agent's name in the log; on the agent, the relay. */
   String peer();
 
-  /** How long it has been open. */
+  /** The time since the session opened. */
   long ageNanos();
 
-  /** Bytes received that go to the target. On other threads than the session's, they may lag. */
+  /** Bytes received for the target. May be stale outside the session's event loop. */
   long upBytes();
 
-  /** Bytes received that go to the user; may lag as {@link #upBytes}. */
+  /** Bytes received for the user; may be stale like {@link #upBytes}. */
   long downBytes();
 }

@@ -7,16 +7,15 @@ import java.util.NoSuchElementException;
 import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
-/** What the admin endpoint shows of a process. Safe on any thread. */
+/** The data of a process that the admin endpoint serves. Safe on any thread. */
 public interface Monitor {
-  /** The metrics; gauges that others set are as of the last {@link #status}. */
+  /** The metrics. Gauges that {@link #status} sets have the values of its last call. */
   PrometheusRegistry metrics();
 
   /**
-   * The status, whose form is described in docs/operations.md: text, numbers, and lists and maps of
-   * them.
+   * The status, in the format of docs/operations.md: strings, numbers, and lists and maps of these.
    *
-   * @param executor where it is put together, which takes its time with many sessions
+   * @param executor builds the status, which can be slow with many sessions
    */
   Future<Map<String, Object>> status(Executor executor);
 

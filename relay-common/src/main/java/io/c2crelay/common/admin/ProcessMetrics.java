@@ -18,7 +18,7 @@ public final class ProcessMetrics {
 
   private ProcessMetrics() {}
 
-  /** Registers the metrics, and measures the lag of these loops from now on. */
+  /** Registers the metrics and starts to measure the lag of {@code loops}. */
   public static void register(
       PrometheusRegistry metrics, String prefix, String version, EventExecutorGroup loops) {
     Info.builder()

@@ -7,9 +7,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/** What the status of every program has: its name, version and age, and the latest log lines. */
+/** The status members of both programs: name, version, uptime and the latest log lines. */
 public final class ProgramStatus {
-  /** The version of the form of the status; grows when a member changes its meaning or goes. */
+  /** The version of the status format; incremented when a member changes meaning or is removed. */
   private static final int VERSION = 1;
 
   private final String name;
@@ -17,7 +17,10 @@ public final class ProgramStatus {
   private final Instant started = Instant.now();
   private final long startedNanos = System.nanoTime();
 
-  /** A program that has just started; its version is that of the jar of {@code main}. */
+  /**
+   * Creates the status of a program that starts now. Its version is that of the jar of {@code
+   * main}.
+   */
   public ProgramStatus(String name, Class<?> main) {
     this.name = name;
     version = ProgramVersion.of(main);
@@ -28,7 +31,7 @@ public final class ProgramStatus {
     return version;
   }
 
-  /** A status with the members that come first. */
+  /** Returns a new status with the members that come first. */
   public Map<String, Object> begin() {
     Map<String, Object> status = new LinkedHashMap<>();
     status.put("version", VERSION);
@@ -39,7 +42,7 @@ public final class ProgramStatus {
     return status;
   }
 
-  /** The status with the members that come last. */
+  /** Adds the members that come last and returns {@code status}. */
   public Map<String, Object> end(Map<String, Object> status) {
     status.put("events", RecentLines.get());
     return status;

@@ -23,16 +23,16 @@ import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The sessions of a process: those that are open, what all have carried, and their metrics. Safe on
- * any thread.
+ * The open sessions of a process, the traffic of all its sessions, and their metrics. Safe on any
+ * thread.
  */
 public final class SessionBook {
-  /** How often {@link #sample} is to be called. */
+  /** The interval between calls of {@link #sample}. */
   public static final int SAMPLE_SECONDS = 5;
 
   private static final int HISTORY_SAMPLES = 10 * 60 / SAMPLE_SECONDS;
 
-  /** What a service, or a session, has carried, and when that was looked at last. */
+  /** The bytes of a service or session, and their rates at the last sample. */
   private static final class Traffic {
     long up;
     long down;
@@ -49,10 +49,10 @@ public final class SessionBook {
     }
   }
 
-  /** By session, oldest first. */
+  /** Traffic of the open sessions, oldest first. */
   private final Map<LiveSession, Traffic> live = new LinkedHashMap<>();
 
-  /** Of the sessions that are closed. */
+  /** Traffic of the closed sessions. */
   private final Map<ServiceName, Traffic> closed = new HashMap<>();
 
   private final Deque<long[]> history = new ArrayDeque<>();
@@ -62,9 +62,9 @@ public final class SessionBook {
   private final Histogram duration;
 
   /**
-   * An empty book.
+   * Creates an empty book.
    *
-   * @param prefix of the names of the metrics
+   * @param prefix the prefix of the metric names
    */
   public SessionBook(PrometheusRegistry metrics, String prefix) {
     opened =
@@ -121,7 +121,7 @@ public final class SessionBook {
         .register(metrics);
   }
 
-  /** Creates the metrics of a service, so that they are there before its first session. */
+  /** Creates the metrics of a service, so that they exist before its first session. */
   public synchronized void add(ServiceName service) {
     closed.putIfAbsent(service, new Traffic());
     opened.initLabelValues(service.toString());
@@ -135,7 +135,7 @@ public final class SessionBook {
     }
   }
 
-  /** The first byte came from the session's target. */
+  /** The first byte arrived from the session's target. */
   public void firstByte(LiveSession session) {
     firstByte.labelValues(session.service().toString()).observe(seconds(session.ageNanos()));
   }
@@ -158,7 +158,7 @@ public final class SessionBook {
     return nanos / (double) TimeUnit.SECONDS.toNanos(1);
   }
 
-  /** Takes note of the rates. To be called every {@link #SAMPLE_SECONDS}. */
+  /** Computes the rates. Call it every {@link #SAMPLE_SECONDS}. */
   public void sample() {
     Sums sums = sums();
     synchronized (this) {
@@ -179,7 +179,7 @@ public final class SessionBook {
     }
   }
 
-  /** What the sessions of a service, and with a peer, come to at one moment. */
+  /** Session totals by service and by peer, at one moment. */
   public static final class Sums {
     private static final class Service {
       int sessions;
@@ -205,7 +205,7 @@ public final class SessionBook {
     }
   }
 
-  /** Sums up; a service has the bytes of its closed sessions as well. */
+  /** Computes the totals. A service's bytes include those of its closed sessions. */
   public Sums sums() {
     Sums sums = new Sums();
     List<LiveSession> open;
@@ -213,7 +213,7 @@ public final class SessionBook {
       closed.forEach((service, traffic) -> sums.of(service).add(traffic.up, traffic.down));
       open = new ArrayList<>(live.keySet());
     }
-    for (LiveSession session : open) { // without the lock, which all event loops take
+    for (LiveSession session : open) { // without the lock, because all event loops use it
       Sums.Service service = sums.of(session.service());
       service.sessions++;
       service.add(session.upBytes(), session.downBytes());
@@ -222,7 +222,7 @@ public final class SessionBook {
     return sums;
   }
 
-  /** Adds what is known of a service to its row in the status. */
+  /** Adds a service's totals and rates to its row in the status. */
   public synchronized void describe(ServiceName service, Sums sums, Map<String, Object> row) {
     Sums.Service sum = sums.of(service);
     Traffic total = closed.getOrDefault(service, new Traffic());
@@ -234,9 +234,9 @@ public final class SessionBook {
   }
 
   /**
-   * A row of the status for each open session, the newest first.
+   * Returns a status row for each open session, newest first.
    *
-   * @param max rows at most
+   * @param max the maximum number of rows
    * @param peer the name of the member for {@link LiveSession#peer}
    */
   public synchronized List<Map<String, Object>> rows(int max, String peer) {

@@ -18,8 +18,8 @@ import java.util.Scanner;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code status [HOST:]PORT [PASSWORD_FILE]}, of both programs: prints the status that the admin
- * endpoint of a running program has.
+ * The command {@code status [HOST:]PORT [PASSWORD_FILE]} of both programs: prints the status from
+ * the admin endpoint of a running program.
  */
 public final class StatusCommand {
   private static final String NAME = "status";
@@ -30,7 +30,7 @@ public final class StatusCommand {
   private final PrintStream err;
 
   /**
-   * @param program the name of the command that this one is a part of, for messages
+   * @param program the name of the parent command, for messages
    */
   StatusCommand(String program, PrintStream out, PrintStream err) {
     this.program = program;

@@ -22,11 +22,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The key shared by the relay and its agents: trimmed and in Unicode NFC. Keys with the same
- * characters are equal, whatever their names and also after they are erased. {@code toString} does
- * not reveal it.
+ * characters are equal, regardless of their names, even after erasure. {@code toString} does not
+ * reveal the key.
  */
 public final class SharedKey {
-  /** Shorter keys, in characters, are at risk of offline guessing. */
+  /** Keys with fewer characters are at risk of offline guessing. */
   public static final int MIN_STRONG_LENGTH = 20;
 
   /** Iterations of PBKDF2-HMAC-SHA256, as OWASP recommended in 2023. */
@@ -99,9 +99,9 @@ public final class SharedKey {
   }
 
   /**
-   * Derives the MAC key by PBKDF2 (RFC 8018) on the process's thread for that, since this can take
-   * a second on a small machine; keys are derived in the order of the calls. Call once: it erases
-   * the characters of this key.
+   * Derives the MAC key by PBKDF2 (RFC 8018) on the process's key derivation thread, because it can
+   * take a second on a small machine. Keys are derived in the order of the calls. Call once: it
+   * erases the characters of this key.
    *
    * @return completes on that thread
    * @throws IllegalStateException if the characters are erased
@@ -113,7 +113,7 @@ public final class SharedKey {
     return CompletableFuture.supplyAsync(() -> MutualAuth.of(pbkdf2()), DERIVATION);
   }
 
-  /** One thread, which ends when it has nothing to do. */
+  /** Creates an executor with one thread, which ends when idle. */
   private static Executor newDerivationThread() {
     ThreadPoolExecutor executor =
         new ThreadPoolExecutor(
@@ -140,7 +140,7 @@ public final class SharedKey {
     }
   }
 
-  /** Erases the characters of a key that is not needed. */
+  /** Erases the characters of a key that is no longer needed. */
   public void erase() {
     erased = true;
     Arrays.fill(characters, '\0');

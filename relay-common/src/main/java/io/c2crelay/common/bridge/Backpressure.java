@@ -11,12 +11,12 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The back-pressure of one direction: reads the source only while the sink takes the bytes and
- * holds no more than its share of the budget, and no faster than is allowed. On the session's event
- * loop.
+ * The backpressure of one direction: reads the source only while the sink is writable and holds at
+ * most its share of the budget, and only as fast as the rate limits allow. Runs on the session's
+ * event loop.
  */
 final class Backpressure implements ChannelFutureListener {
-  /** How soon a direction that waits for other sessions to let go of memory looks again. */
+  /** The interval at which a direction checks whether other sessions have released memory. */
   private static final long RECHECK_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
   private final Channel source;
@@ -55,11 +55,11 @@ final class Backpressure implements ChannelFutureListener {
     }
     readInTurn += bytes;
     if (readInTurn >= RateLimit.TURN_BYTES) {
-      update(); // ends the loop of reads
+      update(); // ends the read loop
     }
   }
 
-  /** After a turn is used up, waits for the next one of all rates. */
+  /** Once a turn is used up, waits until all rate limits grant the next one. */
   private void takeTurn() {
     if (turn != null || readInTurn < RateLimit.TURN_BYTES) {
       return;
@@ -81,12 +81,14 @@ final class Backpressure implements ChannelFutureListener {
     update();
   }
 
-  /** Whether bytes may be there that are not read yet, for their rate. */
+  /** Whether a rate limit has paused reading, so that there may be unread bytes. */
   boolean isWaitingForTurn() {
     return turn != null;
   }
 
-  /** Counts what the sink holds and lets the source be read, or not. */
+  /**
+   * Updates the count of bytes that the sink holds, and enables or disables reads from the source.
+   */
   void update() {
     if (closed) {
       return;
@@ -97,7 +99,7 @@ final class Backpressure implements ChannelFutureListener {
     if (sourceEnded) {
       return;
     }
-    // a sink that holds nothing is always served: however many others have stalled, it will let go
+    // an empty sink is always served, however many others have stalled: it will release its bytes
     boolean open = sink.isWritable() && (pending == 0 || pending <= budget.share());
     if (open) {
       takeTurn();
@@ -107,7 +109,7 @@ final class Backpressure implements ChannelFutureListener {
       source.config().setAutoRead(open);
     }
     if (!open && turn == null && sink.isWritable() && !rechecking) {
-      // the memory is short, which no write of ours need change
+      // memory is short, and no write of this session may ever change that
       rechecking = true;
       sink.eventLoop().schedule(this::recheck, RECHECK_NANOS, TimeUnit.NANOSECONDS);
     }
@@ -118,12 +120,12 @@ final class Backpressure implements ChannelFutureListener {
     update();
   }
 
-  /** A write to the sink is through. */
+  /** A write to the sink completed. */
   @Override
   public void operationComplete(ChannelFuture write) {
     if (write.isSuccess()) {
       if (!settling) {
-        // Netty tells of a write before it takes its bytes off the count
+        // Netty notifies of a write before it subtracts its bytes from the pending bytes
         settling = true;
         sink.eventLoop().execute(this::settle);
       }
@@ -137,12 +139,12 @@ final class Backpressure implements ChannelFutureListener {
     update();
   }
 
-  /** Nothing more comes from the source: only what the sink still holds is counted from now on. */
+  /** The source has ended: from now on only the bytes that the sink still holds are counted. */
   void sourceEnded() {
     sourceEnded = true;
   }
 
-  /** The sink has its last byte: what the source still has to say is no bytes, and always heard. */
+  /** The sink has its last byte. What the source still sends is not data, so reads stay enabled. */
   void sinkDone() {
     if (!closed) {
       close();
@@ -150,7 +152,7 @@ final class Backpressure implements ChannelFutureListener {
     }
   }
 
-  /** Lets go of what was counted; the gate has no say any more. */
+  /** Returns the counted bytes to the budget and stops controlling reads. */
   void close() {
     closed = true;
     if (turn != null) {

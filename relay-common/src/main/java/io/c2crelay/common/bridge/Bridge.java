@@ -18,22 +18,22 @@ import org.jspecify.annotations.Nullable;
  * event loop. The end of one leg's input ends the other's output. The session is done when both
  * directions have ended; any other end is an abort.
  *
- * <p>If a leg is lost, what was read from it is delivered before the other leg is reset, within 30
- * s from the first sign. An {@link #abort} by this side resets both legs at once.
+ * <p>If a leg is lost, the bytes read from it are delivered before the other leg is reset, within
+ * 30 s of the first sign of the loss. An {@link #abort} by this side resets both legs at once.
  *
- * <p>All methods run on that loop, unless stated otherwise.
+ * <p>All methods run on the session's event loop, unless stated otherwise.
  */
 public final class Bridge {
-  /** Receives what becomes of the session. */
+  /** Receives the events of a session. */
   public interface Listener {
     /**
      * The session ended; called once.
      *
-     * @param reason {@link ReasonCode#DONE} after both directions ended in order
+     * @param reason {@link ReasonCode#DONE} after both directions ended gracefully
      */
     void ended(Bridge bridge, ReasonCode reason);
 
-    /** The first byte came from the target. */
+    /** The first byte arrived from the target. */
     default void answered() {}
   }
 
@@ -48,13 +48,13 @@ public final class Bridge {
   private final SessionTimer timer;
   private final boolean isLimited;
 
-  /** One end is done in order, and the other one may still have bytes to take. */
+  /** One end has finished gracefully; the other may still have bytes to receive. */
   private boolean windingDown;
 
-  /** Why the session is being aborted; null while it is not. */
+  /** The reason for the abort; null unless the session is being aborted. */
   private @Nullable ReasonCode abortReason;
 
-  /** Runs from the first sign that the session will be aborted. */
+  /** Scheduled at the first sign that the session will be aborted. */
   private @Nullable Future<?> abortLimit;
 
   private boolean ended;
@@ -77,8 +77,8 @@ public final class Bridge {
   }
 
   /**
-   * Joins two legs that are on the caller's event loop: adds a handler at the end of each pipeline,
-   * which must pass on all they hold, and begins to read.
+   * Joins two legs on the caller's event loop by adding a handler at the end of each pipeline. The
+   * handlers before it must pass on everything they hold. {@link #begin} starts reading.
    */
   public static Bridge join(
       DuplexChannel raw,
@@ -94,8 +94,8 @@ public final class Bridge {
   }
 
   /**
-   * Delivers the bytes of a user or target that was reset before the session began; takes over
-   * {@code bytes}.
+   * Delivers the bytes of a user or target that was reset before the session began. Takes ownership
+   * of {@code bytes}.
    */
   public static Bridge deliver(
       ByteBuf bytes,
@@ -119,7 +119,7 @@ public final class Bridge {
     if (isOver()) {
       return;
     }
-    if (!isLimited) { // else a read is a turn at most
+    if (!isLimited) { // with a rate limit, one read must not exceed a turn
       ReceiveBuffer.widen(raw.channel, settings.budget()::share);
       ReceiveBuffer.widen(framed.channel, settings.budget()::share);
     }
@@ -127,22 +127,22 @@ public final class Bridge {
     updateFlow();
   }
 
-  /** Bytes read from the raw leg so far. On any thread. */
+  /** Bytes read from the raw leg so far. Safe on any thread. */
   public long rawBytes() {
     return raw.bytesRead();
   }
 
-  /** Session bytes read from the framed leg so far. On any thread. */
+  /** Session bytes read from the framed leg so far. Safe on any thread. */
   public long framedBytes() {
     return framed.bytesRead();
   }
 
-  /** Bytes delivered to the raw leg so far: as far as is known, its peer has them. */
+  /** Bytes that the raw leg's peer has received so far, as far as is known. */
   public long deliveredBytes() {
     return raw.bytesDelivered();
   }
 
-  /** Whether the session has ended: nothing of it is under way any more. */
+  /** Whether the session has ended, with no bytes in flight. */
   public boolean isEnded() {
     return ended;
   }
@@ -154,7 +154,7 @@ public final class Bridge {
 
   // --- for the legs and the timer ---
 
-  /** Whether the session has ended in order. */
+  /** Whether the session has ended gracefully. */
   boolean isDone() {
     return ended && abortReason == null;
   }
@@ -175,12 +175,12 @@ public final class Bridge {
     return from(leg).inputEnded;
   }
 
-  /** Whether the output of a leg has ended, or will behind what is queued. */
+  /** Whether the output of a leg has ended, or will end after the queued bytes. */
   boolean hasOutputEnded(Leg leg) {
     return to(leg).inputEnded;
   }
 
-  /** Whether a direction is not read for its rate. */
+  /** Whether a rate limit has paused a direction. */
   boolean isWaitingForTurn() {
     return toFramed.flow.isWaitingForTurn() || toRaw.flow.isWaitingForTurn();
   }
@@ -189,7 +189,7 @@ public final class Bridge {
     return timer;
   }
 
-  /** Takes over {@code bytes}. */
+  /** Takes ownership of {@code bytes}. */
   void read(Leg leg, ByteBuf bytes) {
     Direction direction = from(leg);
     if (isOver() || direction.inputEnded || !bytes.isReadable()) {
@@ -252,8 +252,9 @@ public final class Bridge {
   }
 
   /**
-   * Whether a silence may mean that an end has forgotten the session: one direction has ended, or,
-   * as the agent leaves that to the relay, both have and the relay has closed.
+   * Whether the half-close timeout applies, because an end that sends nothing may have lost its
+   * state. On the relay: one direction has ended. The agent leaves that case to the relay; on the
+   * agent, both directions have ended and the relay has closed.
    */
   boolean isWindingDown() {
     return settings.side() == BridgeSettings.Side.RELAY
@@ -261,7 +262,9 @@ public final class Bridge {
         : windingDown;
   }
 
-  /** One end is done in order: limits how long the other one may take for its last bytes. */
+  /**
+   * One end has finished gracefully: limits the time in which the other end takes its last bytes.
+   */
   void windDown() {
     windingDown = true;
     timer.halfClosed();
@@ -269,7 +272,7 @@ public final class Bridge {
 
   // --- the end ---
 
-  /** A leg's connection was reset; what the kernel has received from it can still be read. */
+  /** A leg's connection was reset. Bytes in the kernel's receive buffer can still be read. */
   void error(Leg leg) {
     if (isOver()) {
       settleIfAborting(leg);
@@ -292,7 +295,7 @@ public final class Bridge {
     }
   }
 
-  /** A leg that waits to be reset behind its last byte is gone: nothing more is delivered. */
+  /** A leg that waits for its delayed reset is lost: no more bytes are delivered. */
   private void settleIfAborting(Leg leg) {
     if (!ended) {
       leg.settle();
@@ -305,7 +308,7 @@ public final class Bridge {
     }
   }
 
-  /** A leg ended without order: resets the other one behind the bytes that were read. */
+  /** A leg is lost: resets the other one after the bytes that were read. */
   void lost(Leg leg, ReasonCode reason) {
     if (!beginAbort(reason)) {
       settleIfAborting(leg);
@@ -325,7 +328,7 @@ public final class Bridge {
     }
   }
 
-  /** The session will be aborted: bytes may still be delivered, but not without limit. */
+  /** The session will be aborted: limits the time for bytes that can still be delivered. */
   private void limitTheEnd(Leg leg, ReasonCode reason) {
     if (abortLimit == null) {
       abortLimit =
@@ -336,8 +339,8 @@ public final class Bridge {
   }
 
   /**
-   * Ends the session with a reset of both legs at once; the peer is told why if it can be. On any
-   * thread.
+   * Aborts the session: resets both legs at once, and sends the reason to the peer if possible.
+   * Safe on any thread.
    */
   public void abort(ReasonCode reason) {
     if (!framed.channel.eventLoop().inEventLoop()) {
@@ -359,8 +362,8 @@ public final class Bridge {
   }
 
   /**
-   * Ends the session but leaves the raw leg open, as it was before {@link #join}: another data
-   * connection may have it.
+   * Ends the session but leaves the raw leg open, as it was before {@link #join}, so that another
+   * data connection can take it.
    */
   public void release(ReasonCode reason) {
     if (isOver()) {
@@ -372,7 +375,7 @@ public final class Bridge {
   }
 
   /**
-   * @return whether it is not over already
+   * @return false if the session was already over
    */
   private boolean beginAbort(ReasonCode reason) {
     if (isOver()) {

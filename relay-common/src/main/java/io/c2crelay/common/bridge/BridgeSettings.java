@@ -5,7 +5,7 @@ import static java.util.Objects.requireNonNull;
 import io.c2crelay.common.protocol.ReasonCode;
 import java.time.Duration;
 
-/** What the sessions of a process have in common. Immutable. */
+/** The settings of all sessions of a process. Immutable. */
 public final class BridgeSettings {
   /** Which end of the data connection this process is. */
   public enum Side {
@@ -38,13 +38,13 @@ public final class BridgeSettings {
     this.halfCloseTimeout = requireNonNull(halfCloseTimeout, "halfCloseTimeout");
   }
 
-  /** Settings; a time-out of zero is off. */
+  /** Creates settings; a timeout of zero is off. */
   public static BridgeSettings of(
       Side side, BufferBudget budget, Duration idleTimeout, Duration halfCloseTimeout) {
     return new BridgeSettings(side, budget, idleTimeout, halfCloseTimeout);
   }
 
-  /** Which end this is. */
+  /** Which end of the data connection this process is. */
   public Side side() {
     return side;
   }

@@ -3,9 +3,9 @@ package io.c2crelay.common.bridge;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * What all sessions of a process may hold in buffers together. Each sink may hold up to its share
- * of what is free (a dynamic threshold, after Choudhury and Hahne, 1998), and its source is read in
- * pieces of that size: stalled sessions fill only a part, and the rest goes on flowing. Safe on any
+ * The limit on the bytes that all sessions of a process buffer. Each sink may hold up to its share
+ * of the free bytes (a dynamic threshold, after Choudhury and Hahne, 1998), and its source is read
+ * in pieces of that size. Stalled sessions fill only a part, so the others continue. Safe on any
  * thread.
  */
 public final class BufferBudget {
@@ -21,17 +21,17 @@ public final class BufferBudget {
     this.limit = limit;
   }
 
-  /** A budget of so many bytes. */
+  /** Creates a budget of {@code limit} bytes. */
   public static BufferBudget ofBytes(long limit) {
     return new BufferBudget(limit);
   }
 
-  /** Most bytes one sink may hold now. */
+  /** The maximum number of bytes that one sink may hold now. */
   public long share() {
     return Math.max(0, limit - used.get()) / SHARES;
   }
 
-  /** Whether nothing is left for a new session. */
+  /** Whether no bytes are left for a new session. */
   public boolean isExhausted() {
     return used.get() >= limit;
   }
@@ -41,7 +41,7 @@ public final class BufferBudget {
     return used.get();
   }
 
-  /** Accounts for bytes held (positive) or let go (negative). */
+  /** Accounts for bytes acquired (positive) or released (negative). */
   public void add(long bytes) {
     if (bytes != 0) {
       used.addAndGet(bytes);

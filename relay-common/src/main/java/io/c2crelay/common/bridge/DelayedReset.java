@@ -7,9 +7,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
 
 /**
- * Resets a connection behind its last byte. A reset discards what the kernel has not sent, so this
- * one waits until the peer has acknowledged everything; its owner bounds the wait. On the channel's
- * event loop.
+ * Resets a connection after its last byte. A reset discards bytes that the kernel has not sent, so
+ * this class first waits until the peer has acknowledged all bytes. Its owner bounds the wait. Runs
+ * on the channel's event loop.
  */
 final class DelayedReset implements Runnable {
   private static final long FIRST_CHECK_MILLIS = 1;
@@ -27,10 +27,10 @@ final class DelayedReset implements Runnable {
   }
 
   /**
-   * Flushes and resets; at once if nothing is under way.
+   * Flushes and resets; at once if no bytes are in flight.
    *
-   * @param resetting told right before the reset, at most once, how many bytes that the kernel took
-   *     are lost
+   * @param resetting called right before the reset, at most once, with the number of bytes that the
+   *     kernel accepted and that are lost
    */
   static DelayedReset of(Channel channel, LongConsumer resetting) {
     channel.flush();

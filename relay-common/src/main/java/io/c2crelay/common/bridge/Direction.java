@@ -2,7 +2,7 @@ package io.c2crelay.common.bridge;
 
 import java.util.List;
 
-/** One direction of a session: its backpressure, and how far its end has come. */
+/** One direction of a session: its backpressure, and whether its input and output have ended. */
 final class Direction {
   final Leg source;
   final Leg sink;

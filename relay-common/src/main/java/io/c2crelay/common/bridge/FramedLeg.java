@@ -15,13 +15,13 @@ import java.util.concurrent.TimeUnit;
 
 /** The data connection: DATA, EOF, RESET, DONE and PING (docs/protocol.md section 4). */
 final class FramedLeg extends Leg {
-  /** After both EOFs the relay closes first; an agent closes by itself only after this. */
+  /** After both EOFs the relay closes first; an agent closes only after this time. */
   private static final long CLOSE_AFTER_HOURS = 1;
 
   private final BridgeSettings.Side side;
   private final long sessionId;
 
-  /** The peer is done with the session: nothing of it may follow. */
+  /** The peer has sent DONE: no further frame may follow. */
   private boolean peerDone;
 
   FramedLeg(Bridge bridge, Channel framed, BridgeSettings.Side side, long sessionId) {
@@ -79,7 +79,7 @@ final class FramedLeg extends Leg {
           bridge.abort(ReasonCode.PROTOCOL);
         }
         break;
-      case PING: // no answer is due
+      case PING: // needs no answer
         if (ended) {
           bridge.abort(ReasonCode.PROTOCOL);
         }
@@ -93,7 +93,7 @@ final class FramedLeg extends Leg {
     return frame.type() == FrameType.DONE && ((Frame.Done) frame).value() == sessionId;
   }
 
-  /** What the peer sends after the end of the session, until it closes. */
+  /** Drops a frame that arrives after the end of the session. */
   private void drop(Frame frame) {
     ReferenceCountUtil.release(frame);
     if (frame.type() == FrameType.RESET) {
@@ -126,7 +126,7 @@ final class FramedLeg extends Leg {
   }
 
   /**
-   * Sends a sign of life, where TCP's keep-alive may not get through; not behind a stalled stream,
+   * Sends a PING, in case TCP keepalive does not get through. Sends none behind a stalled stream,
    * where PINGs would accumulate.
    */
   void ping() {

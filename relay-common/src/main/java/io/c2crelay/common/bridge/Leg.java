@@ -14,9 +14,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One of the two connections of a session. The last handler of its pipeline: translates what the
- * connection does into calls of the {@link Bridge}, and what the bridge asks for into writes. All
- * methods run on the session's event loop.
+ * One of the two connections of a session. The last handler of its pipeline: translates connection
+ * events into calls of the {@link Bridge}, and the bridge's requests into writes. All methods run
+ * on the session's event loop.
  */
 abstract class Leg extends ChannelInboundHandlerAdapter {
   private static final Logger log = LoggerFactory.getLogger(Leg.class);
@@ -30,46 +30,46 @@ abstract class Leg extends ChannelInboundHandlerAdapter {
     this.channel = channel;
   }
 
-  /** Writes bytes without flushing; takes them over. */
+  /** Writes without flushing; takes ownership of {@code bytes}. */
   abstract void write(ByteBuf bytes);
 
-  /** Ends the output behind the last byte, then calls {@link Bridge#outputEnded}. */
+  /** Ends the output after the last byte, then calls {@link Bridge#outputEnded}. */
   abstract void shutdownOutput();
 
   /** A write failed. */
   abstract void writeFailed(Throwable cause);
 
-  /** The other leg is gone: resets this one behind the last byte written to it. */
+  /** The other leg is lost: resets this one after the last byte written to it. */
   abstract void resetBehindData(ReasonCode reason);
 
-  /** Both directions have ended in order: closes this leg as well. */
+  /** Both directions have ended gracefully: closes this leg. */
   abstract void close();
 
-  /** Resets this leg at once; the peer is told the reason if there is a way. */
+  /** Resets this leg at once; sends the reason to the peer if possible. */
   abstract void abort(ReasonCode reason);
 
-  /** The reason if this leg ends without order. */
+  /** The reason to report if this leg is lost. */
   abstract ReasonCode lostReason();
 
-  /** Whether this leg may have been reset without a sign: see {@link #probe}. */
+  /** Whether a reset of this leg may be unreported: see {@link #probe}. */
   boolean isUnwatched() {
     return !channel.config().isAutoRead();
   }
 
-  /** Looks whether this leg was reset, where its transport does not report that. */
+  /** Checks whether this leg was reset, for transports that do not report it. */
   void probe() {
     if (isUnwatched() && NioProbe.isReset(channel)) {
       bridge.error(this);
     }
   }
 
-  /** Nothing more is delivered to this leg: counts what is lost. */
+  /** No more bytes are delivered to this leg: counts the lost ones. */
   void settle() {}
 
   /** Reading this leg was paused or resumed. */
   void flowUpdated() {}
 
-  /** Session bytes read so far. On any thread. */
+  /** Session bytes read so far. Safe on any thread. */
   long bytesRead() {
     return bytesRead;
   }

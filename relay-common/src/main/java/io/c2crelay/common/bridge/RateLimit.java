@@ -3,28 +3,31 @@ package io.c2crelay.common.bridge;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Limits bytes per second, of one direction of a session or of many together (GCRA). A direction
- * may read {@link #TURN_BYTES} at a time; when the limit is reached it waits for its next turn, so
- * that all get about the same and those that read little hardly wait. Safe on any thread.
+ * Limits the bytes per second of one direction of a session, or of many together (GCRA). A
+ * direction may read {@link #TURN_BYTES} at a time. At the limit it waits for its next turn, so
+ * that all directions get about the same rate and slow ones hardly wait. Safe on any thread.
  */
 public final class RateLimit {
-  /** A direction that has read as many bytes waits for its next turn. */
+  /** The bytes that a direction may read before it waits for its next turn. */
   static final int TURN_BYTES = 16 * 1024;
 
-  /** So much may come at once: what a tenth of a second allows, but at least a turn. */
+  /** The allowed burst: the bytes of 0.1 s, but at least one turn. */
   private static final long BURST_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
-  /** Bytes that were there before a session began are not held back: others do not pay for all. */
+  /**
+   * Bounds the debt from bytes that arrived before a session began: they are not delayed, and other
+   * directions do not pay for all of them.
+   */
   private static final long MAX_DEBT_NANOS = TimeUnit.SECONDS.toNanos(1);
 
   private final double nanosPerByte;
   private final long turnNanos;
   private final long burstNanos;
 
-  /** When all that was read is paid off. */
+  /** The time at which the bytes read so far are paid off. */
   private long paidAtNanos;
 
-  /** The turns before this time are taken. */
+  /** Turns before this time are taken. */
   private long nextTurnNanos;
 
   private RateLimit(long bytesPerSecond, long nowNanos) {
@@ -35,7 +38,7 @@ public final class RateLimit {
     nextTurnNanos = nowNanos;
   }
 
-  /** A limit that has not been used yet. */
+  /** Creates an unused limit. */
   public static RateLimit of(long bytesPerSecond, long nowNanos) {
     return new RateLimit(bytesPerSecond, nowNanos);
   }

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The user's or the target's connection: bytes, FIN and RST. */
 final class RawLeg extends Leg {
-  /** Payloads below this, in bytes, are copied out of the buffer they were received in. */
+  /** Payloads smaller than this, in bytes, are copied out of their receive buffer. */
   private static final int SMALL = 512;
 
   private final DuplexChannel raw;
@@ -23,10 +23,10 @@ final class RawLeg extends Leg {
   private long bytesDelivered;
   private boolean outputShut;
 
-  /** A write failed, so the connection was reset; what its peer sent before is still read. */
+  /** A write failed, which means a reset. Bytes that the peer sent before are still read. */
   private boolean outputLost;
 
-  /** False after a reset that may show as an end of input. */
+  /** False after a reset that the transport may report as an end of input. */
   private boolean finIsCertain = true;
 
   private @Nullable DelayedReset delayedReset;
@@ -37,10 +37,10 @@ final class RawLeg extends Leg {
     this.lostReason = lostReason;
   }
 
-  /** Takes the connection over, whose pipeline must pass on all that it holds. */
+  /** Takes over the connection. The handlers in its pipeline must pass on everything they hold. */
   void attach() {
     Sockets.resetOnClose(raw, true); // until the session is done, however this process ends
-    raw.config().setAutoClose(false); // a failed write must not end the reading
+    raw.config().setAutoClose(false); // a failed write must not end reading
     raw.pipeline().addLast("raw-leg", this);
   }
 
@@ -51,7 +51,7 @@ final class RawLeg extends Leg {
     raw.config().setAutoRead(true);
   }
 
-  /** Bytes delivered so far: as far as is known, the peer has them. */
+  /** Bytes that the peer has received so far, as far as is known. */
   long bytesDelivered() {
     return bytesDelivered;
   }
@@ -98,7 +98,7 @@ final class RawLeg extends Leg {
                 });
   }
 
-  /** A few bytes must not retain the large buffer they were received in. */
+  /** Copies a small payload, so that it does not retain its large receive buffer. */
   private ByteBuf compact(ByteBuf bytes) {
     if (bytes.readableBytes() >= SMALL) {
       return bytes;
@@ -113,7 +113,7 @@ final class RawLeg extends Leg {
     if (outputLost) {
       return;
     }
-    // shutdownOutput fails what is still queued, so it follows the last byte
+    // shutdownOutput fails queued writes, so call it after the last byte
     raw.writeAndFlush(Unpooled.EMPTY_BUFFER)
         .addListener(
             (ChannelFuture write) -> {
@@ -150,7 +150,9 @@ final class RawLeg extends Leg {
     flowUpdated();
   }
 
-  /** NIO keeps selecting a failed connection for writing, which costs a core if it is not read. */
+  /**
+   * Aborts a failed connection that is not read: NIO would select it for writing in a busy loop.
+   */
   @Override
   void flowUpdated() {
     boolean unread = outputLost && !raw.config().isAutoRead() && !bridge.isOver();

@@ -3,9 +3,9 @@ package io.c2crelay.common.bridge;
 import java.util.Collections;
 import java.util.List;
 
-/** The limits of a session's bytes per second, each way. */
+/** The rate limits of a session, by direction. */
 public final class SessionRates {
-  /** Any number of bytes. */
+  /** No limits. */
   public static final SessionRates UNLIMITED =
       new SessionRates(Collections.emptyList(), Collections.emptyList());
 
@@ -17,7 +17,7 @@ public final class SessionRates {
     this.toRaw = toRaw;
   }
 
-  /** Limits for bytes to the framed leg and to the raw leg; all of them count. */
+  /** Creates limits for bytes to the framed leg and to the raw leg. All limits of a list apply. */
   public static SessionRates of(List<RateLimit> toFramed, List<RateLimit> toRaw) {
     return new SessionRates(toFramed, toRaw);
   }

@@ -7,10 +7,9 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The clock of one session, one timer for all: a PING after 30 s without a write to the data
- * connection, an abort after the idle time-out, and after the half-close time-out of a session that
- * only one direction is left of; with NIO, every 15 s a look whether a leg was reset. On the
- * session's loop.
+ * The timer of one session. Sends a PING after 30 s without a write to the data connection. Aborts
+ * after the idle timeout, or after the half-close timeout if only one direction is left. With NIO,
+ * checks every 15 s whether a leg was reset. Runs on the session's event loop.
  */
 final class SessionTimer implements Runnable {
   private static final long PING_NANOS = TimeUnit.SECONDS.toNanos(30);
@@ -39,7 +38,7 @@ final class SessionTimer implements Runnable {
     arm();
   }
 
-  /** Session bytes passed, either way. */
+  /** Session bytes passed, in either direction. */
   void traffic() {
     lastTraffic = now();
   }
@@ -48,7 +47,7 @@ final class SessionTimer implements Runnable {
     lastFramedWrite = now();
   }
 
-  /** One direction ended: another limit may be nearer now. */
+  /** One direction ended: the next deadline may be earlier now. */
   void halfClosed() {
     if (timer != null) {
       timer.cancel(false);
@@ -67,7 +66,7 @@ final class SessionTimer implements Runnable {
   @Override
   public void run() {
     if (bridge.isWaitingForTurn()) {
-      traffic(); // there may be bytes that its rate keeps from being read
+      traffic(); // a rate limit may be holding back bytes
     }
     long idle = now() - lastTraffic;
     if (passed(idle, settings.idleNanos())

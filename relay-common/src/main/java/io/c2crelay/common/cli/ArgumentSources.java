@@ -14,11 +14,11 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Model.PositionalParamSpec;
 
 /**
- * Completes a command line by what is set elsewhere: an option {@code --max-sessions} that is not
- * given is taken from the variable {@code C2C_MAX_SESSIONS}, else from the key {@code max-sessions}
- * of the file given with {@code --config}. A key {@code service.web = 4001} is {@code --service
- * web=4001}. Without any positional argument these are looked for as well, by their labels; the key
- * has places of its own: see {@link KeySource}.
+ * Completes a command line from the environment and a configuration file. If {@code --max-sessions}
+ * is not given, its value is that of the variable {@code C2C_MAX_SESSIONS}, or else of the key
+ * {@code max-sessions} in the file given with {@code --config}. A key {@code service.web = 4001}
+ * means {@code --service web=4001}. If no positional arguments are given, they are looked up too,
+ * by their labels. {@link KeySource} looks up the key.
  */
 final class ArgumentSources {
   private static final String CONFIG = "--config";
@@ -36,7 +36,7 @@ final class ArgumentSources {
   }
 
   /**
-   * The arguments of the command line and those that are set elsewhere.
+   * Returns the arguments of the command line and of the other sources.
    *
    * @throws IllegalArgumentException if a line of the file is invalid; the message names the line
    * @throws StartupException if the file cannot be read
@@ -54,7 +54,7 @@ final class ArgumentSources {
     int i = 0;
     for (; i < args.length && !args[i].equals("--"); i++) {
       String[] parts = args[i].split("=", 2);
-      // picocli finds an option by its name without dashes too
+      // picocli also finds an option by its name without dashes
       OptionSpec option = parts[0].startsWith("-") ? spec.findOption(parts[0]) : null;
       if (option == null) {
         positional = true;
@@ -139,7 +139,7 @@ final class ArgumentSources {
     return arguments;
   }
 
-  /** The environment's value for an option or argument; an empty one is none. */
+  /** The environment's value for an option or argument; null if it is unset or empty. */
   private @Nullable String variable(String name) {
     String value = env.get("C2C_" + name.toUpperCase(Locale.ROOT).replace('-', '_'));
     return value == null || value.isEmpty() ? null : value;
@@ -155,7 +155,7 @@ final class ArgumentSources {
         : new ArrayList<>(Arrays.asList(variable));
   }
 
-  /** Behind {@code --}: a value must not be taken for an option. */
+  /** Puts the values after {@code --}, so that none is parsed as an option. */
   private List<String> positionalsElsewhere() {
     List<String> arguments = new ArrayList<>();
     String missing = null;

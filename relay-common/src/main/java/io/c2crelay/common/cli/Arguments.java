@@ -28,7 +28,7 @@ final class Arguments {
   private static final Pattern OPTION_SYNTAX =
       Pattern.compile("--[a-z][a-z-]*(=.*)?", Pattern.DOTALL);
 
-  /** A longer word may be a key, unless it is nearly an option. */
+  /** A longer word may be a key, unless it resembles an option. */
   private static final int MAX_NAMED_LENGTH = 19;
 
   private static final int MAX_TYPO = 4;

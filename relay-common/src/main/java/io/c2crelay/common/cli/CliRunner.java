@@ -101,7 +101,7 @@ public final class CliRunner {
     }
   }
 
-  /** Returns false if the help was asked for, and is printed. */
+  /** Returns false if help was requested and printed. */
   private boolean parse(CommandLine parser, String... args) throws StartupException {
     Arguments.validate(parser.getCommandSpec(), args);
     String[] complete = ArgumentSources.complete(parser.getCommandSpec(), env, args);

@@ -10,12 +10,12 @@ public final class ConfigChanges {
   private final List<String> atOnce = new ArrayList<>();
   private final List<String> needRestart = new ArrayList<>();
 
-  /** An option that can change at run time. */
+  /** Compares an option that can change at run time. */
   public void atOnce(String option, @Nullable Object before, @Nullable Object after) {
     addIfChanged(atOnce, option, before, after);
   }
 
-  /** An option that needs a restart. */
+  /** Compares an option that needs a restart. */
   public void needsRestart(String option, @Nullable Object before, @Nullable Object after) {
     addIfChanged(needRestart, option, before, after);
   }
@@ -27,12 +27,12 @@ public final class ConfigChanges {
     }
   }
 
-  /** Those that differ and can change at run time. */
+  /** The changed options that can change at run time. */
   public List<String> atOnce() {
     return atOnce;
   }
 
-  /** Those that differ and need a restart. */
+  /** The changed options that need a restart. */
   public List<String> needRestart() {
     return needRestart;
   }

@@ -5,7 +5,7 @@ import java.util.List;
 
 /**
  * A file of options in UTF-8: lines {@code key = value}, empty lines, and comments that begin with
- * {@code #}. Keys are those of {@link ArgumentSources}.
+ * {@code #}. {@link ArgumentSources} defines the keys.
  */
 final class ConfigFile {
   private static final String DESCRIPTION = "the file given with --config";

@@ -10,14 +10,14 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * A file of keys in UTF-8, one a line. A line that begins with {@code #} is a comment; {@code #}
- * behind a key and a space begins the key's name. Empty lines do not count.
+ * A file of keys in UTF-8, one per line. A line that begins with {@code #} is a comment. After a
+ * key and a space, {@code #} begins the key's name. Empty lines are ignored.
  */
 public final class KeyFile {
-  /** Each costs up to a second of a small machine at start. */
+  /** Deriving each takes up to a second on a small machine at start. */
   private static final int MAX_KEYS = 100;
 
-  /** Behind a key: begins its name. */
+  /** Separates a key from its name. */
   private static final Pattern COMMENT = Pattern.compile("\\s+#\\s*");
 
   private final TextFile file;
@@ -27,9 +27,9 @@ public final class KeyFile {
   }
 
   /**
-   * A file that is not read yet.
+   * Describes a file without reading it.
    *
-   * @param description what messages call the file: its path may be a misplaced key
+   * @param description names the file in messages, because its path may be a misplaced key
    */
   public static KeyFile of(String file, String description) {
     return new KeyFile(TextFile.secret(file, description));
@@ -63,7 +63,7 @@ public final class KeyFile {
     return keys;
   }
 
-  /** Whether a file would take the text, or a part of it, for a comment. */
+  /** Whether a key file would treat the text, or a part of it, as a comment. */
   static boolean hasComment(String key) {
     return key.trim().startsWith("#") || COMMENT.matcher(key).find();
   }

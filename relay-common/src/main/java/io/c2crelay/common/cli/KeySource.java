@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The keys that a command was given, and the file that they are from, if any. */
+/** The keys given to a command, and the file that they come from, if any. */
 public final class KeySource {
   /** The environment variable of the key. */
   public static final String ENVIRONMENT = "C2C_KEY";
@@ -26,16 +26,16 @@ public final class KeySource {
     this.file = file;
   }
 
-  /** A key that stays as it is. */
+  /** Returns a source with one fixed key. */
   public static KeySource of(SharedKey key) {
     return new KeySource(Collections.singletonList(key), null);
   }
 
   /**
-   * The keys of a file, which is read.
+   * Reads the keys of a file.
    *
    * @param file its path
-   * @param description what messages call the file: its path may be a misplaced key
+   * @param description names the file in messages, because its path may be a misplaced key
    * @throws StartupException if the file cannot be read or has no keys
    */
   public static KeySource ofFile(String file, String description) throws StartupException {

@@ -4,7 +4,7 @@ package io.c2crelay.common.cli;
 public final class ProgramVersion {
   private ProgramVersion() {}
 
-  /** The version of the jar that a class is in; {@code development} if it is in none. */
+  /** The version of the jar that contains a class; {@code development} outside a jar. */
   public static String of(Class<?> type) {
     String version = type.getPackage().getImplementationVersion();
     return version == null ? "development" : version;

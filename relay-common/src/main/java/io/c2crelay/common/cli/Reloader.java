@@ -9,8 +9,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What SIGHUP does: reads the configuration again and applies it, all or nothing, and says what has
- * changed.
+ * Handles SIGHUP: reads the configuration again, applies all or none of it, and logs the changes.
  *
  * @param <C> the configuration
  */
@@ -22,14 +21,14 @@ public final class Reloader<C extends Reloader.Config<C>> {
     /** The settings that both programs have. */
     SharedSettings shared();
 
-    /** Adds what is different in another configuration. */
+    /** Adds the options that differ in another configuration. */
     void compare(C next, ConfigChanges changes);
   }
 
   /** Reads the configuration: command line, environment and files. */
   public interface Source<C> {
     /**
-     * Reads all of it.
+     * Reads the configuration.
      *
      * @throws StartupException if a file cannot be read
      * @throws IllegalArgumentException if a value is invalid
@@ -37,10 +36,10 @@ public final class Reloader<C extends Reloader.Config<C>> {
     C read() throws StartupException;
   }
 
-  /** The program that has the configuration. */
+  /** The program that uses the configuration. */
   public interface Target<C> {
     /**
-     * Uses another configuration from now on, or fails and goes on as before.
+     * Applies another configuration, or fails and keeps the current one.
      *
      * @throws StartupException if the system does not allow it, such as for a port in use
      */
@@ -51,14 +50,16 @@ public final class Reloader<C extends Reloader.Config<C>> {
   private final Target<C> target;
   private C current;
 
-  /** Reloads a program that was started with a configuration. */
+  /** Creates a reloader for a program that was started with {@code atStart}. */
   public Reloader(C atStart, Target<C> target) {
     this.atStart = requireNonNull(atStart, "atStart");
     this.target = requireNonNull(target, "target");
     current = atStart;
   }
 
-  /** Reads files; on any thread but an event loop. */
+  /**
+   * Reads and applies the configuration. Blocks on files: call it on any thread but an event loop.
+   */
   public synchronized void reload(Source<C> source) {
     C next;
     try {

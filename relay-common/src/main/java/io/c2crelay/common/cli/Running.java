@@ -23,19 +23,19 @@ public interface Running<C> {
   Future<Void> drain();
 
   /**
-   * What SIGHUP does, on a thread of the JVM; null to leave it its default action, the end of the
-   * process.
+   * The action for SIGHUP, run on a thread of the JVM; null keeps the default action, which ends
+   * the process.
    */
   default @Nullable Consumer<Reloader.Source<C>> reload() {
     return null;
   }
 
-  /** What other signals do, by their names without SIG, on a thread of the JVM. */
+  /** The actions for other signals, by name without SIG, run on a thread of the JVM. */
   default Map<String, Runnable> onSignal() {
     return Collections.emptyMap();
   }
 
-  /** The methods' results. */
+  /** Creates an instance whose methods return these values. */
   static <C> Running<C> of(
       Supplier<Future<Void>> drain,
       @Nullable Consumer<Reloader.Source<C>> reload,

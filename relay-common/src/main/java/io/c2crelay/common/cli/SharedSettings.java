@@ -5,7 +5,7 @@ import io.c2crelay.common.transport.Transport;
 import java.time.Duration;
 import org.slf4j.event.Level;
 
-/** The validated settings that both programs have, of {@link SharedOptions}. Immutable. */
+/** The validated settings of both programs, from {@link SharedOptions}. Immutable. */
 public final class SharedSettings {
   private final Duration drain;
   private final long sessionMemory;
@@ -61,7 +61,7 @@ public final class SharedSettings {
     return hasConfigFile;
   }
 
-  /** Adds what is different in another configuration. */
+  /** Adds the options that differ in another configuration. */
   public void compare(SharedSettings next, ConfigChanges changes) {
     changes.atOnce("--log-level", logLevel, next.logLevel);
     changes.needsRestart("--drain", drain, next.drain);

@@ -7,6 +7,8 @@ public interface StopRequest {
   /** Blocks until the stop is requested. */
   void await();
 
-  /** Runs an action at each signal of a name, such as HUP, from now on, where there is one. */
+  /**
+   * From now on, runs an action at each signal with this name, such as HUP, if the system has it.
+   */
   default void onSignal(String name, Runnable action) {}
 }

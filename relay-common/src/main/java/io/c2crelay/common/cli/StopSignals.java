@@ -32,7 +32,7 @@ final class StopSignals implements StopRequest {
       for (String name : SIGNALS) {
         register(name, signals::received);
       }
-      register("USR1", number -> {}); // asks for the status: must not end a start
+      register("USR1", number -> {}); // status request: must not end startup
     } catch (ReflectiveOperationException | LinkageError e) {
       Runtime.getRuntime().addShutdownHook(new Thread(signals::delayShutdown, "stop"));
     }

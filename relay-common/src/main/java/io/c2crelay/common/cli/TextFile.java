@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A small file of text in UTF-8, perhaps one that nobody else should read. */
+/** A small text file in UTF-8, which may hold secrets. */
 public final class TextFile {
   private static final Logger log = LoggerFactory.getLogger(TextFile.class);
 
@@ -41,15 +41,15 @@ public final class TextFile {
   }
 
   /**
-   * A file with keys or a password, which is not read yet.
+   * Describes a file with keys or a password without reading it.
    *
-   * @param description what messages call the file: its path may be a misplaced secret
+   * @param description names the file in messages, because its path may be a misplaced secret
    */
   public static TextFile secret(String file, String description) {
     return new TextFile(file, description, true);
   }
 
-  /** A file that others may read, which is not read yet. */
+  /** Describes a file that others may read, without reading it. */
   static TextFile plain(String file, String description) {
     return new TextFile(file, description, false);
   }

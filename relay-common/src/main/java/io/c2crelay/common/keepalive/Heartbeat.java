@@ -21,7 +21,7 @@ public final class Heartbeat extends ChannelInboundHandlerAdapter {
   private volatile long lastHeardNanos;
   private boolean pingSent;
 
-  /** Of the PING that is not answered yet; 0 if all are. */
+  /** When the unanswered PING was sent; 0 if there is none. */
   private long pingSentNanos;
 
   private @Nullable Future<?> timer;
@@ -30,8 +30,8 @@ public final class Heartbeat extends ChannelInboundHandlerAdapter {
    * Creates a heartbeat.
    *
    * @param onTimeout run once, on the channel's event loop, when the peer was silent for 25 s
-   * @param onRoundTrip told on the channel's event loop how long a PING took to be answered, in
-   *     nanoseconds
+   * @param onRoundTrip receives the round-trip time of each PING in nanoseconds, on the channel's
+   *     event loop
    */
   public Heartbeat(Runnable onTimeout, LongConsumer onRoundTrip) {
     this.onTimeout = onTimeout;

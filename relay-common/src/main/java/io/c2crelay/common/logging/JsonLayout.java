@@ -13,8 +13,8 @@ import java.util.regex.Pattern;
 
 /**
  * Formats an event as a JSON object in one line: {@code time}, {@code level}, {@code event} and a
- * member for each {@code key=value} pair; a number if the value is one. A message of another form,
- * such as a library's, is the member {@code message}.
+ * member for each {@code key=value} pair; integer values become numbers. Any other message, such as
+ * a library's, becomes the member {@code message}.
  */
 final class JsonLayout extends LayoutBase<ILoggingEvent> {
   private static final Pattern EVENT = Pattern.compile("[a-z]+(\\.[a-z_]+)*(?= |$)");

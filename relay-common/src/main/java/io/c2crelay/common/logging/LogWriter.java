@@ -57,7 +57,7 @@ final class LogWriter extends UnsynchronizedAppenderBase<ILoggingEvent> {
     this.stream = stream;
   }
 
-  /** Formats lines by another encoder from now on. */
+  /** Formats lines with another encoder from now on. */
   void setEncoder(Encoder<ILoggingEvent> encoder) {
     this.encoder = encoder;
   }

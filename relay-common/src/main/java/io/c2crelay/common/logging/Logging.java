@@ -63,7 +63,7 @@ public final class Logging extends ContextAwareBase implements Configurator {
     }
   }
 
-  /** Sets the form of all lines from now on. */
+  /** Sets the format of all lines from now on. */
   public static void format(LogFormat format) {
     ILoggerFactory factory = LoggerFactory.getILoggerFactory();
     if (factory instanceof LoggerContext) {
@@ -143,7 +143,7 @@ public final class Logging extends ContextAwareBase implements Configurator {
     return ch.qos.logback.classic.Level.convertAnSLF4JLevel(level);
   }
 
-  /** Lines that begin with their priority. */
+  /** Prefixes each line with its priority. */
   private static final class JournalLayout extends LayoutBase<ILoggingEvent> {
     private final Layout<ILoggingEvent> lines;
 

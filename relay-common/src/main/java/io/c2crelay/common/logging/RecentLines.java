@@ -36,7 +36,7 @@ public final class RecentLines extends AppenderBase<ILoggingEvent> {
     }
   }
 
-  /** The lines, the latest first; none if they are not kept. */
+  /** The lines, latest first; empty without {@link #keep}. */
   public static List<String> get() {
     ILoggerFactory factory = LoggerFactory.getILoggerFactory();
     Object appender =

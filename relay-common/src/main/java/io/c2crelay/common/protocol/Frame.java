@@ -125,7 +125,7 @@ public interface Frame {
       return withField(TARGET_DIGEST, digest);
     }
 
-    /** Returns a copy with the version of the agent's program; of a long one, the beginning. */
+    /** Returns a copy with the version of the agent's program; a long version is truncated. */
     public Auth withProgramVersion(String version) {
       byte[] utf8 = version.getBytes(StandardCharsets.UTF_8);
       return withField(
@@ -578,7 +578,7 @@ public interface Frame {
   }
 
   /**
-   * The sender has delivered all bytes of a session that ended in order, and closed its raw leg:
+   * The sender has delivered all bytes of a session that ended gracefully, and closed its raw leg:
    * the last frame of the session in its direction.
    */
   final class Done extends NumberFrame {

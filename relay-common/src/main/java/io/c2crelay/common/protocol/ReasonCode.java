@@ -5,7 +5,7 @@ package io.c2crelay.common.protocol;
  * (docs/protocol.md section 4).
  */
 public enum ReasonCode {
-  /** Both directions were closed in order. Not sent: the two EOF frames imply it. */
+  /** Both directions were closed gracefully. Not sent: the two EOF frames imply it. */
   DONE(0),
   /** The target refused the connection. */
   TARGET_REFUSED(1),

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * as a DNS label. The default service has no name on the wire and the text {@code default}.
  */
 public final class ServiceName {
-  /** The service of a relay and an agent that name none. */
+  /** The service that is used if no name is given. */
   public static final ServiceName DEFAULT = new ServiceName("");
 
   /** Maximum length in bytes. */
@@ -28,8 +28,9 @@ public final class ServiceName {
   /**
    * Parses a name; {@code default} is {@link #DEFAULT}.
    *
-   * @param option what the text was given for, for the message
-   * @throws IllegalArgumentException if {@code text} is no name; the message does not repeat it
+   * @param option the option that the text belongs to, for the message
+   * @throws IllegalArgumentException if {@code text} is not a valid name; the message does not
+   *     repeat it
    */
   public static ServiceName parse(String option, String text) {
     if (text.isEmpty() || !FORM.matcher(text).matches()) {
@@ -42,7 +43,7 @@ public final class ServiceName {
     return text.equals(DEFAULT_TEXT) ? DEFAULT : new ServiceName(text);
   }
 
-  /** Reads a length u8 and the name; nothing for the default service. */
+  /** Reads a u8 length and the name, which is empty for the default service. */
   static ServiceName read(ByteBuf in) {
     int length = in.readUnsignedByte();
     if (length > in.readableBytes()) {
@@ -60,7 +61,7 @@ public final class ServiceName {
     out.writeCharSequence(name, StandardCharsets.US_ASCII);
   }
 
-  /** The encoded length in bytes, with that of the length. */
+  /** The encoded length in bytes, including the length byte. */
   int encodedLength() {
     return 1 + name.length();
   }

@@ -7,15 +7,15 @@ import io.netty.buffer.Unpooled;
 import io.netty.handler.codec.ProtocolDetectionState;
 
 /**
- * The first bytes of an agent that begins with TLS, for networks that pass nothing else: a
- * ClientHello that offers one application protocol, {@link #PROTOCOL} (RFC 7301). The preamble
- * follows inside (docs/protocol.md section 1).
+ * The first bytes of an agent that begins with TLS, for networks that pass only TLS: a ClientHello
+ * that offers one application protocol, {@link #PROTOCOL} (RFC 7301). The preamble follows inside
+ * (docs/protocol.md section 1).
  */
 public final class TlsFirst {
   /** The name of this protocol in ALPN. */
   public static final String PROTOCOL = "c2crelay";
 
-  /** A longer ClientHello is a user's. */
+  /** A longer ClientHello is classified as a user's. */
   static final int MAX_LENGTH = 4096;
 
   private static final int RECORD_HEADER = 5;
@@ -37,8 +37,8 @@ public final class TlsFirst {
   }
 
   /**
-   * Whether these first bytes of a connection are such a ClientHello, alone in its TLS record.
-   * Moves no index.
+   * Detects whether the first bytes of a connection are such a ClientHello, alone in its TLS
+   * record. Does not move an index.
    */
   public static ProtocolDetectionState detect(ByteBuf first) {
     ByteBuf in = first.slice();

@@ -26,15 +26,15 @@ import javax.net.ssl.X509ExtendedTrustManager;
 
 /**
  * TLS 1.3 for both ends, by BoringSSL if its native library loads, else by the JDK. Session tickets
- * and resumption are disabled: a resumed session shows no certificate to check.
+ * and resumption are disabled: a resumed session presents no certificate to check.
  */
 public final class RelayTls {
   private static final String TLS_1_3 = "TLSv1.3";
   private static final int COPY_THRESHOLD_BYTES = 1024;
 
   /**
-   * The JDK sends no ticket that would be valid for more than 7 days, as RFC 8446, section 4.6.1,
-   * forbids. Its properties disable stateless tickets only.
+   * The JDK sends no tickets with a lifetime of more than 7 days, which RFC 8446, section 4.6.1,
+   * forbids. Its properties disable only stateless tickets.
    */
   private static final int JDK_NO_TICKETS_SECONDS = (int) TimeUnit.DAYS.toSeconds(8);
 
@@ -53,9 +53,9 @@ public final class RelayTls {
   /**
    * Creates the server side. It asks for no client certificate.
    *
-   * <p>The defaults of Netty and the JDK would cost a quarter of the CPU time of a start, and 25
-   * MB: a trust manager that reads the root certificates of the JDK, and a PKCS #12 key store whose
-   * password is stretched. The key store exists in memory only.
+   * <p>The defaults of Netty and the JDK would cost a quarter of the CPU time of startup, and 25
+   * MB: a trust manager that reads the root certificates of the JDK, and a PKCS #12 key store,
+   * which derives a key from a password. The key store exists in memory only.
    *
    * @throws GeneralSecurityException if TLS 1.3 is not available
    */
@@ -76,8 +76,8 @@ public final class RelayTls {
   }
 
   /**
-   * Creates the client side of the TLS that an agent begins with, for networks that pass nothing
-   * else. It protects nothing: that is for {@link #ofAgent()} inside.
+   * Creates the client side of the outer TLS, for networks that pass only TLS. It provides no
+   * security; {@link #ofAgent()}, inside it, does.
    *
    * @param protocol the only application protocol to offer (RFC 7301)
    * @throws GeneralSecurityException if TLS 1.3 is not available
@@ -155,8 +155,8 @@ public final class RelayTls {
   }
 
   /**
-   * As {@link #newHandler(Channel)}, and sends this name of the server (SNI), if it is one that TLS
-   * allows: middleboxes look for it.
+   * As {@link #newHandler(Channel)}, but also sends the server name (SNI) if TLS allows it, because
+   * middleboxes check it.
    */
   public SslHandler newHandler(Channel channel, String serverName) {
     SslHandler handler = newHandler(channel);
@@ -166,7 +166,7 @@ public final class RelayTls {
         parameters.setServerNames(Collections.singletonList(new SNIHostName(serverName)));
         handler.engine().setSSLParameters(parameters);
       } catch (IllegalArgumentException notAHostName) {
-        // sent without
+        // connects without SNI
       }
     }
     return handler;

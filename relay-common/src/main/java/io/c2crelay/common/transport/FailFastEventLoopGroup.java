@@ -99,7 +99,7 @@ public final class FailFastEventLoopGroup extends MultiThreadIoEventLoopGroup {
 
   /**
    * Discards tasks that are submitted after its termination. Loops terminate at different times,
-   * and the state that such a task would change is gone.
+   * and such a task would change state that no longer exists.
    */
   private static final class Loop extends SingleThreadIoEventLoop {
     Loop(IoEventLoopGroup parent, Executor executor, IoHandlerFactory handlers) {

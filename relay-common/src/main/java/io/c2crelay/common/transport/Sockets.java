@@ -130,7 +130,7 @@ public final class Sockets {
     return result;
   }
 
-  /** Runs a task on a channel's event loop, even if the channel moves to another loop before. */
+  /** Runs a task on a channel's event loop, even if the channel moves to another loop meanwhile. */
   public static void run(Channel channel, Runnable task) {
     channel
         .eventLoop()

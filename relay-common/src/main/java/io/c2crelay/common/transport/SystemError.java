@@ -7,8 +7,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which error a socket call failed with. By number where Netty's native transports give one, since
- * the system's text depends on the locale and Netty appends the address to it.
+ * Identifies the error of a failed socket call. Uses the error number if Netty's native transports
+ * report one, because the system's text depends on the locale and Netty appends the address to it.
  */
 public final class SystemError {
   private static final Pattern NUMBER =
@@ -30,7 +30,7 @@ public final class SystemError {
   public static boolean isRefused(Throwable cause) {
     int number = number(cause);
     return number == 0
-        // the JDK has a class of its own for what is not refused
+        // the JDK has a separate class for unreachable hosts
         ? cause instanceof ConnectException && !(cause instanceof NoRouteToHostException)
         : number == ECONNREFUSED_LINUX || number == ECONNREFUSED_BSD;
   }

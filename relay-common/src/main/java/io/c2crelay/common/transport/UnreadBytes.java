@@ -9,8 +9,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 
 /**
- * What the kernel received on a connection that its peer reset before Netty knew that it was
- * connected. Netty reports such a connect as failed, with ECONNRESET; a connection that was never
+ * The bytes that the kernel received on a connection that the peer reset before Netty finished the
+ * connect. Netty reports such a connect as failed, with ECONNRESET; a connection that was never
  * established is refused (ECONNREFUSED) or times out.
  */
 public final class UnreadBytes {
@@ -26,7 +26,7 @@ public final class UnreadBytes {
         && SystemError.isReset(cause);
   }
 
-  /** Takes the bytes, before the channel is closed. On its event loop. */
+  /** Takes the bytes. Call it before the channel is closed, on its event loop. */
   public static ByteBuf take(Channel channel) {
     if (!(channel instanceof EpollSocketChannel)) {
       return Unpooled.EMPTY_BUFFER;
@@ -41,7 +41,7 @@ public final class UnreadBytes {
         bytes.writerIndex(bytes.writerIndex() + Math.max(0, read));
       }
     } catch (IOException | RuntimeException e) { // Netty maps some errors to unchecked exceptions
-      // there is no more
+      // no more bytes
     }
     return bytes;
   }

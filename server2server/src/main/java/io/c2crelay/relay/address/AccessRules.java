@@ -6,7 +6,7 @@ import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
-/** Who may connect, by address. Safe on any thread. */
+/** Decides by address which clients may connect. Safe on any thread. */
 public final class AccessRules {
   private final AddressList allowed;
   private final AddressList denied;
@@ -27,7 +27,7 @@ public final class AccessRules {
     this.newSessions = newSessions;
   }
 
-  /** These rules, with what the earlier ones have counted if the rate is the same. */
+  /** Returns these rules, with the counts of the earlier ones if the rate is the same. */
   public AccessRules after(AccessRules earlier) {
     return sessionsPerSecond == earlier.sessionsPerSecond
         ? new AccessRules(allowed, denied, allowedAgents, sessionsPerSecond, earlier.newSessions)
@@ -35,12 +35,13 @@ public final class AccessRules {
   }
 
   /**
-   * Rules.
+   * Creates rules.
    *
-   * @param allowed users come from there; from anywhere if it is empty
-   * @param denied users do not come from there, also if they are allowed
-   * @param allowedAgents agents come from there; from anywhere if it is empty
-   * @param sessionsPerSecond of each client network, with a burst of as many; 0 for any number
+   * @param allowed networks that users may connect from; empty for all
+   * @param denied networks that users must not connect from, even if they are allowed
+   * @param allowedAgents networks that agents may connect from; empty for all
+   * @param sessionsPerSecond new sessions per second of each client network, and the allowed burst;
+   *     0 for no limit
    */
   public static AccessRules of(
       AddressList allowed, AddressList denied, AddressList allowedAgents, int sessionsPerSecond) {
@@ -64,7 +65,7 @@ public final class AccessRules {
     return allowedAgents.isEmpty() || allowedAgents.contains(address);
   }
 
-  /** Counts one more session of a network in, unless there are too many in a second. */
+  /** Counts a new session of a network; returns false if the network exceeds its rate. */
   public boolean admitsSession(ClientNetwork network, long nowNanos) {
     return newSessions == null || newSessions.take(network, nowNanos);
   }

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Networks in CIDR notation (RFC 4632). Immutable. */
 public final class AddressList {
-  /** Has no network. */
+  /** Contains no networks. */
   public static final AddressList EMPTY = new AddressList("", Collections.emptyList());
 
   private static final int MAX_NETWORKS = 1000;
@@ -30,7 +30,7 @@ public final class AddressList {
    * Parses {@code 192.0.2.0/24,2001:db8::1}: an address without a prefix length stands for itself.
    *
    * @param name the option, for messages
-   * @throws IllegalArgumentException if the text is no such list; the message does not repeat it
+   * @throws IllegalArgumentException if the text is not such a list; the message does not repeat it
    */
   public static AddressList parse(String name, String text) {
     List<IpSubnetFilterRule> networks = new ArrayList<>();
@@ -50,7 +50,7 @@ public final class AddressList {
       throw invalid(name);
     }
     try {
-      InetAddress network = InetAddress.getByAddress(address); // an IPv4-mapped one becomes IPv4
+      InetAddress network = InetAddress.getByAddress(address); // IPv4 if it is IPv4-mapped
       int prefixLength =
           parts.length < 2 ? 8 * network.getAddress().length : Integer.parseInt(parts[1]);
       return new IpSubnetFilterRule(network, prefixLength, IpFilterRuleType.ACCEPT);
@@ -64,7 +64,7 @@ public final class AddressList {
         name + " needs addresses or networks, such as 192.0.2.0/24,2001:db8::/32");
   }
 
-  /** Whether the other list was written alike. */
+  /** Whether the other list was parsed from the same text. */
   @Override
   public boolean equals(@Nullable Object other) {
     return other instanceof AddressList && ((AddressList) other).text.equals(text);
@@ -79,7 +79,7 @@ public final class AddressList {
     return networks.isEmpty();
   }
 
-  /** Whether an address, which is resolved, is in one of the networks. */
+  /** Whether a resolved address is in one of the networks. */
   public boolean contains(InetSocketAddress address) {
     return networks.stream().anyMatch(network -> network.matches(address));
   }

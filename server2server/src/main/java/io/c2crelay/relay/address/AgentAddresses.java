@@ -6,7 +6,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Where agents connect from: for such networks the relay waits longer for a preamble. Safe on any
+ * The networks that agents connect from: the relay waits longer for their preambles. Safe on any
  * thread.
  */
 public final class AgentAddresses {
@@ -20,7 +20,9 @@ public final class AgentAddresses {
     long lastSeenNanos;
   }
 
-  /** Networks of late preambles, which anybody can send, and until when they are expected. */
+  /**
+   * Networks of late preambles, which unauthenticated peers can send, and until when they count.
+   */
   private final Map<ClientNetwork, Long> lateUntilNanos =
       new LinkedHashMap<ClientNetwork, Long>() {
         private static final long serialVersionUID = 1L;
@@ -31,10 +33,10 @@ public final class AgentAddresses {
         }
       };
 
-  /** Least recently asked about first. */
+  /** Least recently accessed first. */
   private final Map<ClientNetwork, Presence> presences = new LinkedHashMap<>(16, 0.75f, true);
 
-  /** An agent's control connection from there was authenticated. */
+  /** An agent's control connection from the network was authenticated. */
   public synchronized void attached(ClientNetwork network, long nowNanos) {
     Presence presence = presences.computeIfAbsent(network, s -> new Presence());
     presence.attached++;
@@ -54,12 +56,12 @@ public final class AgentAddresses {
     }
   }
 
-  /** An agent's preamble from there was late, as behind a proxy: the next may be as late. */
+  /** A preamble from the network was late, as behind a proxy: the next one may be late too. */
   public synchronized void late(ClientNetwork network, long nowNanos) {
     lateUntilNanos.put(network, nowNanos + LATE_NANOS);
   }
 
-  /** A control connection from there ended. */
+  /** A control connection from the network ended. */
   public synchronized void detached(ClientNetwork network, long nowNanos) {
     Presence presence = presences.get(network);
     if (presence != null) {
@@ -68,7 +70,7 @@ public final class AgentAddresses {
     }
   }
 
-  /** Tokens were sent there (positive), or used, failed or expired (negative). */
+  /** Tokens were sent to the network (positive), or were used, failed or expired (negative). */
   public synchronized void tokens(ClientNetwork network, int change) {
     Presence presence = presences.get(network);
     if (presence != null) {
@@ -76,15 +78,15 @@ public final class AgentAddresses {
     }
   }
 
-  /** Whether an agent is attached from there. */
+  /** Whether an agent is attached from the network. */
   public synchronized boolean isAttached(ClientNetwork network) {
     Presence presence = presences.get(network);
     return presence != null && presence.attached > 0;
   }
 
   /**
-   * Whether a connection from there may well be an agent's: one authenticated from there within a
-   * day and has a dial to make or no control connection now, or a preamble was late.
+   * Whether a connection from the network is probably an agent's: tokens are outstanding there, an
+   * agent was attached within 24 h but none is now, or a preamble was late.
    */
   public synchronized boolean isExpected(ClientNetwork network, long nowNanos) {
     Long lateUntil = lateUntilNanos.get(network);

@@ -3,7 +3,7 @@ package io.c2crelay.relay.address;
 import io.netty.channel.socket.SocketChannel;
 import java.net.InetSocketAddress;
 
-/** Both ends of an accepted connection, as they were when it was accepted. */
+/** Both addresses of an accepted connection, taken when it was accepted. */
 public final class ClientAddress {
   private final InetSocketAddress remote;
   private final InetSocketAddress local;
@@ -35,7 +35,7 @@ public final class ClientAddress {
     return local;
   }
 
-  /** The network that limits count the client by. */
+  /** The network by which limits count the client. */
   public ClientNetwork network() {
     return network;
   }

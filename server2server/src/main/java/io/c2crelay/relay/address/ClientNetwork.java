@@ -6,8 +6,8 @@ import java.net.InetSocketAddress;
 import java.util.Arrays;
 
 /**
- * Where connections come from, as limits count them: an IPv4 address, or the /64 network of an IPv6
- * one, which one subscriber has to itself. Compared by value.
+ * The unit by which limits count clients: an IPv4 address, or the /64 network of an IPv6 address,
+ * which belongs to one subscriber. Compared by value.
  */
 public final class ClientNetwork {
   private static final int IPV6_NETWORK_LENGTH = 8;

@@ -11,9 +11,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How many connections of a kind there may be: in all, and from one network. When full, the oldest
- * of the network that holds most makes room, so a flood from one place shuts out only itself. Safe
- * on any thread.
+ * Limits the connections of a kind, in total and per network. At the limit, a new connection evicts
+ * the oldest one of the network that has the most, so a flood from one network shuts out only that
+ * network. Safe on any thread.
  *
  * @param <C> a connection, compared by identity
  */
@@ -28,15 +28,15 @@ public final class ConnectionLimit<C> {
     this.maxPerNetwork = maxPerNetwork;
   }
 
-  /** A limit in all and for each network. */
+  /** Creates a limit in total and per network. */
   public static <C> ConnectionLimit<C> of(int max, int maxPerNetwork) {
     return new ConnectionLimit<>(max, maxPerNetwork);
   }
 
   /**
-   * Counts one in, and out the one that must go to make room.
+   * Adds a connection, and evicts one if a limit is exceeded.
    *
-   * @return the one that must go, or null
+   * @return the evicted connection, which the caller must close; null if there is none
    */
   public synchronized @Nullable C enter(ClientNetwork network, C connection) {
     Set<C> own = byNetwork.computeIfAbsent(network, s -> new LinkedHashSet<>());
@@ -61,7 +61,7 @@ public final class ConnectionLimit<C> {
     return requireNonNull(largest).getKey();
   }
 
-  /** Counts one out; it may be gone already. */
+  /** Removes a connection, if it is still present. */
   public synchronized void leave(ClientNetwork network, C connection) {
     Set<C> own = byNetwork.get(network);
     if (own != null && own.remove(connection)) {
@@ -72,12 +72,12 @@ public final class ConnectionLimit<C> {
     }
   }
 
-  /** How many there are. */
+  /** The number of connections. */
   public synchronized int size() {
     return size;
   }
 
-  /** A copy of all. */
+  /** A copy of all connections. */
   public synchronized List<C> all() {
     List<C> all = new ArrayList<>(size);
     byNetwork.values().forEach(all::addAll);

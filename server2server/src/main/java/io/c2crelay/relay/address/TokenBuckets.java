@@ -29,7 +29,7 @@ public final class TokenBuckets {
     this.refillNanos = refillNanos;
   }
 
-  /** Buckets of {@code burst} tokens, which get one in {@code refillNanos}. */
+  /** Creates buckets of {@code burst} tokens that regain one token per {@code refillNanos}. */
   public static TokenBuckets of(int burst, long refillNanos) {
     return new TokenBuckets(burst, refillNanos);
   }
@@ -40,7 +40,7 @@ public final class TokenBuckets {
   }
 
   /**
-   * Takes a token of a network.
+   * Takes a token from a network's bucket.
    *
    * @return whether there was one
    */

@@ -40,7 +40,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * data, session:                     tls, decoder, encoder, framed-leg
  * </pre>
  *
- * <p>Of an agent that begins with TLS, {@code tls-first} is before all of them.
+ * <p>If the agent begins with TLS, {@code tls-first} precedes all of these.
  */
 public final class AgentConnections {
   private final RelayTls tls;
@@ -57,7 +57,7 @@ public final class AgentConnections {
 
   /**
    * @param authenticator has keys for the services of {@code registries}
-   * @param registries where the agents of each service attach
+   * @param registries the agent registry of each service
    */
   public AgentConnections(
       RelayTls tls,
@@ -111,7 +111,7 @@ public final class AgentConnections {
     guard.onFirstBytes(() -> addHandlers(channel, client, preamble, guard));
   }
 
-  /** Not before the peer sends something: a preamble alone must cost no TLS engine. */
+  /** Runs at the first bytes after the preamble: a preamble alone must not cost a TLS engine. */
   private void addHandlers(
       SocketChannel channel, ClientAddress client, Preamble preamble, HandshakeGuard guard) {
     boolean control = preamble.kind() == Preamble.Kind.CONTROL;

@@ -35,9 +35,9 @@ public final class AgentRegistry {
   private final Set<ByteBuffer> warnedDigests = new HashSet<>();
 
   /**
-   * @param loop the dispatcher's
+   * @param loop the dispatcher's event loop
    * @param keys the keys of the service
-   * @param dispatcher the service's
+   * @param dispatcher the dispatcher of the service
    */
   public AgentRegistry(
       EventExecutor loop,
@@ -81,7 +81,7 @@ public final class AgentRegistry {
               agent.version());
           warnIfTargetsDiffer(agent);
           dispatcher.attached(agent);
-          if (older != null) { // after the newer one is attached: users always have an agent
+          if (older != null) { // last, so that users always have an agent
             detached(older, ReasonCode.REPLACED);
             older.close(ReasonCode.REPLACED);
           }
@@ -108,7 +108,7 @@ public final class AgentRegistry {
     }
   }
 
-  /** Replaces the keys, and detaches the agents whose key is gone; their sessions go on. */
+  /** Replaces the keys and detaches the agents whose key was removed; their sessions continue. */
   public void useKeys(KeyRing newKeys) {
     loop.execute(
         () -> {

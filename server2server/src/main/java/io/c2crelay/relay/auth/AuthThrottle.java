@@ -9,8 +9,8 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * Rate-limits failed authentication by network: a burst of five, then one per 10 s (GCRA). An agent
- * process that authenticated within the last 24 h is exempt, also in a throttled network, with the
- * service that its key is for and while it is valid. Bounded in size; thread-safe.
+ * process that authenticated within the last 24 h is exempt, even in a throttled network, for the
+ * services of its key and while the key is valid. Bounded in size; thread-safe.
  */
 final class AuthThrottle {
   private static final int BURST = 5;
@@ -18,7 +18,7 @@ final class AuthThrottle {
   private static final long EXEMPT_NANOS = TimeUnit.HOURS.toNanos(24);
   private static final int MAX_INSTANCES = 10_000;
 
-  /** Each failure takes a token if there is one; those of exempt instances count too. */
+  /** Each failure takes a token if there is one, including failures of exempt instances. */
   private final TokenBuckets failures = TokenBuckets.of(BURST, REFILL_NANOS);
 
   private final Map<InstanceId, Exemption> exemptions =
@@ -44,7 +44,7 @@ final class AuthThrottle {
   /**
    * Whether a proof from this instance and network may be verified.
    *
-   * @param keys those of the service
+   * @param keys the keys of the service
    */
   synchronized boolean allows(
       ClientNetwork network, InstanceId instance, KeyRing keys, long nowNanos) {

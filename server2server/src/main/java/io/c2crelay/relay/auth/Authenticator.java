@@ -14,14 +14,17 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** Authenticates control connections: what their handshakes share. Safe on any thread. */
+/**
+ * Authenticates control connections; holds the state that their handshakes share. Safe on any
+ * thread.
+ */
 public final class Authenticator {
   /** Receives the outcome of a handshake. */
   public interface Success {
     /**
-     * On the channel's event loop, after WELCOME is written.
+     * Called on the channel's event loop after WELCOME is written.
      *
-     * @param key the key that the agent has
+     * @param key the key that authenticated the agent
      */
     void authenticated(Frame.Auth auth, KeyRing.Entry key);
   }
@@ -33,7 +36,7 @@ public final class Authenticator {
   private final RelayEvents events;
 
   /**
-   * @param channelBinding that of the relay's certificate
+   * @param channelBinding the channel binding of the relay's certificate
    * @param keys the keys of each service, at least one; may change, on any thread
    */
   public Authenticator(
@@ -47,7 +50,7 @@ public final class Authenticator {
     this.events = requireNonNull(events, "events");
   }
 
-  /** A handler for one connection, to be added behind TLS and the frame codecs. */
+  /** Creates the handler of one connection, to be added after TLS and the frame codecs. */
   public ChannelHandler newHandshake(Preamble preamble, ClientAddress client, Success success) {
     byte[] nonce = new byte[Frame.Challenge.NONCE_LENGTH];
     random.nextBytes(nonce);
@@ -68,8 +71,8 @@ public final class Authenticator {
   }
 
   /**
-   * The keys of a service. For an unknown one those of any: checking them takes as long, so that a
-   * peer cannot tell which services there are.
+   * The keys of a service. For an unknown service, returns those of another one: checking them
+   * takes the same time, so a peer cannot find out which services exist.
    */
   KeyRing keysOf(ServiceName service) {
     KeyRing known = keys.get(service);

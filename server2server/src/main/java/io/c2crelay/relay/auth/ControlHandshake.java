@@ -114,14 +114,14 @@ final class ControlHandshake extends ChannelInboundHandlerAdapter {
   }
 
   /**
-   * @param key the key of the agent, if it has one of the service
+   * @param key the agent's key, if it is one of the service's
    */
   private void checked(
       ChannelHandlerContext ctx,
       Frame.Auth auth,
       MutualAuth.Transcript transcript,
       Optional<KeyRing.Entry> key) {
-    if (!isAllowed(ctx, auth)) { // others may have failed while the keys were derived
+    if (!isAllowed(ctx, auth)) { // other attempts may have failed while the keys were derived
       refuse(ctx, auth, AuthRefusal.THROTTLED);
     } else if (key.isPresent()) {
       authenticator.throttle().recordSuccess(auth.instance(), key.get(), now(ctx));

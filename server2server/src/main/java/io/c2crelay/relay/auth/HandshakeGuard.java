@@ -43,7 +43,7 @@ public final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   private @Nullable Runnable onFirstBytes;
   private boolean ended;
 
-  /** A guard for a connection that sent the magic, counted in {@code limit}. */
+  /** Creates a guard for a connection that sent the magic, counted in {@code limit}. */
   public HandshakeGuard(
       Channel channel,
       ClientAddress client,
@@ -103,7 +103,9 @@ public final class HandshakeGuard extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /** Runs when something follows the preamble: adds the handlers that it is passed to. */
+  /**
+   * Sets the action for the first bytes after the preamble; it adds the handlers that receive them.
+   */
   public void onFirstBytes(Runnable action) {
     onFirstBytes = action;
   }

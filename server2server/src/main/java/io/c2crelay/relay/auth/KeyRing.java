@@ -35,13 +35,13 @@ public final class KeyRing {
       return key.equals(other.key);
     }
 
-    /** The proofs of a key that was found. */
+    /** The proofs by this key, which must be derived already. */
     MutualAuth mutualAuth() {
       return requireNonNull(mutualAuth.getNow(null), "not derived");
     }
   }
 
-  /** What a replacement has changed. */
+  /** The result of a replacement. */
   public static final class Change {
     private final int keys;
     private final int added;
@@ -72,7 +72,7 @@ public final class KeyRing {
     this.entries = entries;
   }
 
-  /** A ring of at least one key; begins to derive them. */
+  /** Creates a ring of at least one key and starts to derive the keys. */
   public static KeyRing of(List<SharedKey> keys) {
     KeyRing ring = new KeyRing(new ArrayList<>());
     ring.replace(keys);
@@ -96,13 +96,15 @@ public final class KeyRing {
         kept.put(key, new Entry(key, known.mutualAuth));
       }
     }
-    List<Entry> after = new ArrayList<>(kept.values()); // first: these are derived
+    List<Entry> after = new ArrayList<>(kept.values()); // first, because these are derived
     after.addAll(added.values());
     entries = after;
     return new Change(after.size(), added.size(), before.size() - kept.size());
   }
 
-  /** Finds the first key that a test accepts; keys that are not derived yet are waited for. */
+  /**
+   * Finds the first key that a test accepts. The result waits for keys that are not derived yet.
+   */
   CompletableFuture<Optional<Entry>> find(Predicate<MutualAuth> test) {
     return find(entries.iterator(), test);
   }

@@ -26,7 +26,7 @@ public final class VersionRefuser extends ChannelInboundHandlerAdapter {
   private final Preamble preamble;
   private final RelayEvents events;
 
-  /** A handler for what follows the preamble. */
+  /** Creates a handler for the input after the preamble. */
   public VersionRefuser(
       SocketChannel channel, ClientAddress client, Preamble preamble, RelayEvents events) {
     this.channel = channel;

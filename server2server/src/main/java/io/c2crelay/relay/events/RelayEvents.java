@@ -23,7 +23,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The relay's log: one method per event, which owns its name, level, format and rate limit
+ * The relay's log: one method per event, which defines its name, level, format and rate limit
  * (docs/operations.md, "Events of the relay"). One instance per process; thread-safe.
  *
  * <p>{@code agent} is an agent's name in the log, {@code from} a peer that may be unauthenticated.
@@ -98,7 +98,7 @@ public class RelayEvents {
     log.info("admin.listening address={}", Sockets.text(address));
   }
 
-  /** Logs the numbers of everything at debug level from now on: see {@link StatsLogger#start}. */
+  /** Starts to log all counts at debug level: see {@link StatsLogger#start}. */
   public void relayStats(EventExecutor loop, Supplier<String> stats) {
     StatsLogger.start(log, "relay.stats", loop, stats);
   }
@@ -146,7 +146,7 @@ public class RelayEvents {
     }
   }
 
-  /** Not logged: counted. */
+  /** Counted, not logged. */
   public void connectionClassified(Classification result) {}
 
   public void connectionMisclassified(SocketAddress from) {
@@ -163,7 +163,7 @@ public class RelayEvents {
     log.debug("handshake.failed cause={}", Sockets.describe(cause));
   }
 
-  /** {@code service} is what the peer asked for; null if it did not come so far. */
+  /** {@code service} is the requested service; null if the peer has not requested one yet. */
   public void authRefused(SocketAddress from, @Nullable ServiceName service, AuthRefusal reason) {
     if (authRefused.allows()) {
       log.warn(
@@ -209,7 +209,7 @@ public class RelayEvents {
         LogText.value(version));
   }
 
-  /** Not logged: how long a PING took to be answered. */
+  /** Not logged: the round-trip time of a PING. */
   public void agentAnswered(String agent, long nanos) {}
 
   public void agentTargetDiffers(String agent, String other) {
@@ -281,7 +281,7 @@ public class RelayEvents {
     log.debug("data.failed from={} cause={}", Sockets.text(from), Sockets.describe(cause));
   }
 
-  /** {@code connection.aborted} of a data connection; limited if it is not authenticated. */
+  /** {@code connection.aborted} of a data connection; rate-limited if it is not authenticated. */
   public void dataAborted(SocketAddress from, boolean authenticated, @Nullable String detail) {
     if (authenticated || connectionAborted.allows()) {
       log.warn(
@@ -304,7 +304,7 @@ public class RelayEvents {
     }
   }
 
-  /** Not logged: whether a warm connection was there for a user. */
+  /** Not logged: whether a warm connection was available for a user. */
   public void userQueued(ServiceName service, boolean poolHit) {}
 
   public void sessionOpened(LiveSession session) {
@@ -320,13 +320,13 @@ public class RelayEvents {
     log.debug("session.started id={}", session.id());
   }
 
-  /** The first byte came from the target. */
+  /** The first byte arrived from the target. */
   public void sessionAnswered(LiveSession session) {
     log.debug("session.answered id={}", session.id());
   }
 
   /**
-   * The user goes to another agent.
+   * The session is retried with another agent.
    *
    * @param downBytes delivered to the user
    */

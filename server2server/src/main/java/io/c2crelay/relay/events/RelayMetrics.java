@@ -20,7 +20,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The relay's events, counted as well as logged, for the admin endpoint (docs/operations.md,
+ * Counts the relay's events as well as logging them, for the admin endpoint (docs/operations.md,
  * "Metrics of the relay").
  */
 public final class RelayMetrics extends RelayEvents {
@@ -51,7 +51,7 @@ public final class RelayMetrics extends RelayEvents {
   private final Counter acceptPauses;
   private final Histogram roundTrip;
 
-  /** Events that are counted in a registry. */
+  /** Creates events that are counted in {@code metrics}. */
   public RelayMetrics(PrometheusRegistry metrics) {
     sessions = new SessionBook(metrics, PREFIX);
     classified =
@@ -106,7 +106,7 @@ public final class RelayMetrics extends RelayEvents {
     return sessions;
   }
 
-  /** A row of the status for each attached agent. */
+  /** Returns a status row for each attached agent. */
   public List<Map<String, Object>> agentRows(SessionBook.Sums sums) {
     List<Map<String, Object>> rows = new ArrayList<>();
     Map<String, Agent> attached;

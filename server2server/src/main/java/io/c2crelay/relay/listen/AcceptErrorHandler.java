@@ -5,8 +5,8 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 
 /**
- * The end of the listening socket's pipeline: says that accepting failed. Netty has paused it for 1
- * s by then, which is what running out of descriptors needs.
+ * The last handler of a listening socket's pipeline: logs that accepting failed. Netty has already
+ * paused accepting for 1 s, which is appropriate if file descriptors run out.
  */
 final class AcceptErrorHandler extends ChannelInboundHandlerAdapter {
 

@@ -18,9 +18,9 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tells an agent's connection from a user's, by its first bytes or their absence (docs/protocol.md
- * section 1). First in the pipeline; passes on every byte that it held, in order, and removes
- * itself once it has seen the first bytes.
+ * Classifies a connection as an agent's or a user's by its first bytes or their absence
+ * (docs/protocol.md section 1). First in the pipeline; forwards every byte that it held, in order,
+ * and removes itself once it has classified the first bytes.
  */
 public final class ConnectionClassifier extends ChannelDuplexHandler {
   /** How long a prefix of the magic is held before it counts as a user's bytes. */
@@ -32,7 +32,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
   private enum State {
     /** Nothing received, the detection timeout runs. */
     NEW,
-    /** A prefix of the magic was received, or of the ClientHello of an agent. */
+    /** A prefix of the magic or of an agent's ClientHello was received. */
     PREFIX,
     /** The magic was received. */
     PREAMBLE,
@@ -137,7 +137,7 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
     passOn(ctx);
   }
 
-  /** A session may have begun: an agent whose preamble comes now has to dial again. */
+  /** A session may have begun, so an agent whose preamble arrives now has to dial again. */
   private void firstBytesOfSilentUser(ChannelHandlerContext ctx, ProtocolDetectionState match) {
     if (match == ProtocolDetectionState.DETECTED) {
       state = State.MISCLASSIFIED;
@@ -219,8 +219,8 @@ public final class ConnectionClassifier extends ChannelDuplexHandler {
   }
 
   /**
-   * A loop that was delayed runs its timers before it reads, so bytes that arrived in time may
-   * still be in the kernel. What a timer schedules runs after the loop has read.
+   * A delayed loop runs its timers before it reads, so bytes that arrived in time may still be in
+   * the kernel. A task that a timer schedules runs after the loop has read.
    */
   private void timeUpAfterRead(ChannelHandlerContext ctx) {
     timer = ctx.executor().schedule(() -> timeUp(ctx), 0, TimeUnit.NANOSECONDS);

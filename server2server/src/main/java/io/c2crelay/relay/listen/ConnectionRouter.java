@@ -2,17 +2,17 @@ package io.c2crelay.relay.listen;
 
 import io.c2crelay.common.protocol.Preamble;
 
-/** Where one classified connection goes. All methods run on its event loop. */
+/** Receives the classification of one connection. All methods run on its event loop. */
 public interface ConnectionRouter {
   /**
-   * A user: add handlers for what it sends, which follows.
+   * A user: add handlers for its bytes, which follow.
    *
    * @param silent nothing was received within the detection timeout; {@link #confirmed} or {@link
    *     #misclassified} follows unless the connection closes first
    */
   void user(boolean silent);
 
-  /** A byte of a silent user passed, one way or the other. */
+  /** A byte passed to or from a silent user. */
   void confirmed();
 
   /** A silent user was an agent's connection: reset it. The agent dials again. */
@@ -30,6 +30,6 @@ public interface ConnectionRouter {
   /** The preamble is invalid: the connection is closed. */
   void invalidPreamble();
 
-  /** An agent: add handlers for what follows the preamble. */
+  /** An agent: add handlers for the bytes after the preamble. */
   void agent(Preamble preamble);
 }

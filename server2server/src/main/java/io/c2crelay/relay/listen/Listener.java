@@ -32,14 +32,16 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Listens on the ports of all services: classifies each accepted connection and passes it on, a
- * user to the dispatcher of its port, an agent to {@link AgentConnections}. Safe on any thread.
+ * Listens on the ports of all services: classifies each accepted connection, and passes users to
+ * the dispatcher of the port and agents to {@link AgentConnections}. Safe on any thread.
  */
 public final class Listener {
   /** The shortest detection timeout for a network where an agent is expected. */
   private static final long EXPECTED_AGENT_DETECT_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
 
-  /** As long for an address from where no user may come: nobody waits for its target to speak. */
+  /**
+   * The shortest detection timeout for an address that no user may connect from: it delays no user.
+   */
   private static final long AGENT_ONLY_DETECT_NANOS = TimeUnit.SECONDS.toNanos(3);
 
   /** Lower bound of the limit on unidentified connections, which is a quarter of the sessions. */
@@ -58,9 +60,9 @@ public final class Listener {
   private volatile boolean draining;
 
   /**
-   * @param detectTimeout after which a silent connection is a user's
-   * @param maxSessions limits the unidentified connections too
-   * @param loadBalancers their connections begin with a PROXY header
+   * @param detectTimeout time after which a silent connection is classified as a user's
+   * @param maxSessions also limits the unidentified connections
+   * @param loadBalancers networks whose connections begin with a PROXY header
    */
   public Listener(
       EventLoopGroup loops,
@@ -87,7 +89,7 @@ public final class Listener {
   /**
    * Listens on one more address, for all agents and for the users of a service.
    *
-   * @param users the dispatcher of the service; null if there is none, then users are reset
+   * @param users the dispatcher of the service; connections are reset while it is null
    */
   public ChannelFuture bind(
       InetSocketAddress address, Supplier<? extends @Nullable Dispatcher> users) {
@@ -104,7 +106,7 @@ public final class Listener {
                 });
     ChannelFuture bound = bootstrap.bind(address);
     sockets.add(bound.channel());
-    // behind Netty's own handler, which pauses accepting and is not there before
+    // after Netty's own handler, which pauses accepting and is not in the pipeline before the bind
     bound.addListener(
         done -> {
           if (done.isSuccess()) {
@@ -186,19 +188,19 @@ public final class Listener {
         : detectTimeoutNanos;
   }
 
-  /** Replaces the lists of networks; connections that are open stay. */
+  /** Replaces the lists of networks; open connections stay. */
   public void reload(AddressList newLoadBalancers, AccessRules newAccess) {
     loadBalancers = newLoadBalancers;
     access = newAccess.after(access);
   }
 
-  /** The number of connections that are neither a user's nor an agent's yet. */
+  /** The number of connections not yet identified as a user's or an agent's. */
   public int unidentified() {
     return unidentified.size();
   }
 
   /**
-   * Closes the listening sockets, then resets the connections that are not identified.
+   * Closes the listening sockets, then resets the unidentified connections.
    *
    * @return completes when the sockets are closed
    */

@@ -19,15 +19,16 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Takes the client's address from the PROXY header (proxy-protocol.txt) that a load balancer sends
- * first, within 3 s. Behind Netty's decoder; removes itself when the header is read. The handlers
- * that the owner adds then see the connection become active, and all bytes after the header.
+ * first, within 3 s. Placed after Netty's decoder; removes itself when the header is read. The
+ * handlers that the owner adds then see the connection become active, and all bytes after the
+ * header.
  */
 final class ProxyHeaderHandler extends ChannelInboundHandlerAdapter {
   static final long TIMEOUT_SECONDS = 3;
 
   /** Receives the outcome, on the channel's loop. */
   interface Owner {
-    /** Add the handlers for what follows the header. */
+    /** Add the handlers for the bytes after the header. */
     void accepted(ClientAddress client);
 
     /** There is no valid header: close the connection. */
@@ -76,7 +77,10 @@ final class ProxyHeaderHandler extends ChannelInboundHandlerAdapter {
     ctx.pipeline().remove(this);
   }
 
-  /** The load balancer's own address for its health checks and where it does not know better. */
+  /**
+   * Returns the client's addresses, or the load balancer's own for health checks (LOCAL) and for
+   * UNKNOWN; null if the header is not acceptable.
+   */
   private @Nullable ClientAddress addressIn(HAProxyMessage header) {
     HAProxyProxiedProtocol protocol = header.proxiedProtocol();
     if (header.command() == HAProxyCommand.LOCAL || protocol == HAProxyProxiedProtocol.UNKNOWN) {

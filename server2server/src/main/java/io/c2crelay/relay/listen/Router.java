@@ -13,7 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Passes one connection from its classifier to the handlers of a user or an agent. */
 final class Router implements ConnectionRouter {
-  /** Inside TLS there are no users; the guard limits the time. */
+  /**
+   * Effectively no timeout: inside TLS there are no silent users, and the guard limits the time.
+   */
   private static final long NO_DETECT_TIMEOUT_NANOS = TimeUnit.MINUTES.toNanos(1);
 
   private final SocketChannel channel;

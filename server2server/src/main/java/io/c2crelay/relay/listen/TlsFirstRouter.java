@@ -4,7 +4,7 @@ import io.c2crelay.common.protocol.Preamble;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.channel.socket.SocketChannel;
 
-/** Inside the TLS that an agent began with: only a preamble may follow. */
+/** The router for an agent that began with TLS: only a preamble may follow inside. */
 final class TlsFirstRouter implements ConnectionRouter {
   private final SocketChannel channel;
   private final ConnectionRouter outer;
@@ -27,7 +27,7 @@ final class TlsFirstRouter implements ConnectionRouter {
   public void misclassified() {}
 
   @Override
-  public void magic() {} // the ClientHello has shown as much
+  public void magic() {} // already called for the ClientHello
 
   @Override
   public void tlsFirst() {

@@ -6,23 +6,23 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.relay.address.ClientNetwork;
 import java.util.List;
 
-/** An attached agent as the dispatcher sees it: its control connection. Safe on any thread. */
+/** The dispatcher's view of an attached agent: its control connection. Safe on any thread. */
 public interface AgentLink {
   /** A short name for log lines, unique within this process. */
   String name();
 
-  /** The agent process, which may attach again by another link. */
+  /** Identifies the agent process, which may attach again with another link. */
   InstanceId instance();
 
-  /** Where its dials come from. */
+  /** The network that its dials come from. */
   ClientNetwork network();
 
-  /** When its control connection was last heard, on the dispatcher's clock, in nanoseconds. */
+  /** When the agent last sent a frame on it, on the dispatcher's clock, in nanoseconds. */
   long lastHeardNanos();
 
-  /** Asks for data connections. */
+  /** Requests data connections. */
   void dial(List<Frame.Dial.DialRequest> dialRequests);
 
-  /** Tells it that no more sessions come. */
+  /** Sends GOAWAY: no more sessions follow. */
   void goAway(ReasonCode reason);
 }

@@ -2,17 +2,20 @@ package io.c2crelay.relay.session;
 
 import io.c2crelay.common.protocol.ReasonCode;
 
-/** A user that was given to a data connection, until that has an outcome. Immutable. */
+/** The assignment of a user to a data connection, until its outcome. Immutable. */
 final class Assignment {
-  /** What became of it. */
+  /** The outcome of an assignment. */
   enum Outcome {
     /** The session ended. */
     SESSION_ENDED,
-    /** The user left before a session began: the data connection is as warm as before. */
+    /** The user left before a session began: the data connection stays warm. */
     USER_GONE,
-    /** The data connection closed before a session began: the user goes first now. */
+    /** The data connection closed before a session began: the user goes first in the queue. */
     CONNECTION_GONE,
-    /** The data connection failed before a byte of the user's went into it: another may have it. */
+    /**
+     * The data connection failed before a byte of the user was written to it: the user can be
+     * assigned to another.
+     */
     CONNECTION_FAILED
   }
 
@@ -55,7 +58,7 @@ final class Assignment {
     return connection;
   }
 
-  /** Tells the dispatcher the outcome. Once, on any thread. */
+  /** Reports the outcome to the dispatcher. Call it once, on any thread. */
   void complete(Outcome outcome, ReasonCode reason) {
     dispatcher.completed(this, outcome, reason);
   }

@@ -6,14 +6,14 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An attached agent in the dispatcher's books: its warm pool, its dials and its load. On the
+ * The dispatcher's record of an attached agent: its warm pool, its dials and its load. Runs on the
  * dispatcher's loop.
  */
 final class AttachedAgent {
-  /** An agent not heard for longer gets no new session. */
+  /** An agent that has been silent for longer gets no new session. */
   private static final long SILENT_NANOS = TimeUnit.SECONDS.toNanos(12);
 
-  /** For so long after a session that came to nothing, others are asked first. */
+  /** How long an agent stays ejected after a failed session: other agents are preferred. */
   private static final long EJECTION_NANOS = TimeUnit.SECONDS.toNanos(5);
 
   private static final long MIN_REFILL_DELAY_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -27,10 +27,10 @@ final class AttachedAgent {
   /** Tokens sent and not yet used, failed or expired. */
   int tokens;
 
-  /** Those of {@link #tokens} that are so old that nobody waits for them. */
+  /** The number of {@link #tokens} that are considered stale. */
   int staleTokens;
 
-  /** It said that it takes no more sessions. */
+  /** The agent takes no more sessions. */
   boolean draining;
 
   private long refillDelayNanos;
@@ -41,8 +41,8 @@ final class AttachedAgent {
   private boolean hasFailedASession;
 
   /**
-   * The sessions of an agent process, unanswered STARTs too: they outlive its control connection,
-   * so a new one finds them here.
+   * The sessions of an agent process, including unanswered STARTs. They outlive its control
+   * connection, so the next one shares this count.
    */
   static final class Load {
     int sessions;
@@ -57,7 +57,7 @@ final class AttachedAgent {
     return !draining && nowNanos - link.lastHeardNanos() <= SILENT_NANOS;
   }
 
-  /** Whether a user's dial may go to it: not for a second after one has failed. */
+  /** Whether the agent may be dialled for a user: not within 1 s of a failed dial. */
   boolean takesDials(long nowNanos) {
     boolean rests = hasFailed && nowNanos - dialFailedNanos < MIN_REFILL_DELAY_NANOS;
     return takesSessions(nowNanos) && !rests;
@@ -69,8 +69,8 @@ final class AttachedAgent {
   }
 
   /**
-   * A session that it got came to nothing: its target cannot be reached, say. As such sessions end
-   * at once, it would always have the fewest, and get all users.
+   * A session of the agent failed, for example because its target is unreachable. Such sessions end
+   * at once, so without ejection the agent would always have the fewest sessions and get all users.
    */
   void failedASession(long nowNanos) {
     hasFailedASession = true;
@@ -81,13 +81,16 @@ final class AttachedAgent {
     return hasFailedASession && nowNanos - sessionFailedNanos < EJECTION_NANOS;
   }
 
-  /** Whether a user should rather go to this one: the other is a last choice, or has more to do. */
+  /**
+   * Whether this agent is the better choice for a user: only the other one is ejected, or the other
+   * one has more sessions.
+   */
   boolean isBetterThan(AttachedAgent other, long nowNanos) {
     boolean last = isEjected(nowNanos);
     return last == other.isEjected(nowNanos) ? load.sessions < other.load.sessions : !last;
   }
 
-  /** The warm connection heard most recently, or null if none is fit to be given out. */
+  /** The most recently active warm connection; null if none can be assigned. */
   @Nullable DataConnection mostRecentlyActive(long nowNanos) {
     DataConnection best = null;
     for (DataConnection connection : warm) {
@@ -99,7 +102,9 @@ final class AttachedAgent {
     return best;
   }
 
-  /** Warm connections missing from a pool of this size, dials under way not counted. */
+  /**
+   * The number of warm connections missing from a pool of this size, regardless of pending dials.
+   */
   int deficit(int pool, long nowNanos) {
     return draining || isRefillDelayed(nowNanos) ? 0 : Math.max(0, pool - warm.size());
   }
@@ -109,10 +114,10 @@ final class AttachedAgent {
   }
 
   /**
-   * A dial went wrong, so the pool is refilled later: after 1 s, doubling to 30 s. What else goes
-   * wrong until then has the same cause, most likely.
+   * Delays the refill of the pool after a failed dial: by 1 s, doubling up to 30 s. Further
+   * failures during the delay are ignored: they probably have the same cause.
    *
-   * @return the delay in nanoseconds; 0 if there is one already
+   * @return the delay in nanoseconds; 0 if a delay is running already
    */
   long delayRefill(long nowNanos) {
     if (isRefillDelayed(nowNanos)) {

@@ -4,27 +4,27 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.Token;
 
 /**
- * An agent's data connection as the dispatcher sees it, from its token to its session. Methods may
+ * The dispatcher's view of an agent's data connection, from its token to its session. Methods may
  * be called on any thread and take effect later, in order, on the connection's own event loop.
  */
 public interface DataConnection {
-  /** The token is good: the connection answers with the ack, and is warm for this dispatcher. */
+  /** Accepts the token: the connection sends the ack and is warm for this dispatcher. */
   void admit(Dispatcher dispatcher, Token ack, String agentName);
 
-  /** Joins its user to it, and completes the assignment. */
+  /** Joins the assigned user to the connection, and completes the assignment. */
   void serve(Assignment assignment);
 
-  /** Checks at once whether the agent still answers on it. */
+  /** Sends a PING at once, unless one is unanswered. */
   void ping();
 
-  /** Closes it. */
+  /** Closes the connection. */
   void close(ReasonCode reason);
 
-  /** When the agent was last heard on it, in nanoseconds. On any thread. */
+  /** When the agent was last active on it, in nanoseconds. Safe on any thread. */
   long lastHeardNanos();
 
   /**
-   * Whether a ping has gone unanswered for so long that a user should not be given to it. On any
+   * Whether a PING has been unanswered for so long that no user should be assigned. Safe on any
    * thread.
    */
   boolean isPingOverdue(long nowNanos);

@@ -19,8 +19,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A data connection on the relay from its TLS handshake until it is given to a user; a {@link
- * Session} takes over then. While warm, it is asked every 15 s whether the agent is still there.
+ * A data connection on the relay from its TLS handshake until it is assigned to a user and a {@link
+ * Session} takes over. While it is warm, sends a PING every 15 s.
  */
 public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     implements DataConnection {
@@ -32,13 +32,13 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   private enum State {
     /** Nothing received: only CLAIM is expected. */
     NEW,
-    /** The dispatcher looks at the token; nothing is expected. */
+    /** The dispatcher checks the token; no frame is expected. */
     REDEEMING,
     /** Ready for a user; only PONG is expected. */
     WARM,
-    /** Given to a user, who is on the way to this loop; a PONG may still come. */
+    /** Assigned to a user, whose channel is moving to this loop; a PONG may still arrive. */
     ASSIGNED,
-    /** Closed, or a session's. */
+    /** Closed, or taken over by a session. */
     OVER
   }
 
@@ -57,8 +57,8 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
 
   /**
    * @param channel the connection, whose pipeline turns bytes into frames
-   * @param admitted run on the channel's loop when the token is accepted: limits for
-   *     unauthenticated peers end
+   * @param admitted run on the channel's loop when the token is accepted: ends the limits for
+   *     unauthenticated peers
    */
   public DataConnectionHandler(
       Channel channel,
@@ -124,9 +124,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     }
   }
 
-  /**
-   * The user has gone: what it sent before is delivered, or the connection is as warm as before.
-   */
+  /** The user has left: delivers the bytes that it sent before, or keeps the connection warm. */
   private void beginWithout(Assignment assignment) {
     ByteBuf bytes = assignment.user().takeLastBytes();
     if (state != State.ASSIGNED) {

@@ -19,11 +19,11 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The tokens sent to agents: as many as users wait, besides what the warm pools miss. They are
- * counted, not tied to users. On the dispatcher's loop.
+ * Issues tokens to agents: one for each waiting user, plus the deficits of the warm pools. Tokens
+ * are counted, not tied to users. Runs on the dispatcher's loop.
  */
 final class DialScheduler {
-  /** A token not used by then is counted on no more, so another agent is dialled too. */
+  /** A token not used within this time is considered stale, so another agent is dialled too. */
   private static final long TOKEN_STALE_SECONDS = 3;
 
   private static final long TOKEN_VALID_SECONDS = 30;
@@ -58,8 +58,8 @@ final class DialScheduler {
   private boolean stopped;
 
   /**
-   * @param agents the attached agents, as they are at any time
-   * @param queue the users that wait, as they are at any time
+   * @param agents a live view of the attached agents
+   * @param queue the waiting users
    */
   DialScheduler(
       Dispatcher dispatcher,
@@ -76,7 +76,7 @@ final class DialScheduler {
     this.queue = queue;
   }
 
-  /** Takes back a token that is outstanding. */
+  /** Redeems an outstanding token. */
   OutstandingToken redeem(Token token) {
     OutstandingToken used = requireNonNull(issued.remove(token));
     tokenGone(used);
@@ -85,9 +85,9 @@ final class DialScheduler {
   }
 
   /**
-   * An agent says that a dial failed.
+   * An agent reported a failed dial.
    *
-   * @return whether it was one of its own
+   * @return whether the token was issued to that agent
    */
   boolean failed(AgentLink link, Token token) {
     OutstandingToken failed = issued.get(token);
@@ -102,7 +102,7 @@ final class DialScheduler {
     return true;
   }
 
-  /** Makes an agent's tokens void. */
+  /** Invalidates an agent's tokens. */
   void forget(AttachedAgent agent) {
     issued
         .values()
@@ -115,12 +115,12 @@ final class DialScheduler {
             });
   }
 
-  /** Issues no more tokens. */
+  /** Stops issuing tokens. */
   void stop() {
     stopped = true;
   }
 
-  /** Issues the missing tokens, once for all changes in this turn of the loop. */
+  /** Issues the missing tokens soon, once for all changes until then. */
   void replenish() {
     if (!replenishing) {
       replenishing = true;
@@ -142,7 +142,7 @@ final class DialScheduler {
     dials.forEach(this::dial);
   }
 
-  /** A dial for each user that no token under way is counted on for. */
+  /** Adds a dial for each waiting user that no live token covers. */
   private void dialForUsers(Map<AttachedAgent, Integer> dials) {
     int wanted = queue.size();
     for (AttachedAgent agent : agents) {
@@ -151,7 +151,7 @@ final class DialScheduler {
     for (QueuedUser user : queue.first()) {
       if (wanted > 0) {
         dialFor(user.excludedAgents(), dials);
-        wanted--; // also if no agent is left for it now: no other dial would do
+        wanted--; // even if no agent is left for it now: a dial to an excluded agent would not help
       }
     }
     while (wanted > 0 && dialFor(Collections.emptySet(), dials)) {
@@ -167,7 +167,7 @@ final class DialScheduler {
     return agent != null;
   }
 
-  /** What is missing in the pools, besides the connections that users will take. */
+  /** Adds dials for the deficits of the pools, besides the connections that users will take. */
   private void dialForPools(Map<AttachedAgent, Integer> dials) {
     int forUsers = queue.size();
     for (AttachedAgent agent : agents) {
@@ -182,8 +182,8 @@ final class DialScheduler {
   }
 
   /**
-   * Tokens of an agent that a connection may be expected of; stale ones only where there is no
-   * other agent.
+   * The tokens of an agent that are expected to become connections. Stale ones count only if there
+   * is no other agent.
    */
   private int liveTokens(AttachedAgent agent) {
     if (!agent.takesSessions(now())) {
@@ -207,8 +207,8 @@ final class DialScheduler {
   }
 
   /**
-   * Sessions it has and is about to have; one that lets tokens grow stale, or failed a session just
-   * now, comes last.
+   * The agent's current and expected sessions. Stale tokens and ejection add to the result, so that
+   * such an agent comes last.
    */
   private int load(AttachedAgent agent, Map<AttachedAgent, Integer> dials) {
     int faults = agent.staleTokens + (agent.isEjected(now()) ? 1 : 0);

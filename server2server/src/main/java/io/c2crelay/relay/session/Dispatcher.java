@@ -20,15 +20,15 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Pairs the users of a service with data connections of its agents, and is the only place that
- * does. Its state lives on one event loop, that of all dispatchers: every public method may be
- * called on any thread and takes effect on that loop, in the order of the calls of each thread.
+ * Assigns the users of a service to data connections of its agents; no other class does. Its state
+ * is confined to the event loop of all dispatchers. Every public method may be called on any thread
+ * and takes effect on that loop, in the order of each thread's calls.
  *
  * <p>Tokens are counted, not tied to users: any data connection that becomes ready serves the head
- * of the queue ({@link DialScheduler} sees to it that there are enough).
+ * of the queue ({@link DialScheduler} requests enough of them).
  */
 public final class Dispatcher {
-  /** How often a queue that nothing serves is looked at: an agent may have been heard again. */
+  /** The interval for retrying to serve the queue: a silent agent may have become active again. */
   private static final long TICK_MILLIS = 1000;
 
   private static final int MAX_USERS_SHOWN = 100;
@@ -86,10 +86,10 @@ public final class Dispatcher {
     return new ServiceRates(settings.rateOfSession(), settings.rateOfService(), now());
   }
 
-  /** The settings have changed. On the loop. */
+  /** Applies changed settings. On the loop. */
   void reload() {
     if (!rates.are(shared.settings().rateOfSession(), shared.settings().rateOfService())) {
-      rates = newRates(); // sessions that are open keep theirs
+      rates = newRates(); // open sessions keep theirs
     }
     dials.replenish();
   }
@@ -188,8 +188,8 @@ public final class Dispatcher {
   }
 
   /**
-   * A user was reset, or closed, before it had a session: it waits no more. One that was given to a
-   * data connection may have sent bytes, which its session delivers.
+   * A user was reset or closed before it had a session: removes it from the queue. If it is
+   * assigned to a data connection, its session delivers the bytes that it may have sent.
    */
   void disconnected(QueuedUser user) {
     loop.execute(
@@ -212,7 +212,7 @@ public final class Dispatcher {
     shared.endDrainIfDone();
   }
 
-  /** Takes a user out of the queue, or off its agent's books. */
+  /** Removes a user from the queue, or from its agent's load. */
   private void release(QueuedUser user) {
     Assignment assignment = user.assignment();
     if (user.isQueued()) {
@@ -224,7 +224,7 @@ public final class Dispatcher {
     user.released();
   }
 
-  /** A silent user's connection from there was an agent's. On the loop. */
+  /** An agent's connection from the network was misclassified. On the loop. */
   void misclassified(ClientNetwork network) {
     for (AttachedAgent agent : agents.values()) {
       if (agent.link.network().equals(network)) {
@@ -334,8 +334,8 @@ public final class Dispatcher {
   }
 
   /**
-   * An agent's control connection ended: its tokens and warm connections go with it, its sessions
-   * stay. On the loop.
+   * An agent's control connection ended: invalidates its tokens and closes its warm connections;
+   * its sessions continue. On the loop.
    */
   public void detached(AgentLink link) {
     AttachedAgent agent = agents.remove(link);
@@ -346,7 +346,7 @@ public final class Dispatcher {
     forgetLoadIfIdle(agent);
   }
 
-  /** Says when the last agent leaves, and when one is back. */
+  /** Logs when the last agent leaves and when one is available again. */
   private void logAvailability() {
     boolean available = isAvailable();
     if (available != unavailable || draining) {
@@ -380,7 +380,7 @@ public final class Dispatcher {
     }
   }
 
-  /** An agent says that it takes no more sessions. */
+  /** An agent announced that it takes no more sessions. */
   public void draining(AgentLink link) {
     loop.execute(
         () -> {
@@ -391,7 +391,7 @@ public final class Dispatcher {
         });
   }
 
-  /** An agent says that a dial failed. */
+  /** An agent reported a failed dial. */
   public void dialFailed(AgentLink link, Token token, ReasonCode reason) {
     loop.execute(
         () -> {
@@ -411,7 +411,7 @@ public final class Dispatcher {
 
   // --- data connections ---
 
-  /** A data connection presents a token of this service. On the loop. */
+  /** A data connection presented a token of this service. On the loop. */
   void redeem(Token token, DataConnection connection) {
     DialScheduler.OutstandingToken used = dials.redeem(token);
     if (draining || used.agent.draining) {
@@ -428,7 +428,7 @@ public final class Dispatcher {
     match();
     if (agent.warm.size() > shared.settings().pool() && warm.containsKey(connection)) {
       forget(connection);
-      connection.close(ReasonCode.LIMIT); // its user has left meanwhile
+      connection.close(ReasonCode.LIMIT); // the user that it was dialled for has left
     }
   }
 
@@ -517,7 +517,7 @@ public final class Dispatcher {
 
   // --- the end ---
 
-  /** Resets the users that wait, and asks the agents for nothing more. On the loop. */
+  /** Resets waiting users, closes warm connections and stops dialling. On the loop. */
   void drain() {
     draining = true;
     dials.stop();

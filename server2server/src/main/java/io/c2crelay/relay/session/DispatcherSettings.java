@@ -2,7 +2,7 @@ package io.c2crelay.relay.session;
 
 import java.time.Duration;
 
-/** What the dispatcher is told by the command line. Immutable. */
+/** The dispatcher's settings from the command line. Immutable. */
 public final class DispatcherSettings {
   private final int pool;
   private final Duration queueTimeout;
@@ -27,11 +27,11 @@ public final class DispatcherSettings {
   }
 
   /**
-   * Settings without limits by network or on bytes.
+   * Creates settings without limits per network or on bytes.
    *
    * @param pool warm connections kept per agent; 0 dials for each session
    * @param queueTimeout how long a user waits for a data connection
-   * @param maxSessions users at a time, waiting ones too
+   * @param maxSessions maximum number of concurrent users, including waiting ones
    */
   public static DispatcherSettings of(int pool, Duration queueTimeout, int maxSessions) {
     return new DispatcherSettings(pool, queueTimeout, maxSessions, maxSessions, 0, 0);
@@ -44,10 +44,10 @@ public final class DispatcherSettings {
   }
 
   /**
-   * The same settings with limits on the bytes per second, each way; 0 is none.
+   * The same settings with limits on the bytes per second in each direction; 0 is no limit.
    *
-   * @param ofSession of each session
-   * @param ofService of all sessions of a service together
+   * @param ofSession the limit of each session
+   * @param ofService the limit of all sessions of a service together
    */
   public DispatcherSettings withRates(long ofSession, long ofService) {
     return new DispatcherSettings(
@@ -78,7 +78,7 @@ public final class DispatcherSettings {
     return maxSessionsPerNetwork;
   }
 
-  /** Users that have not shown to be users: a quarter at most. */
+  /** The maximum number of silent users: a quarter of the sessions. */
   int maxSilent() {
     return Math.max(1, maxSessions / 4);
   }

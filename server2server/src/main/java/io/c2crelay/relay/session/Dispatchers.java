@@ -72,7 +72,7 @@ public final class Dispatchers {
     return dispatcher;
   }
 
-  /** Ends a service: resets the users that wait, and detaches the agents. Sessions go on. */
+  /** Removes a service: resets its waiting users and detaches its agents. Sessions continue. */
   public void remove(Dispatcher dispatcher) {
     loop.execute(
         () -> {
@@ -82,7 +82,7 @@ public final class Dispatchers {
         });
   }
 
-  /** A data connection presents a token, which tells its service. */
+  /** A data connection presented a token, which identifies its service. */
   void redeem(Token token, DataConnection connection) {
     loop.execute(
         () -> {
@@ -95,13 +95,13 @@ public final class Dispatchers {
         });
   }
 
-  /** A silent user's connection from there was an agent's, of any service. */
+  /** An agent's connection from the network, of an unknown service, was misclassified. */
   void misclassified(ClientNetwork network) {
     loop.execute(() -> all.forEach(dispatcher -> dispatcher.misclassified(network)));
   }
 
   /**
-   * Takes no more users and asks the agents for nothing more; sessions go on.
+   * Stops admitting users and dialling; sessions continue.
    *
    * @return completes on the dispatchers' loop when no session is left
    */
@@ -115,7 +115,7 @@ public final class Dispatchers {
     return drained;
   }
 
-  /** Replaces the settings; those of sessions that are open stay. */
+  /** Replaces the settings; open sessions keep theirs. */
   public void reload(DispatcherSettings newSettings) {
     loop.execute(
         () -> {
@@ -130,7 +130,7 @@ public final class Dispatchers {
     loop.execute(() -> limits.all().forEach(user -> user.connection().abort(reason)));
   }
 
-  /** The numbers of everything, as {@code key=value} for the log. On the dispatchers' loop. */
+  /** All counts, as {@code key=value} pairs for the log. On the dispatchers' loop. */
   public String stats() {
     int queued = all.stream().mapToInt(dispatcher -> dispatcher.queue().size()).sum();
     return String.format(
@@ -144,7 +144,7 @@ public final class Dispatchers {
         budget.usedBytes());
   }
 
-  /** What is known of each service, in the order of their creation. */
+  /** Returns a snapshot of each service, in the order of creation. */
   public Future<List<ServiceSnapshot>> snapshot() {
     return loop.submit(() -> all.stream().map(Dispatcher::snapshot).collect(Collectors.toList()));
   }

@@ -15,20 +15,20 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A data connection between START and its answer. Lets 64 KiB of the user's bytes through before
- * STARTED and holds the rest (which stops the reading of the user, since held bytes count as
- * unwritten); then takes itself out. Anything but STARTED, FAILED or a RESET before it, or no
- * answer in 5 s, is told to the owner.
+ * Handles a data connection between START and its response. Writes up to 64 KiB of the user's bytes
+ * before STARTED and holds the rest. Held bytes count as pending, so backpressure stops reads from
+ * the user. Removes itself at STARTED. Reports STARTED, FAILED or a failure to its owner; a failure
+ * is any other frame, a lost connection or no response within 5 s.
  */
 final class EarlyDataHandler extends ChannelDuplexHandler {
-  /** What the owner hears; each at most once, and nothing after it. */
+  /** Receives the outcome: at most one call in all. */
   interface Owner {
     void started();
 
-    /** The agent refuses the session. */
+    /** The agent refused the session. */
     void refused(ReasonCode reason, boolean replayable);
 
-    /** The data connection is of no use any more. */
+    /** The data connection failed. */
     void failed(ReasonCode reason, boolean replayable);
   }
 
@@ -43,7 +43,7 @@ final class EarlyDataHandler extends ChannelDuplexHandler {
   private @Nullable Future<?> timer;
 
   /**
-   * @param pongDue a PING was sent before START, and its PONG may still come
+   * @param pongDue a PING was sent before START, and its PONG may still arrive
    */
   EarlyDataHandler(Owner owner, boolean pongDue) {
     this.owner = owner;

@@ -12,9 +12,9 @@ import io.netty.handler.codec.ByteToMessageDecoder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The end of a user's pipeline until it has a session: holds what arrives, in order and in one
- * buffer, and stops reading at 64 KiB or when the memory of all sessions is used up. A FIN after
- * bytes waits behind them; without a byte it means that the user has gone.
+ * The last handler of a user's pipeline until the user has a session. Holds the received bytes in
+ * one buffer, and stops reading at 64 KiB or when the buffer budget is exhausted. Delivers a FIN
+ * after the held bytes; a FIN without bytes means that the user has left.
  */
 final class PendingUserHandler extends ChannelInboundHandlerAdapter {
   private static final int MAX_HELD = 64 * 1024;
@@ -38,7 +38,7 @@ final class PendingUserHandler extends ChannelInboundHandlerAdapter {
 
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
-    // one buffer: a byte alone would hold on to all of the buffer it came in
+    // one buffer: a single byte would retain the whole buffer it was received in
     ByteBuf first = held == null ? Unpooled.EMPTY_BUFFER : held;
     held = ByteToMessageDecoder.MERGE_CUMULATOR.cumulate(ctx.alloc(), first, (ByteBuf) msg);
     count(held.capacity());
@@ -56,7 +56,7 @@ final class PendingUserHandler extends ChannelInboundHandlerAdapter {
     counted = bytes;
   }
 
-  /** Reads on, after the channel was on its way to a session that came to nothing. */
+  /** Resumes reading after the channel was moved for a session that did not begin. */
   void resume() {
     if (context != null && !isFull()) {
       context.channel().config().setAutoRead(true);
@@ -72,7 +72,7 @@ final class PendingUserHandler extends ChannelInboundHandlerAdapter {
       return;
     }
     if (held == null) {
-      Sockets.resetOnClose(ctx.channel(), false); // it has lost nothing
+      Sockets.resetOnClose(ctx.channel(), false); // no bytes are lost
       ctx.close();
     } else {
       inputEnded = true;
@@ -92,7 +92,7 @@ final class PendingUserHandler extends ChannelInboundHandlerAdapter {
     ctx.close(); // a reset, most likely: channelInactive follows
   }
 
-  /** Passes all that was held to the handlers behind this one, and leaves the pipeline. */
+  /** Forwards everything held to the next handler, and removes this handler. */
   void handOver() {
     ChannelHandlerContext ctx = context;
     if (ctx == null || ctx.isRemoved()) {

@@ -7,16 +7,16 @@ import java.util.HashSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** A user as the dispatcher sees it. On the dispatcher's loop. */
+/** The dispatcher's record of a user. Runs on the dispatcher's loop. */
 final class QueuedUser {
   private enum State {
-    /** New, or about to get another place in the same turn of the loop. */
+    /** New, or about to enter another state in the same task of the loop. */
     UNASSIGNED,
     /** In the queue. */
     QUEUED,
-    /** Given to a data connection: about to have a session, or in one. */
+    /** Assigned to a data connection: a session is open or about to begin. */
     ASSIGNED,
-    /** Counted no more. */
+    /** No longer counted. */
     GONE
   }
 
@@ -30,7 +30,7 @@ final class QueuedUser {
   private @Nullable Assignment assignment;
 
   /**
-   * @param confirmed a byte was received, so this is no agent's late dial
+   * @param confirmed a byte was received, so this is not an agent's late dial
    */
   QueuedUser(UserConnection connection, boolean confirmed) {
     this.connection = connection;
@@ -57,12 +57,12 @@ final class QueuedUser {
     return state == State.GONE;
   }
 
-  /** What the user is given to; null if it is not. */
+  /** The user's assignment; null if it has none. */
   @Nullable Assignment assignment() {
     return assignment;
   }
 
-  /** Whether a byte passed either way. */
+  /** Whether a byte passed in either direction. */
   boolean isConfirmed() {
     return confirmed;
   }
@@ -71,7 +71,10 @@ final class QueuedUser {
     confirmed = true;
   }
 
-  /** Whether it was served already, and lost its data connection before it sent a byte. */
+  /**
+   * Whether the user was assigned before and lost its data connection before a byte was written to
+   * it.
+   */
   boolean goesFirst() {
     return goesFirst;
   }
@@ -80,7 +83,7 @@ final class QueuedUser {
     goesFirst = true;
   }
 
-  /** Whether it was reset, or closed without a byte: it waits no more. */
+  /** Whether the user was reset, or closed without a byte, and no longer waits. */
   boolean isDisconnected() {
     return disconnected;
   }
@@ -89,7 +92,7 @@ final class QueuedUser {
     disconnected = true;
   }
 
-  /** The agents whose data connection failed the user: it is for another one now. */
+  /** The agents whose data connection failed for this user: it is assigned to others only. */
   Set<AttachedAgent> excludedAgents() {
     return excludedAgents;
   }
@@ -109,7 +112,7 @@ final class QueuedUser {
     assignment = to;
   }
 
-  /** Leaves its place for another one. */
+  /** Leaves the queue or the assignment. */
   void released() {
     stopTimer();
     state = State.UNASSIGNED;

@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The limits on the bytes per second of a service, and of each of its sessions, each way. */
+/** The limits on the bytes per second of a service and of each of its sessions, per direction. */
 final class ServiceRates {
   private final long bytesPerSecondOfSession;
   private final long bytesPerSecondOfService;
@@ -14,10 +14,10 @@ final class ServiceRates {
   private final @Nullable RateLimit down;
 
   /**
-   * Limits; 0 is none.
+   * Creates limits; 0 is no limit.
    *
-   * @param ofSession of each session
-   * @param ofService of all sessions of the service together
+   * @param ofSession the limit of each session
+   * @param ofService the limit of all sessions of the service together
    */
   ServiceRates(long ofSession, long ofService, long nowNanos) {
     bytesPerSecondOfSession = ofSession;
@@ -26,7 +26,7 @@ final class ServiceRates {
     down = ofService == 0 ? null : RateLimit.of(ofService, nowNanos);
   }
 
-  /** Whether these are the limits. */
+  /** Whether the limits have these values. */
   boolean are(long ofSession, long ofService) {
     return bytesPerSecondOfSession == ofSession && bytesPerSecondOfService == ofService;
   }

@@ -4,7 +4,7 @@ import io.c2crelay.common.protocol.ServiceName;
 import java.net.InetSocketAddress;
 import java.util.List;
 
-/** What the dispatcher of a service knows at one moment. Immutable. */
+/** The state of a service's dispatcher at one moment. Immutable. */
 public final class ServiceSnapshot {
   private final ServiceName service;
   private final boolean ready;
@@ -37,22 +37,22 @@ public final class ServiceSnapshot {
     return ready;
   }
 
-  /** The agents that are attached. */
+  /** The number of attached agents. */
   public int agents() {
     return agents;
   }
 
-  /** The data connections that are ready for a user. */
+  /** The number of data connections that are ready for a user. */
   public int warm() {
     return warm;
   }
 
-  /** The users that wait. */
+  /** The number of waiting users. */
   public int waiting() {
     return waiting;
   }
 
-  /** The addresses of users that wait, in the order in which they may be served; not of all. */
+  /** The addresses of the first waiting users, in the order in which they may be served. */
   public List<InetSocketAddress> firstWaiting() {
     return firstWaiting;
   }

@@ -15,8 +15,8 @@ import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A user joined to a data connection: writes START, bridges, and tells the dispatcher and the log
- * how it ends. On the data connection's loop, where the user's channel is too.
+ * A user joined to a data connection: writes START, bridges the two, and reports the end to the
+ * dispatcher and the log. Runs on the data connection's loop, which is also the user channel's.
  */
 final class Session implements EarlyDataHandler.Owner, Bridge.Listener, LiveSession {
   private final Assignment assignment;
@@ -31,7 +31,7 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener, LiveSess
   private boolean userKept;
 
   /**
-   * @param pongDue a PING on the data connection is not answered yet
+   * @param pongDue a PING on the data connection is unanswered
    */
   Session(
       Assignment assignment, String agentName, Channel data, boolean pongDue, RelayEvents events) {
@@ -55,7 +55,7 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener, LiveSess
     user.begin(joined);
   }
 
-  /** Starts the session of a user that was reset, for the bytes that it sent before. */
+  /** Starts the session of a user that was reset, to deliver the bytes that it sent before. */
   void deliver(ByteBuf bytes, BridgeSettings settings) {
     start();
     Bridge delivering = Bridge.deliver(bytes, user.channel(), data, id, settings, this);
@@ -101,7 +101,10 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener, LiveSess
     }
   }
 
-  /** Nothing of the user's went into the data connection, so the user can have another. */
+  /**
+   * No bytes of the user were written to the data connection, so the user can be assigned to
+   * another.
+   */
   private void tryAnother(ReasonCode reason) {
     Bridge joined = bridge;
     if (joined == null || joined.isOver()) {
@@ -120,7 +123,7 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener, LiveSess
 
   @Override
   public void ended(Bridge ended, ReasonCode reason) {
-    bridge = ended; // also if it ends while it begins
+    bridge = ended; // the session may end before begin() or deliver() sets it
     if (userKept) {
       events.sessionRetried(this, reason, ended.deliveredBytes());
     } else {

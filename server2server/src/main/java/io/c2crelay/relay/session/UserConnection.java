@@ -12,8 +12,9 @@ import io.netty.util.ReferenceCountUtil;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A user's connection from its classification to its end. On the channel's loop, which changes
- * once, unless stated otherwise; the dispatcher has its own record of it.
+ * A user's connection from its classification to its end. Runs on the channel's loop, which changes
+ * when the user is assigned, unless stated otherwise. {@link QueuedUser} is the dispatcher's record
+ * of it.
  */
 public final class UserConnection {
   private final DuplexChannel channel;
@@ -24,7 +25,7 @@ public final class UserConnection {
   private @Nullable PendingUserHandler pending;
   private volatile @Nullable Bridge bridge;
 
-  /** What it sent before it was reset without a session. */
+  /** The bytes that the user sent before it was reset without a session. */
   private @Nullable ByteBuf lastBytes;
 
   private UserConnection(
@@ -41,10 +42,10 @@ public final class UserConnection {
   }
 
   /**
-   * Makes a user of a classified connection, with a handler at the end of its pipeline, and enters
-   * it at the dispatcher. On the channel's loop.
+   * Creates a user from a classified connection, adds a handler at the end of its pipeline, and
+   * registers it with the dispatcher. On the channel's loop.
    *
-   * @param silent nothing was received yet, so that it may still prove to be an agent's connection
+   * @param silent nothing was received yet, so it may still be an agent's connection
    */
   public static UserConnection enter(
       DuplexChannel channel,
@@ -59,7 +60,7 @@ public final class UserConnection {
     return user;
   }
 
-  /** A byte of a silent user passed. On the channel's loop. */
+  /** A byte passed to or from a silent user. On the channel's loop. */
   public void confirm() {
     dispatcher.confirm(queued);
   }
@@ -79,8 +80,8 @@ public final class UserConnection {
   }
 
   /**
-   * Takes the channel to another loop, then calls back on that loop, in any case: ask {@link
-   * #isServable} there.
+   * Moves the channel to another loop, then runs {@code then} on that loop, even if the channel has
+   * closed: check {@link #isServable} there.
    */
   void moveTo(EventLoop loop, Runnable then) {
     Sockets.run(
@@ -99,7 +100,9 @@ public final class UserConnection {
         });
   }
 
-  /** Reads on: the data connection it was moved for is gone. On its loop. */
+  /**
+   * Resumes reading: the data connection that it was moved for was lost. On that connection's loop.
+   */
   void resume() {
     if (pending != null && isServable()) {
       pending.resume();
@@ -110,7 +113,7 @@ public final class UserConnection {
     return channel.isActive();
   }
 
-  /** Gives all that was held to the session and takes the pending handler out. */
+  /** Forwards everything held to the session and removes the pending handler. */
   void begin(Bridge session) {
     bridge = session;
     if (pending != null) {
@@ -122,7 +125,7 @@ public final class UserConnection {
   /**
    * The user's connection ended before it had a session.
    *
-   * @param bytes what it sent before; taken over
+   * @param bytes the bytes that it sent before; takes ownership
    */
   void gone(@Nullable ByteBuf bytes) {
     lastBytes = bytes;
@@ -130,27 +133,29 @@ public final class UserConnection {
     dispatcher.disconnected(queued);
   }
 
-  /** The user's connection was reset, and may hold bytes that are not read yet. */
+  /** The user's connection was reset, and may have bytes that are not read yet. */
   void wasReset() {
     dispatcher.disconnected(queued);
   }
 
   /**
-   * Calls back on a loop, when all that has happened to the channel is told: ask {@link
+   * Runs {@code then} on a loop after all earlier events of the channel are handled: call {@link
    * #takeLastBytes} there.
    */
   void settle(EventLoop loop, Runnable then) {
     Sockets.run(channel, () -> loop.execute(then));
   }
 
-  /** What the user sent before it was reset, to be delivered; null if there is none. */
+  /**
+   * Takes the bytes that the user sent before it was reset, for delivery; null if there are none.
+   */
   @Nullable ByteBuf takeLastBytes() {
     ByteBuf bytes = lastBytes;
     lastBytes = null;
     return bytes;
   }
 
-  /** It was reset, and no data connection was there for it: drops what it sent. On any thread. */
+  /** Drops the bytes of a user that was reset without a data connection. Safe on any thread. */
   void discard() {
     Sockets.run(
         channel,
@@ -165,7 +170,7 @@ public final class UserConnection {
     bridge = session;
   }
 
-  /** Resets a user that has no session. On any thread. */
+  /** Resets a user without a session. Safe on any thread. */
   void reset(ReasonCode reason) {
     Sockets.run(channel, () -> resetNow(reason));
   }
@@ -177,7 +182,7 @@ public final class UserConnection {
     }
   }
 
-  /** Ends the user's session, or the user that has none. On any thread. */
+  /** Aborts the user's session, or resets a user without one. Safe on any thread. */
   void abort(ReasonCode reason) {
     Sockets.run(
         channel,

@@ -15,28 +15,28 @@ import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Limits the users of all services together, and chooses who gives way when there are too many. On
- * the dispatchers' loop.
+ * Limits the users of all services together, and chooses whom to evict at a limit. Runs on the
+ * dispatchers' loop.
  *
  * <p>Two rules keep one client network, or one of several services, from shutting out the others.
- * It may hold nine times what is free, so that alone it leaves a tenth (a dynamic threshold, as
- * {@link io.c2crelay.common.bridge.BufferBudget}'s is). And when nothing is free, a user of a
- * service that holds more gives way to a newcomer of one that holds less, and a user of the same
- * service if its network holds more than the newcomer's: a silent user, or one that waits, but
- * never one whose session carries bytes. A service never takes a place of one that holds less,
- * however much of it is one network's.
+ * First, each may hold at most nine times the free places, so that alone it leaves a tenth free (a
+ * dynamic threshold, like that of {@link io.c2crelay.common.bridge.BufferBudget}). Second, when no
+ * place is free, a newcomer evicts a user of a service that holds more than its own, or of its own
+ * service if that user's network holds more than the newcomer's. Only silent or waiting users are
+ * evicted, never one whose session carries bytes. A service never takes a place from a service that
+ * holds less, however much of that one network holds.
  */
 final class UserLimits {
   private static final int SHARES = 9;
 
-  /** What a newcomer has to expect. */
+  /** The decision on a newcomer. */
   static final class Verdict {
     static final Verdict ADMITTED = new Verdict(true, null);
     static final Verdict REFUSED = new Verdict(false, null);
 
     final boolean admitted;
 
-    /** The user that has to give way, if any. */
+    /** The user to evict, if any. */
     final @Nullable QueuedUser evicted;
 
     private Verdict(boolean admitted, @Nullable QueuedUser evicted) {
@@ -44,7 +44,7 @@ final class UserLimits {
       this.evicted = evicted;
     }
 
-    /** Admits a user in place of another one; refuses it if there is none. */
+    /** Admits a user in place of {@code evicted}; refuses it if that is null. */
     static Verdict evicting(@Nullable QueuedUser evicted) {
       return evicted == null ? REFUSED : new Verdict(true, evicted);
     }
@@ -76,7 +76,7 @@ final class UserLimits {
       this.network = network;
     }
 
-    /** The user that gives way first, if one may: a silent one if there is any. */
+    /** The user to evict first, if any: a silent one, or else one that waits. */
     @Nullable QueuedUser giver() {
       Set<QueuedUser> candidates = silentUsers.isEmpty() ? waitingUsers : silentUsers;
       return candidates.isEmpty() ? null : candidates.iterator().next();
@@ -99,19 +99,19 @@ final class UserLimits {
     reload(settings);
   }
 
-  /** Replaces the limits; users that are above a new one stay. */
+  /** Replaces the limits; users above a new limit stay. */
   final void reload(DispatcherSettings settings) {
     maxUsers = settings.maxSessions();
     maxUsersPerNetwork = settings.maxSessionsPerNetwork();
     maxSilent = settings.maxSilent();
   }
 
-  /** Sets the number of services; one alone may hold everything. */
+  /** Sets the number of services; a single service may hold all places. */
   void services(int count) {
     serviceCount = count;
   }
 
-  /** Whether a user, who is not counted yet, may come in. */
+  /** Decides whether to admit a user that is not counted yet. */
   Verdict judge(QueuedUser user) {
     if (held(networks, user.network(), Count::users) >= maxUsersPerNetwork) {
       return Verdict.REFUSED;
@@ -140,7 +140,10 @@ final class UserLimits {
     return measure.applyAsInt(counts.getOrDefault(key, NOTHING));
   }
 
-  /** Nobody must hold more after it than the one that gives way had before. */
+  /**
+   * Chooses the user to evict. No network or service may hold more afterwards than that of the
+   * evicted user held before.
+   */
   private @Nullable QueuedUser giver(QueuedUser newcomer, ToIntFunction<Count> measure) {
     int ownOfNetwork = held(networks, newcomer.network(), measure);
     int ownOfService = held(services, newcomer.service(), measure);
@@ -169,7 +172,7 @@ final class UserLimits {
     return best;
   }
 
-  /** Counts a user in, or what has become of one that is: its place or whether it is confirmed. */
+  /** Counts a new user, or a change of a counted one: its state, or whether it is confirmed. */
   void update(QueuedUser user) {
     ServiceName service = user.service();
     ClientNetwork network = user.network();
@@ -186,7 +189,7 @@ final class UserLimits {
     }
   }
 
-  /** Counts a user out. */
+  /** Removes a user from the counts. */
   void remove(QueuedUser user) {
     if (!users.remove(user)) {
       return;
@@ -227,7 +230,7 @@ final class UserLimits {
     return member ? set.add(user) : set.remove(user);
   }
 
-  /** Users that are counted. */
+  /** The number of counted users. */
   int size() {
     return users.size();
   }

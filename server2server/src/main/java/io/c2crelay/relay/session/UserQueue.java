@@ -15,17 +15,17 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Users that wait for a data connection. Those whose data connection failed them come first; then
- * the networks take turns, so that no one keeps the others waiting, and of each the users that have
- * sent something come before silent ones, each by arrival. On the dispatcher's loop.
+ * The users that wait for a data connection. Users whose data connection failed come first. Then
+ * the networks take turns, so that none starves the others. Within a network, confirmed users come
+ * before silent ones, each in order of arrival. Runs on the dispatcher's loop.
  */
 final class UserQueue {
-  /** Users that may wait while no agent is attached: in all, and from one network. */
+  /** Maximum numbers of waiting users while no agent is attached: in total, and per network. */
   private static final int MAX_WITHOUT_AGENT = 256;
 
   private static final int MAX_WITHOUT_AGENT_PER_NETWORK = 64;
 
-  /** The users of one network that wait. */
+  /** The waiting users of one network. */
   private static final class Turn {
     final Set<QueuedUser> confirmed = new LinkedHashSet<>();
     final Set<QueuedUser> silent = new LinkedHashSet<>();
@@ -50,7 +50,7 @@ final class UserQueue {
       return (confirmed.isEmpty() ? silent : confirmed).iterator().next();
     }
 
-    /** The user that gives way to another network's. */
+    /** The user to evict for another network's user. */
     QueuedUser last() {
       return (silent.isEmpty() ? confirmed : silent).iterator().next();
     }
@@ -58,7 +58,7 @@ final class UserQueue {
 
   private final Set<QueuedUser> first = new LinkedHashSet<>();
 
-  /** In the order in which their turns come. */
+  /** In the order of their turns. */
   private final Map<ClientNetwork, Turn> turns = new LinkedHashMap<>();
 
   private int size;
@@ -114,7 +114,7 @@ final class UserQueue {
     size -= removed ? 1 : 0;
   }
 
-  /** As {@link #remove}, of a user that is served: the next turn is another network's. */
+  /** Removes a user that was served, and moves its network to the end of the turns. */
   void served(QueuedUser user) {
     remove(user);
     Turn turn = turns.remove(user.network());
@@ -123,7 +123,7 @@ final class UserQueue {
     }
   }
 
-  /** A copy of the users that go first: each may be excluded from an agent. */
+  /** A copy of the users that go first; each may exclude agents. */
   List<QueuedUser> first() {
     return first.isEmpty() ? Collections.emptyList() : new ArrayList<>(first);
   }
@@ -134,7 +134,7 @@ final class UserQueue {
     return next.hasNext() ? next.next().next() : null;
   }
 
-  /** All users, while the queue does not change. */
+  /** All users. The queue must not change meanwhile. */
   Stream<QueuedUser> all() {
     return Stream.concat(first.stream(), turns.values().stream().flatMap(Turn::all));
   }
