@@ -1,6 +1,7 @@
 package io.c2crelay.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.c2crelay.it.support.Async;
 import io.c2crelay.it.support.Behaviour;
@@ -122,6 +123,24 @@ class AccessIT {
     }
     assertThat(sum / 12).as("bytes per second").isBetween(700_000L, 1_500_000L);
     assertThat(relay.lines("reason=IDLE")).isEmpty();
+  }
+
+  /** Sessions that reach the limit and close leave nothing behind that others have to wait for. */
+  @Tag("full")
+  @Test
+  void closedSessionsDoNotHoldOthersUp() throws Exception {
+    RelayProcess relay = pair(harness.target(Behaviour.ECHO), "--service-rate=64k");
+    for (int i = 0; i < 100; i++) {
+      try (TcpEnd user = TcpEnd.connect(relay.port())) {
+        user.send(new byte[20 * 1024]);
+      }
+    }
+    await().atMost(SOON).until(() -> relay.lines("session\\.close").size() >= 90);
+    TimeUnit.SECONDS.sleep(2);
+    Stopwatch watch = Stopwatch.start();
+    TcpEnd user = harness.user(relay.port()).send(new byte[128 * 1024]);
+    user.receive(128 * 1024);
+    assertThat(watch.elapsed()).isLessThan(Duration.ofSeconds(8));
   }
 
   /** How many bytes come back in a time. */

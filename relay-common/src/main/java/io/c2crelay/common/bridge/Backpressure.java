@@ -4,11 +4,10 @@ import io.c2crelay.common.transport.SendQueue;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
-import io.netty.util.concurrent.Future;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The backpressure of one direction: reads the source only while the sink is writable and holds at
@@ -22,11 +21,17 @@ final class Backpressure implements ChannelFutureListener {
   private final Channel source;
   private final Channel sink;
   private final BufferBudget budget;
-  private final List<RateLimit> rates;
+  private final List<RateLimit.Share> rates;
   private final Consumer<Throwable> writeFailed;
   private long counted;
-  private int readInTurn;
-  private @Nullable Future<?> turn;
+
+  /** Bytes read since the last turn began. A new direction has no turn yet. */
+  private int readInTurn = RateLimit.TURN_BYTES;
+
+  /** The number of rate limits that have given the next turn. */
+  private int turns;
+
+  private boolean waitingForTurn;
   private boolean settling;
   private boolean rechecking;
   private boolean sourceEnded;
@@ -38,11 +43,14 @@ final class Backpressure implements ChannelFutureListener {
       BufferBudget budget,
       List<RateLimit> rates,
       Consumer<Throwable> writeFailed) {
-    this.rates = rates;
     this.source = source;
     this.sink = sink;
     this.budget = budget;
     this.writeFailed = writeFailed;
+    this.rates = new ArrayList<>(rates.size());
+    for (RateLimit rate : rates) {
+      this.rates.add(rate.newShare(sink.eventLoop(), this::turnCame));
+    }
   }
 
   /** Accounts for bytes that were read. */
@@ -50,40 +58,38 @@ final class Backpressure implements ChannelFutureListener {
     if (rates.isEmpty()) {
       return;
     }
-    for (RateLimit rate : rates) {
-      rate.took(bytes, sink.eventLoop().ticker().nanoTime());
-    }
+    rates.forEach(rate -> rate.took(bytes));
     readInTurn += bytes;
     if (readInTurn >= RateLimit.TURN_BYTES) {
       update(); // ends the read loop
     }
   }
 
-  /** Once a turn is used up, waits until all rate limits grant the next one. */
-  private void takeTurn() {
-    if (turn != null || readInTurn < RateLimit.TURN_BYTES) {
-      return;
+  /**
+   * Whether the direction may read. When its turn is used up, it needs the next one of each rate
+   * limit, one after the other.
+   */
+  private boolean hasTurn() {
+    while (!waitingForTurn && readInTurn >= RateLimit.TURN_BYTES) {
+      if (turns == rates.size()) {
+        turns = 0;
+        readInTurn = 0;
+      } else {
+        waitingForTurn = rates.get(turns).awaitTurn();
+        turns++;
+      }
     }
-    long wait = 0;
-    for (RateLimit rate : rates) {
-      wait = Math.max(wait, rate.takeTurn(sink.eventLoop().ticker().nanoTime()));
-    }
-    if (wait > 0) {
-      turn = sink.eventLoop().schedule(this::turnHasCome, wait, TimeUnit.NANOSECONDS);
-    } else {
-      readInTurn = 0;
-    }
+    return !waitingForTurn;
   }
 
-  private void turnHasCome() {
-    turn = null;
-    readInTurn = 0;
+  private void turnCame() {
+    waitingForTurn = false;
     update();
   }
 
   /** Whether a rate limit has paused reading, so that there may be unread bytes. */
   boolean isWaitingForTurn() {
-    return turn != null;
+    return waitingForTurn;
   }
 
   /**
@@ -101,14 +107,11 @@ final class Backpressure implements ChannelFutureListener {
     }
     // an empty sink is always served, however many others have stalled: it will release its bytes
     boolean open = sink.isWritable() && (pending == 0 || pending <= budget.share());
-    if (open) {
-      takeTurn();
-      open = turn == null;
-    }
+    open = open && hasTurn();
     if (source.config().isAutoRead() != open) {
       source.config().setAutoRead(open);
     }
-    if (!open && turn == null && sink.isWritable() && !rechecking) {
+    if (!open && !waitingForTurn && sink.isWritable() && !rechecking) {
       // memory is short, and no write of this session may ever change that
       rechecking = true;
       sink.eventLoop().schedule(this::recheck, RECHECK_NANOS, TimeUnit.NANOSECONDS);
@@ -155,10 +158,8 @@ final class Backpressure implements ChannelFutureListener {
   /** Returns the counted bytes to the budget and stops controlling reads. */
   void close() {
     closed = true;
-    if (turn != null) {
-      turn.cancel(false);
-      turn = null;
-    }
+    rates.forEach(RateLimit.Share::close);
+    waitingForTurn = false;
     budget.add(-counted);
     counted = 0;
   }
