@@ -48,6 +48,9 @@ final class Agent {
       tls = RelayTls.ofAgent();
       tlsFirst = config.tlsFirst ? RelayTls.ofAgentTlsFirst(TlsFirst.PROTOCOL) : null;
       tls.warmUp();
+      if (tlsFirst != null) {
+        tlsFirst.warmUp();
+      }
       loops = config.shared().transport().newEventLoops(config.shared().threads());
     } catch (GeneralSecurityException | ChannelException e) {
       throw new StartupException(String.valueOf(e.getMessage()), e);

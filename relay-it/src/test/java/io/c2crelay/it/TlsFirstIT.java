@@ -28,6 +28,7 @@ import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -72,7 +73,7 @@ class TlsFirstIT {
 
     @Override
     public void serve(TcpEnd agent) throws IOException {
-      try (TcpEnd toRelay = TcpEnd.connect(relayPort)) {
+      try (TcpEnd toRelay = TcpEnd.connect(relayPort).timeout(60_000)) { // warm for long
         byte[] hello = record(agent.in());
         hellos.add(new String(hello, ISO_8859_1));
         toRelay.send(hello);
@@ -125,6 +126,21 @@ class TlsFirstIT {
     assertThat(firewall.hellos)
         .hasSizeGreaterThan(8)
         .allMatch(hello -> hello.contains("c2crelay") && hello.contains("localhost"));
+  }
+
+  /** Networks may refuse a hello without the name. */
+  @Tag("full")
+  @Test
+  void eachAddressIsDialledWithTheName() {
+    TlsFirewall other = new TlsFirewall(relay.port());
+    Target end = harness.target(other);
+    AgentProcess agent =
+        harness.agent(
+            Launch.agent("22", "localhost", "" + end.port())
+                .arguments("--tls-first", "--all-addresses")
+                .key(KEY));
+    agent.awaitReady();
+    assertThat(other.hellos).isNotEmpty().allMatch(hello -> hello.contains("localhost"));
   }
 
   @Test

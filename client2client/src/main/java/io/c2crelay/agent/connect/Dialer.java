@@ -68,6 +68,10 @@ public final class Dialer {
     if (host == null) {
       return loop.newSucceededFuture(withPort(LOOPBACK, route.port()));
     }
+    InetSocketAddress address = route.address();
+    if (address != null) {
+      return loop.newSucceededFuture(Collections.singletonList(address));
+    }
     if (proxy != null) {
       return loop.newSucceededFuture(
           Collections.singletonList(InetSocketAddress.createUnresolved(host, route.port())));

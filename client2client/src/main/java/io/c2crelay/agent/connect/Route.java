@@ -3,6 +3,7 @@ package io.c2crelay.agent.connect;
 import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.cli.Checks;
+import java.net.InetSocketAddress;
 import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -19,15 +20,22 @@ public final class Route {
 
   private final @Nullable String host;
   private final int port;
+  private final @Nullable InetSocketAddress address;
 
-  private Route(@Nullable String host, int port) {
+  private Route(@Nullable String host, int port, @Nullable InetSocketAddress address) {
     this.host = host;
     this.port = port;
+    this.address = address;
+  }
+
+  /** A route to one address of a name, which the address knows. */
+  public static Route of(InetSocketAddress address) {
+    return new Route(address.getAddress().getHostAddress(), address.getPort(), address);
   }
 
   /** A route to a valid port of a valid host: a name, or an address without brackets. */
   public static Route of(String host, int port) {
-    return new Route(requireNonNull(host, "host"), port);
+    return new Route(requireNonNull(host, "host"), port, null);
   }
 
   /**
@@ -47,7 +55,7 @@ public final class Route {
     if (port < 1 || port > 65535 || bareIpv6) {
       throw new IllegalArgumentException(USAGE);
     }
-    return new Route(host == null ? null : Checks.host("the host of TARGET", host), port);
+    return new Route(host == null ? null : Checks.host("the host of TARGET", host), port, null);
   }
 
   /**
@@ -60,6 +68,11 @@ public final class Route {
   /** The port, 1 to 65535. */
   public int port() {
     return port;
+  }
+
+  /** The address; null if it has to be looked up. */
+  @Nullable InetSocketAddress address() {
+    return address;
   }
 
   @Override

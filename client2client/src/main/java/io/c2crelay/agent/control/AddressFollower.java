@@ -91,8 +91,7 @@ public final class AddressFollower implements Attachment {
     for (InetSocketAddress address : addresses) {
       if (!attached.containsKey(address) && attached.size() < MAX_ADDRESSES) {
         events.relayAddress(relay.toString(), address);
-        Attachment added =
-            attachments.apply(Route.of(address.getAddress().getHostAddress(), address.getPort()));
+        Attachment added = attachments.apply(Route.of(address));
         attached.put(address, added);
         added.start();
       }
