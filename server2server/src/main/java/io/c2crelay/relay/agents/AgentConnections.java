@@ -40,7 +40,8 @@ import java.util.concurrent.atomic.AtomicLong;
  * data, session:                     tls, decoder, encoder, framed-leg
  * </pre>
  *
- * <p>If the agent begins with TLS, {@code tls-first} precedes all of these.
+ * <p>For an agent that begins with TLS, {@code tls-first} precedes all of them, and {@code
+ * outer-guard} precedes it as long as there is a {@code guard}.
  */
 public final class AgentConnections {
   private final RelayTls tls;
@@ -91,7 +92,11 @@ public final class AgentConnections {
   /** Adds TLS for an agent that begins with it, before the preamble. On the channel's loop. */
   public void acceptTlsFirst(SocketChannel channel) {
     channel.config().setAllowHalfClosure(false);
-    channel.pipeline().addLast("tls-first", tls.newHandler(channel));
+    HandshakeGuard guard = channel.pipeline().get(HandshakeGuard.class);
+    channel
+        .pipeline()
+        .addBefore("guard", "outer-guard", guard.newOuterGuard())
+        .addBefore("guard", "tls-first", tls.newHandler(channel));
   }
 
   /** Adds the handlers for the connection kind of the preamble. On the channel's loop. */

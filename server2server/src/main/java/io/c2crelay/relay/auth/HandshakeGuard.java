@@ -21,6 +21,9 @@ public final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   private static final long TIMEOUT_SECONDS = 10;
   private static final int MAX_BYTES = 16 * 1024;
 
+  /** {@link #MAX_BYTES} of an agent that begins with TLS, with that handshake and its records. */
+  private static final int MAX_OUTER_BYTES = 24 * 1024;
+
   /** The limit for networks without an attached agent. */
   public static ConnectionLimit<HandshakeGuard> newLimit() {
     return ConnectionLimit.of(256, 64);
@@ -41,6 +44,7 @@ public final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   private @Nullable Future<?> timer;
   private int bytes;
   private @Nullable Runnable onFirstBytes;
+  private @Nullable OuterGuard outerGuard;
   private boolean ended;
 
   /** Creates a guard for a connection that sent the magic, counted in {@code limit}. */
@@ -81,6 +85,32 @@ public final class HandshakeGuard extends ChannelInboundHandlerAdapter {
     }
   }
 
+  /**
+   * Limits the bytes of an agent that begins with TLS, before that TLS: the guard, which is behind
+   * it, counts only what is inside.
+   */
+  private final class OuterGuard extends ChannelInboundHandlerAdapter {
+    private int outerBytes;
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object msg) {
+      outerBytes += ((ByteBuf) msg).readableBytes();
+      if (outerBytes > MAX_OUTER_BYTES) {
+        ((ByteBuf) msg).release();
+        drop(HandshakeLimit.BYTES);
+      } else {
+        ctx.fireChannelRead(msg);
+      }
+    }
+  }
+
+  /** Returns a handler to be placed before the TLS that the agent begins with. */
+  public ChannelInboundHandlerAdapter newOuterGuard() {
+    OuterGuard outer = new OuterGuard();
+    outerGuard = outer;
+    return outer;
+  }
+
   /** Creating a TLS engine may fail for lack of memory. */
   private boolean addHandlers(Runnable first) {
     onFirstBytes = null;
@@ -113,6 +143,9 @@ public final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   /** Removes the bounds: the connection is authenticated. On the channel's loop. */
   public void admitted() {
     if (!ended) {
+      if (outerGuard != null) {
+        channel.pipeline().remove(outerGuard);
+      }
       channel.pipeline().remove(this);
     }
   }

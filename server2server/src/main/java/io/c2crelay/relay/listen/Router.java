@@ -74,14 +74,15 @@ final class Router implements ConnectionRouter {
 
   @Override
   public void tlsFirst() {
+    magic();
     listener.agents().acceptTlsFirst(channel);
     channel
         .pipeline()
-        .addLast(
+        .addBefore(
+            "guard",
             "tls-first-classifier",
             new ConnectionClassifier(
                 () -> NO_DETECT_TIMEOUT_NANOS, new TlsFirstRouter(channel, this)));
-    magic();
   }
 
   @Override

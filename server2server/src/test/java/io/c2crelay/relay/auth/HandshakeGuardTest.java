@@ -6,7 +6,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.c2crelay.relay.address.ClientAddress;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.util.ReferenceCountUtil;
 import java.net.InetSocketAddress;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -47,6 +50,35 @@ class HandshakeGuardTest {
     assertThat(channel.isOpen()).isTrue();
     receive(1);
     assertThat(channel.isOpen()).isFalse();
+  }
+
+  /** Records without content cost TLS work as well, but do not reach the guard. */
+  @Test
+  void closesAfter24KibibytesOutsideOfTlsFirst() {
+    channel.pipeline().addFirst(guard.newOuterGuard());
+    channel
+        .pipeline()
+        .addBefore(
+            channel.pipeline().context(guard).name(),
+            "tls-first",
+            new ChannelInboundHandlerAdapter() {
+              @Override
+              public void channelRead(ChannelHandlerContext ctx, Object msg) {
+                ReferenceCountUtil.release(msg); // has no content
+              }
+            });
+    receive(24 * 1024);
+    assertThat(channel.isOpen()).isTrue();
+    receive(1);
+    assertThat(channel.isOpen()).isFalse();
+  }
+
+  @Test
+  void admittedConnectionIsUnboundedOutsideOfTlsFirst() {
+    channel.pipeline().addFirst(guard.newOuterGuard());
+    guard.admitted();
+    receive(24 * 1024 + 1);
+    assertThat(channel.isOpen()).isTrue();
   }
 
   @Test
