@@ -114,12 +114,14 @@ class ReloadIT {
       agent.awaitLog("control\\.ready service=" + service + " ", SOON);
     }
     TcpEnd user = harness.user(relay.port("web")).echo("before");
+    attachTo(relay, "web", key); // and does not leave
 
     Files.writeString(config, "port = 0\nservice.new = 0\n");
     relay.hangUp();
     relay.awaitLog("service\\.removed service=web$", SOON);
     relay.awaitLog("config\\.reloaded changed=services$", SOON);
     agent.awaitLog("control\\.lost service=web .*reason=DRAINING", SOON);
+    await().atMost(SOON).until(() -> relay.lines("agent\\.detached .*reason=DRAINING").size() == 2);
     user.echo("goes on");
     await().atMost(SOON).until(() -> !Ports.isListening(relay.port("web")));
     harness.user(relay.port("default")).echo("as before");
@@ -170,6 +172,10 @@ class ReloadIT {
     relay.awaitLog(mark, "agent\\.detached .*reason=KEY_REMOVED", SOON);
     attachTo(relay, "web", webKey);
     assertThat(relay.lines("reason=KEY_REMOVED")).as("of web only").hasSize(2);
+
+    Files.writeString(config, "port = 0\nservice.web = 0," + webFile + "\n");
+    relay.hangUp();
+    relay.awaitLog("ERROR config\\.kept cause=\"there is no key any more", SOON);
   }
 
   /** Also the other relay, and the status; a target that has changed is a new one. */

@@ -199,7 +199,7 @@ final class Relay {
    */
   public synchronized void apply(RelayConfig next) throws StartupException {
     applyServices(next);
-    listener.reload(next.loadBalancers, next.accessRules());
+    listener.reload(next.loadBalancers, next.accessRules(), next.maxSessions);
     dispatchers.reload(next.dispatcherSettings());
   }
 

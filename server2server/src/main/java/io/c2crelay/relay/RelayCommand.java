@@ -52,6 +52,9 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
   private final Starter starter;
   private @Nullable String generatedKey;
 
+  /** From then on no key is generated: nobody would know it. */
+  private boolean started;
+
   @Mixin private SharedOptions shared = new SharedOptions();
 
   @Parameters(
@@ -223,6 +226,7 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
   @Override
   public Running<RelayConfig> start(RelayConfig config, PrintStream out) throws StartupException {
     Running<RelayConfig> relay = starter.start(config);
+    started = true;
     if (generatedKey != null) {
       out.print("Generated API Auth Key :\n" + generatedKey + "\n");
       if (out.checkError()) {
@@ -236,6 +240,9 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
     KeySource given = shared.keys(key, env);
     if (given != null) {
       return given;
+    }
+    if (generatedKey == null && started) {
+      throw new IllegalArgumentException("there is no key any more; a new one needs a restart");
     }
     if (generatedKey == null) {
       generatedKey = KeySource.generate();

@@ -203,7 +203,9 @@ final class Services {
       if (!kept.contains(name)) {
         registries.remove(name);
         keyRings.remove(name);
-        dispatchers.remove(requireNonNull(services.remove(name)).dispatcher);
+        Service removed = requireNonNull(services.remove(name));
+        dispatchers.remove(removed.dispatcher);
+        removed.registry.removed();
       }
     }
   }

@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
  * @param <C> a connection, compared by identity
  */
 public final class ConnectionLimit<C> {
-  private final int max;
-  private final int maxPerNetwork;
+  private int max;
+  private int maxPerNetwork;
   private final Map<ClientNetwork, Set<C>> byNetwork = new HashMap<>();
   private int size;
 
@@ -31,6 +31,12 @@ public final class ConnectionLimit<C> {
   /** Creates a limit in total and per network. */
   public static <C> ConnectionLimit<C> of(int max, int maxPerNetwork) {
     return new ConnectionLimit<>(max, maxPerNetwork);
+  }
+
+  /** Changes the limits, for connections from now on. */
+  public synchronized void change(int newMax, int newMaxPerNetwork) {
+    max = newMax;
+    maxPerNetwork = newMaxPerNetwork;
   }
 
   /**

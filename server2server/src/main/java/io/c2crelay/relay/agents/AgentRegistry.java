@@ -16,6 +16,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 
 /**
  * The agents attached to a service: one control connection per agent process, the one with the
@@ -25,6 +26,9 @@ import java.util.Set;
 public final class AgentRegistry {
   /** Bounds the log lines that agents with random digests can cause. */
   private static final int MAX_WARNINGS = 64;
+
+  /** How long the agents of a removed service may take to detach. */
+  private static final long GOAWAY_GRACE_SECONDS = 5;
 
   private final EventExecutor loop;
   private KeyRing keys;
@@ -120,6 +124,19 @@ public final class AgentRegistry {
             }
           }
         });
+  }
+
+  /** The service is removed: detaches the agents that stay after GOAWAY. */
+  public void removed() {
+    loop.schedule(
+        () -> {
+          for (ControlHandler agent : new ArrayList<>(attached.values())) {
+            remove(agent, ReasonCode.DRAINING);
+            agent.close(ReasonCode.DRAINING);
+          }
+        },
+        GOAWAY_GRACE_SECONDS,
+        TimeUnit.SECONDS);
   }
 
   void detach(ControlHandler agent, ReasonCode reason) {

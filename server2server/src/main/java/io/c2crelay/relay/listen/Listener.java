@@ -82,8 +82,11 @@ public final class Listener {
     this.loadBalancers = requireNonNull(loadBalancers, "loadBalancers");
     this.access = requireNonNull(access, "access");
     this.events = requireNonNull(events, "events");
-    int maxUnidentified = Math.max(MIN_UNIDENTIFIED, maxSessions / 4);
-    unidentified = ConnectionLimit.of(maxUnidentified, maxUnidentified);
+    unidentified = ConnectionLimit.of(maxUnidentified(maxSessions), maxUnidentified(maxSessions));
+  }
+
+  private static int maxUnidentified(int maxSessions) {
+    return Math.max(MIN_UNIDENTIFIED, maxSessions / 4);
   }
 
   /**
@@ -189,7 +192,8 @@ public final class Listener {
   }
 
   /** Replaces the lists of networks; open connections stay. */
-  public void reload(AddressList newLoadBalancers, AccessRules newAccess) {
+  public void reload(AddressList newLoadBalancers, AccessRules newAccess, int maxSessions) {
+    unidentified.change(maxUnidentified(maxSessions), maxUnidentified(maxSessions));
     loadBalancers = newLoadBalancers;
     access = newAccess.after(access);
   }

@@ -30,6 +30,15 @@ class ConnectionLimitTest {
   }
 
   @Test
+  void limitsCanChange() {
+    List<Object> held = enter(network(1), 64);
+    limit.change(512, 65);
+    assertThat(limit.enter(network(1), new Object())).isNull();
+    limit.change(512, 64);
+    assertThat(limit.enter(network(1), new Object())).isSameAs(held.get(0));
+  }
+
+  @Test
   void thoseThatLeaveMakeRoom() {
     List<Object> held = enter(network(1), 64);
     limit.leave(network(1), held.get(10));
