@@ -1,7 +1,9 @@
 # Helper functions of checks.sh. Sourced; the working directory is the project root.
 # shellcheck shell=bash
 
+# shellcheck disable=SC2034 # of the scripts that source this one
 relay=server2server
+# shellcheck disable=SC2034
 agent=client2client
 
 passed=0

@@ -34,7 +34,8 @@ packages=()
 if [[ -n ${TASKS:-} ]]; then
   image=$suite-tasks
   checks=tasks.sh
-  packages=(openssh-server sshpass fail2ban python3-systemd nftables nginx-light postgresql curl prometheus)
+  packages=(openssh-server sshpass fail2ban python3-systemd nftables nginx-light postgresql curl prometheus haproxy
+    tinyproxy)
 fi
 "$here/image.sh" "$suite" "$images" "$image" "${packages[@]}"
 

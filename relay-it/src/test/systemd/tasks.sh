@@ -10,7 +10,7 @@ cd "$here/../../../.." || exit 2
 
 prepare() {
   systemctl is-system-running --wait > /dev/null || systemctl --no-pager --failed
-  systemctl stop nginx fail2ban prometheus
+  systemctl stop nginx fail2ban prometheus haproxy tinyproxy
   ip netns add users
   ip link add relay type veth peer name user netns users
   ip address add 198.51.100.1/24 dev relay
@@ -33,7 +33,7 @@ attached() { logged $agent control.ready; }
 
 ssh_as() {
   user sshpass -p "$1" ssh -p 4000 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=10 \
-    -o PreferredAuthentications=password -o NumberOfPasswordPrompts=1 you@relay.example.com "${@:2}"
+    -o PreferredAuthentications=password -o NumberOfPasswordPrompts=1 "you@${host:-relay.example.com}" "${@:2}"
 }
 
 logs_in() { equal you "$(ssh_as secret whoami)"; }
@@ -82,6 +82,41 @@ burst_dropped() {
 scraped() { matches '"value":' "$(curl -s 'http://localhost:9090/api/v1/query?query=c2c_relay_agents')"; }
 
 banned() { matches 198.51.100.7 "$(fail2ban-client status sshd)"; }
+
+# ---- programs without systemd
+
+manual=/run/manual
+declare -A running=()
+
+# command_of PAGE TEXT: prints the command line with this text on that page; there must be exactly one.
+command_of() {
+  local found
+  found=$(grep -e '^java' "docs/tasks/$1.md" | grep -F -e "$2")
+  [[ -n $found && $found != *$'\n'* ]] || {
+    echo "$1.md does not have exactly one command with: $2" >&2
+    return 1
+  }
+  echo "$found"
+}
+
+# start NAME COMMAND: in a directory with the jars and keys, in the background.
+start() {
+  (cd $manual && exec bash -c "exec $2") > "$manual/$1.log" 2>&1 &
+  running[$1]=$!
+}
+
+stop() {
+  local name
+  for name in "$@"; do
+    kill "${running[$name]}"
+    wait "${running[$name]}"
+    unset "running[$name]"
+  done
+}
+
+says() { grep -Eq -e "$2" "$manual/$1.log" || ! tail -n 5 "$manual/$1.log"; }
+
+new_key() { (umask 077 && head -c 24 /dev/urandom | base64 > "$manual/$1"); }
 
 # ----
 
@@ -191,5 +226,86 @@ check 'promtool accepts the configuration' promtool check config /etc/prometheus
 systemctl start prometheus
 check 'Prometheus reads the metrics' within 60 scraped
 check 'Prometheus has the alerts' matches ServiceWithoutAgent "$(curl -s http://localhost:9090/api/v1/rules)"
+
+systemctl stop prometheus
+options $relay
+
+group 'services.md'
+systemctl stop $relay $agent nginx
+mkdir $manual
+cp server2server/target/server2server.jar client2client/target/client2client.jar $manual
+new_key keys
+new_key db-keys
+cp $manual/keys $manual/key
+cp $manual/db-keys $manual/db-key
+"${peer[@]}" target 8080 > /dev/null &
+start relay "$(command_of services "--service web")"
+start agent "$(command_of services --forward)"
+check 'the agent offers web' within 60 says agent 'control.ready service=web'
+check 'the agent offers db' within 60 says agent 'control.ready service=db'
+check 'a user reaches web' user "${peer[@]}" user relay.example.com 4080
+check 'a user reaches db' user env PGPASSWORD=secret psql -qh relay.example.com -p 4543 -U app -c 'SELECT 1' app
+stop agent relay
+page services service.web > $manual/relay.conf
+start relay "$(command_of services "--config relay.conf")"
+check 'the relay has the services of the file' within 60 says relay 'relay.listening service=db .*port=4543'
+sed -i /service.web/d $manual/relay.conf
+kill -HUP "${running[relay]}"
+check 'SIGHUP removes a service' within 10 says relay 'service.removed service=web'
+stop relay
+
+group 'agents.md'
+start relay 'java -jar server2server.jar --key-file key 4000'
+start north "$(command_of agents north)"
+start south "$(command_of agents south)"
+check 'one agent is attached' within 60 says relay 'agent.attached .*label=north'
+check 'the other is attached' within 60 says relay 'agent.attached .*label=south'
+check 'a user logs in' logs_in
+stop north
+check 'a user logs in at the other' logs_in
+stop south
+
+group 'proxy.md'
+echo '198.51.100.1 proxy.example.com' >> /etc/hosts
+sed -i 's/^Port .*/Port 3128/; /^ConnectPort/d; s/^Allow 127.0.0.1/Allow 198.51.100.1/' /etc/tinyproxy/tinyproxy.conf
+systemctl start tinyproxy
+start agent "$(command_of proxy ':3128 22 relay.example.com 4000')"
+check 'the agent is attached' within 60 says agent control.ready
+check 'a user logs in' logs_in
+check 'through the proxy' matches 'CONNECT relay.example.com:4000' "$(cat /var/log/tinyproxy/tinyproxy.log)"
+stop agent relay
+start relay 'java -jar server2server.jar --key-file key 443'
+start agent "$(command_of proxy --tls-first)"
+check 'the agent is attached, TLS first' within 60 says agent control.ready
+stop agent relay
+systemctl stop tinyproxy
+
+group 'relays.md'
+ip address add 10.0.0.5/24 dev relay
+ip address add 10.0.0.6/24 dev relay
+ip -n users route add 10.0.0.0/24 dev user
+printf '%s\n' '10.0.0.5 relay1.example.com relays.example.com' '10.0.0.6 relay2.example.com relays.example.com' >> /etc/hosts
+echo secret > $manual/password
+for i in 5 6; do
+  start relay$i "java -jar server2server.jar --key-file key --bind 10.0.0.$i --admin 10.0.0.$i:9001 \
+    --admin-password-file password 4000"
+done
+page relays 'listen relays' > /etc/haproxy/haproxy.cfg
+start haproxy 'ip netns exec users haproxy -f /etc/haproxy/haproxy.cfg'
+start agent "$(command_of relays relay1.example.com,relay2.example.com)"
+check 'the agent is attached to one' within 60 says agent 'control.ready .*10.0.0.5:4000'
+check 'the agent is attached to the other' within 60 says agent 'control.ready .*10.0.0.6:4000'
+host=127.0.0.1
+check 'a user logs in' within 10 logs_in
+stop relay5
+check 'a user logs in without the one' within 10 logs_in
+stop agent
+start relay5 'java -jar server2server.jar --key-file key --bind 10.0.0.5 --admin 10.0.0.5:9001 --admin-password-file password 4000'
+start agent "$(command_of relays --all-addresses)"
+check 'the agent is attached to one address' within 60 says agent 'control.ready .*10.0.0.5:4000'
+check 'the agent is attached to the other' within 60 says agent 'control.ready .*10.0.0.6:4000'
+stop relay6
+check 'a user logs in without the other' within 10 logs_in
+stop agent relay5 haproxy
 
 summary

@@ -19,6 +19,7 @@ import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
@@ -70,6 +71,7 @@ class ReloadIT {
   }
 
   /** Lists and limits too; what is wrong, or needs a restart, is said and changes nothing. */
+  @Tag("full")
   @Test
   void relayReadsItsConfigurationAgain() throws Exception {
     Target target = harness.target(Behaviour.ECHO);
@@ -146,6 +148,7 @@ class ReloadIT {
   }
 
   /** A service that gets keys of its own, or gives them up, has just those. */
+  @Tag("full")
   @Test
   void keysOfTheRelayFollowTheirSource() throws Exception {
     String defaultKey = Harness.newKey();

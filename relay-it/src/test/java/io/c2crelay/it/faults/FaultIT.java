@@ -31,6 +31,7 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -69,6 +70,7 @@ class FaultIT {
     assertThat(agent.isAlive()).isTrue();
   }
 
+  @Tag("full")
   @Test
   void failureIsLoggedOncePerCause() {
     Target noRelay = harness.keep(Target.manual());
@@ -107,6 +109,7 @@ class FaultIT {
     agent.awaitLog("control\\.ready service=default relay=127\\.0\\.0\\.2:", SOON);
   }
 
+  @Tag("full")
   @Test
   void triesNextAddressAfterRefusedKey() throws IOException {
     RelayProcess relay = harness.relay(key, "--bind", "127.0.0.2");
@@ -235,6 +238,7 @@ class FaultIT {
     harness.user(port).echo("hello again");
   }
 
+  @Tag("full")
   @Test
   void usersOfKilledAgentGoToOtherOrWait() {
     Target target = harness.keep(Target.manual());
@@ -353,6 +357,7 @@ class FaultIT {
     second.echo("two again");
   }
 
+  @Tag("full")
   @Test
   void silentUsersDoNotExhaustSessions() {
     Target target = echo();
