@@ -68,6 +68,7 @@ final class Agent {
         registry == null || metrics == null ? null : new AgentMonitor(registry, metrics, loops);
     attachments =
         new Attachments(
+            config,
             loops,
             connector,
             targetDialer,
@@ -109,13 +110,13 @@ final class Agent {
   public static Agent start(AgentConfig config) throws StartupException {
     Agent agent = new Agent(config);
     agent.startAdmin();
-    agent.attachments.apply(config);
+    agent.apply(config);
     return agent;
   }
 
   /** Applies the services and relays of a new configuration. Running sessions continue. */
   public void apply(AgentConfig next) {
-    attachments.apply(next);
+    attachments.apply(next.forwards, next.relays);
   }
 
   /**

@@ -53,10 +53,13 @@ final class Attachments {
       this.attachment = attachment;
     }
 
-    boolean isOf(AgentConfig config) {
-      return config.forwards.contains(forward) && config.relays.contains(relay);
+    boolean is(Forward otherForward, Route otherRelay) {
+      return forward.equals(otherForward) && relay.equals(otherRelay);
     }
   }
+
+  /** As at the start, for options that need a restart. */
+  private final AgentConfig config;
 
   private final EventLoopGroup loops;
   private final RelayConnector connector;
@@ -72,6 +75,7 @@ final class Attachments {
   private boolean draining;
 
   Attachments(
+      AgentConfig config,
       EventLoopGroup loops,
       RelayConnector connector,
       Dialer targetDialer,
@@ -80,6 +84,7 @@ final class Attachments {
       String tlsName,
       AgentEvents events,
       @Nullable AgentMetrics metrics) {
+    this.config = requireNonNull(config, "config");
     this.loops = requireNonNull(loops, "loops");
     this.connector = requireNonNull(connector, "connector");
     this.targetDialer = requireNonNull(targetDialer, "targetDialer");
@@ -95,13 +100,15 @@ final class Attachments {
    * configured. Running sessions continue. A service with a different target, key or PROXY header
    * is a new service.
    */
-  synchronized void apply(AgentConfig config) {
+  synchronized void apply(List<Forward> forwards, List<Route> relays) {
     if (draining) {
       return;
     }
-    useKeys(config.forwards);
+    useKeys(forwards);
     List<Attached> gone =
-        attached.stream().filter(one -> !one.isOf(config)).collect(Collectors.toList());
+        attached.stream()
+            .filter(one -> !forwards.contains(one.forward) || !relays.contains(one.relay))
+            .collect(Collectors.toList());
     attached.removeAll(gone);
     for (Attached one : gone) {
       events.serviceRemoved(
@@ -109,12 +116,13 @@ final class Attachments {
       one.attachment.drain().addListener(drained -> one.attachment.close());
     }
     if (metrics != null) {
-      metrics.targets(targets(config.forwards));
+      metrics.targets(targets(forwards));
     }
-    for (Forward forward : config.forwards) {
-      for (Route relay : config.relays) {
-        if (attached.stream().noneMatch(a -> a.forward.equals(forward) && a.relay.equals(relay))) {
-          attach(forward, relay, config);
+    int maxHandshakes = HandshakeLimit.MAX / (forwards.size() * relays.size());
+    for (Forward forward : forwards) {
+      for (Route relay : relays) {
+        if (attached.stream().noneMatch(one -> one.is(forward, relay))) {
+          attach(forward, relay, maxHandshakes);
         }
       }
     }
@@ -143,11 +151,10 @@ final class Attachments {
     return targets;
   }
 
-  private void attach(Forward forward, Route relay, AgentConfig config) {
+  private void attach(Forward forward, Route relay, int maxHandshakes) {
     CompletableFuture<MutualAuth> key = requireNonNull(keys.get(forward.key()));
     TargetConnector target =
         new TargetConnector(forward, config.connectTimeout, config.transparent, targetDialer);
-    int maxHandshakes = HandshakeLimit.MAX / (config.forwards.size() * config.relays.size());
     Function<Route, Attachment> attach =
         route -> {
           ServiceEvents serviceEvents = serviceEvents(forward, route);

@@ -32,10 +32,6 @@ class ReloadIT {
 
   @TempDir private Path dir;
 
-  private Path keyFile(String... lines) throws Exception {
-    return Files.writeString(dir.resolve("keys"), String.join("\n", lines) + "\n");
-  }
-
   @Test
   void keysOfTheRelayAreReplacedWithoutGap() throws Exception {
     Target target = harness.target(Behaviour.ECHO);
@@ -43,14 +39,15 @@ class ReloadIT {
     String newKey = Harness.newKey();
     String otherKey = Harness.newKey();
     String[] both = {oldKey + " # old", otherKey + " # other"};
-    RelayProcess relay = harness.relay(Launch.relay("0", "--key-file", keyFile(both).toString()));
+    RelayProcess relay =
+        harness.relay(Launch.relay("0", "--key-file", Harness.keyFile(dir, both).toString()));
     AgentProcess oldAgent = harness.agent(oldKey, target.port(), relay.port());
     oldAgent.awaitReady();
     TcpEnd user = harness.user(relay.port()).echo("before");
     AgentProcess otherAgent = harness.agent(otherKey, target.port(), relay.port());
     relay.awaitLog("agent\\.attached .*key=other ", SOON);
 
-    keyFile("# rotated", newKey + " # new one", otherKey + " # renamed");
+    Harness.keyFile(dir, "# rotated", newKey + " # new one", otherKey + " # renamed");
     relay.hangUp();
     relay.awaitLog("keys\\.reloaded service=default keys=2 added=1 removed=1$", SOON);
     relay.awaitLog("agent\\.detached agent=a1 .*reason=KEY_REMOVED", SOON);
@@ -245,7 +242,7 @@ class ReloadIT {
     Target target = harness.target(Behaviour.ECHO);
     String oldKey = Harness.newKey();
     String newKey = Harness.newKey();
-    Path relayKeys = keyFile(oldKey + " # old", newKey + " # new");
+    Path relayKeys = Harness.keyFile(dir, oldKey + " # old", newKey + " # new");
     RelayProcess relay = harness.relay(Launch.relay("0", "--key-file", relayKeys.toString()));
     RelayProcess other = harness.relay(Launch.relay("0").key(newKey));
     Path agentKey = Files.writeString(dir.resolve("agent.key"), oldKey + "\n");
@@ -271,6 +268,7 @@ class ReloadIT {
     agent.awaitLog("config\\.reloaded changed=\"relays --log-level\"", SOON);
     agent.awaitLog("config\\.needs_restart changed=--label", SOON);
     other.awaitLog("agent\\.attached ", SOON);
+    assertThat(other.lines("label=other")).as("needs a restart").isEmpty();
     user.echo("and goes on").finishCleanly();
     harness.user(other.port()).echo("by the other relay");
 

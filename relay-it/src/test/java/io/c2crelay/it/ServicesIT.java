@@ -29,17 +29,13 @@ class ServicesIT {
 
   @TempDir private Path dir;
 
-  private Path keyFile(String... lines) throws Exception {
-    return Files.writeString(dir.resolve("keys"), String.join("\n", lines) + "\n");
-  }
-
   /** Two services with keys of their own, offered by one process through the port of one. */
   @Test
   void oneAgentOffersSeveralServices() throws Exception {
     Target echo = harness.target(Behaviour.ECHO);
     Target manual = harness.keep(Target.manual());
     String key = Harness.newKey();
-    Path webKey = keyFile("# the web", Harness.newKey() + " # web");
+    Path webKey = Harness.keyFile(dir, "# the web", Harness.newKey() + " # web");
     RelayProcess relay =
         harness.relay(
             Launch.relay("0", "--service", "web=0," + webKey, "--service=ssh=0")
@@ -74,7 +70,8 @@ class ServicesIT {
     String key = Harness.newKey();
     RelayProcess relay =
         harness.relay(
-            Launch.relay("0", "--service", "web=0," + keyFile(Harness.newKey())).key(key));
+            Launch.relay("0", "--service", "web=0," + Harness.keyFile(dir, Harness.newKey()))
+                .key(key));
     RawAgent agent = RawAgent.of(relay, key);
     for (String service : new String[] {"nope", "web"}) {
       RawControl control = harness.keep(agent.openControl().readChallenge());

@@ -1,5 +1,7 @@
 package io.c2crelay.it.support;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.security.SecureRandom;
@@ -45,6 +47,11 @@ public final class Harness
   /** For a static field: closes after the last test of the class. */
   public static Harness perClass() {
     return new Harness(true);
+  }
+
+  /** Writes the file of keys of a relay, one line each. */
+  public static Path keyFile(Path directory, String... lines) throws IOException {
+    return Files.writeString(directory.resolve("keys"), String.join("\n", lines) + "\n");
   }
 
   /** A random key in the format that the relay generates. */
