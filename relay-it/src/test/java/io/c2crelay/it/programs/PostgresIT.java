@@ -30,6 +30,7 @@ import java.util.List;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledIf;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -50,6 +51,7 @@ import org.postgresql.util.PSQLState;
 @EnabledIf(
     value = "canRun",
     disabledReason = "PostgreSQL does not run as root without user namespaces")
+@Tag("full")
 @Timeout(60)
 class PostgresIT {
 
