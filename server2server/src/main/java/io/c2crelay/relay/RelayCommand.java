@@ -52,7 +52,7 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
   private final Starter starter;
   private @Nullable String generatedKey;
 
-  /** From then on no key is generated: nobody would know it. */
+  /** A key that is generated after the start would not be printed. */
   private boolean started;
 
   @Mixin private SharedOptions shared = new SharedOptions();

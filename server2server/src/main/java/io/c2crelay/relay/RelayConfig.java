@@ -6,6 +6,7 @@ import io.c2crelay.common.cli.ConfigChanges;
 import io.c2crelay.common.cli.Reloader;
 import io.c2crelay.common.cli.SharedSettings;
 import io.c2crelay.common.cli.StartupException;
+import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.relay.address.AccessRules;
 import io.c2crelay.relay.address.AddressList;
 import io.c2crelay.relay.session.DispatcherSettings;
@@ -13,6 +14,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** Immutable, validated relay configuration. Each field has the name of its option. */
@@ -148,7 +151,7 @@ final class RelayConfig implements Reloader.Config<RelayConfig> {
 
   @Override
   public void compare(RelayConfig next, ConfigChanges changes) {
-    changes.atOnce("services", true, hasSameServices(next));
+    changes.atOnce("services", ports(), next.ports());
     changes.atOnce("--queue-timeout", queueTimeout, next.queueTimeout);
     changes.atOnce("--max-sessions", maxSessions, next.maxSessions);
     changes.atOnce("--max-sessions-per-network", maxSessionsPerNetwork, next.maxSessionsPerNetwork);
@@ -167,10 +170,9 @@ final class RelayConfig implements Reloader.Config<RelayConfig> {
     changes.needsRestart("--half-close-timeout", halfCloseTimeout, next.halfCloseTimeout);
   }
 
-  private boolean hasSameServices(RelayConfig other) {
-    return services.size() == other.services.size()
-        && services.stream()
-            .allMatch(service -> other.services.stream().anyMatch(service::hasSamePort));
+  private Map<ServiceName, Integer> ports() {
+    return services.stream()
+        .collect(Collectors.toMap(service -> service.name, service -> service.port));
   }
 
   DispatcherSettings dispatcherSettings() {

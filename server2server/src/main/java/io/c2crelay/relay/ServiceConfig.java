@@ -22,9 +22,4 @@ final class ServiceConfig {
     this.port = Checks.range(option, port, 0, 65535);
     this.keys = keys;
   }
-
-  /** Whether another configuration has the service on the same port. */
-  boolean hasSamePort(ServiceConfig other) {
-    return name.equals(other.name) && port == other.port;
-  }
 }

@@ -41,15 +41,15 @@ final class Backpressure implements ChannelFutureListener {
       Channel source,
       Channel sink,
       BufferBudget budget,
-      List<RateLimit> rates,
+      List<RateLimit> limits,
       Consumer<Throwable> writeFailed) {
     this.source = source;
     this.sink = sink;
     this.budget = budget;
     this.writeFailed = writeFailed;
-    this.rates = new ArrayList<>(rates.size());
-    for (RateLimit rate : rates) {
-      this.rates.add(rate.newShare(sink.eventLoop(), this::turnCame));
+    rates = new ArrayList<>(limits.size());
+    for (RateLimit limit : limits) {
+      rates.add(limit.newShare(sink.eventLoop(), this::turnCame));
     }
   }
 

@@ -80,7 +80,7 @@ public final class CliRunner {
         Logging.format(command.shared().logFormat);
         config = command.config(env);
         DescriptorLimit.check();
-        if (command.shared().check()) {
+        if (command.shared().check) {
           out.println(name + ": the configuration is valid");
           return OK;
         }

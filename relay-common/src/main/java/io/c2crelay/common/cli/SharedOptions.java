@@ -22,12 +22,7 @@ public final class SharedOptions {
   @Nullable String config;
 
   @Option(names = "--check", arity = "0", description = "Check options and files, and exit.")
-  private boolean check;
-
-  /** Whether to validate the configuration only. */
-  boolean check() {
-    return check;
-  }
+  boolean check;
 
   @Option(
       names = "--drain",

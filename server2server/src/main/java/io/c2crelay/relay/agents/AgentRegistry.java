@@ -17,6 +17,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 
 /**
  * The agents attached to a service: one control connection per agent process, the one with the
@@ -117,26 +118,23 @@ public final class AgentRegistry {
     loop.execute(
         () -> {
           keys = newKeys;
-          for (ControlHandler agent : new ArrayList<>(attached.values())) {
-            if (!keys.contains(agent.key())) {
-              remove(agent, ReasonCode.KEY_REMOVED);
-              agent.close(ReasonCode.KEY_REMOVED);
-            }
-          }
+          closeIf(agent -> !keys.contains(agent.key()), ReasonCode.KEY_REMOVED);
         });
   }
 
   /** The service is removed: detaches the agents that stay after GOAWAY. */
   public void removed() {
     loop.schedule(
-        () -> {
-          for (ControlHandler agent : new ArrayList<>(attached.values())) {
-            remove(agent, ReasonCode.DRAINING);
-            agent.close(ReasonCode.DRAINING);
-          }
-        },
-        GOAWAY_GRACE_SECONDS,
-        TimeUnit.SECONDS);
+        () -> closeIf(agent -> true, ReasonCode.DRAINING), GOAWAY_GRACE_SECONDS, TimeUnit.SECONDS);
+  }
+
+  private void closeIf(Predicate<ControlHandler> condition, ReasonCode reason) {
+    for (ControlHandler agent : new ArrayList<>(attached.values())) {
+      if (condition.test(agent)) {
+        remove(agent, reason);
+        agent.close(reason);
+      }
+    }
   }
 
   void detach(ControlHandler agent, ReasonCode reason) {

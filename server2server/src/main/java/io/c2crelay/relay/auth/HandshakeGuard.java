@@ -72,9 +72,7 @@ public final class HandshakeGuard extends ChannelInboundHandlerAdapter {
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     bytes += ((ByteBuf) msg).readableBytes();
-    if (bytes > MAX_BYTES) {
-      ((ByteBuf) msg).release();
-      drop(HandshakeLimit.BYTES);
+    if (isDropped(bytes, MAX_BYTES, msg)) {
       return;
     }
     Runnable first = onFirstBytes;
@@ -95,10 +93,7 @@ public final class HandshakeGuard extends ChannelInboundHandlerAdapter {
     @Override
     public void channelRead(ChannelHandlerContext ctx, Object msg) {
       outerBytes += ((ByteBuf) msg).readableBytes();
-      if (outerBytes > MAX_OUTER_BYTES) {
-        ((ByteBuf) msg).release();
-        drop(HandshakeLimit.BYTES);
-      } else {
+      if (!isDropped(outerBytes, MAX_OUTER_BYTES, msg)) {
         ctx.fireChannelRead(msg);
       }
     }
@@ -109,6 +104,16 @@ public final class HandshakeGuard extends ChannelInboundHandlerAdapter {
     OuterGuard outer = new OuterGuard();
     outerGuard = outer;
     return outer;
+  }
+
+  /** Releases the message and drops the connection if it has sent too many bytes. */
+  private boolean isDropped(int total, int max, Object msg) {
+    if (total <= max) {
+      return false;
+    }
+    ((ByteBuf) msg).release();
+    drop(HandshakeLimit.BYTES);
+    return true;
   }
 
   /** Creating a TLS engine may fail for lack of memory. */
