@@ -4,7 +4,6 @@ import static java.util.Objects.requireNonNull;
 
 import io.c2crelay.common.bridge.BufferBudget;
 import io.c2crelay.common.bridge.SessionRates;
-import io.c2crelay.common.protocol.InstanceId;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.protocol.Token;
@@ -12,9 +11,7 @@ import io.c2crelay.relay.address.ClientNetwork;
 import io.c2crelay.relay.events.RelayEvents;
 import io.netty.util.concurrent.EventExecutor;
 import java.net.InetSocketAddress;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -39,16 +36,13 @@ public final class Dispatcher {
   private final UserLimits limits;
   private final RelayEvents events;
 
-  private final Map<AgentLink, AttachedAgent> agents = new HashMap<>();
-  private final Map<InstanceId, AttachedAgent.Load> loads = new HashMap<>();
-  private final Map<DataConnection, AttachedAgent> warm = new HashMap<>();
+  private final AttachedAgents agents;
+  private final Availability availability;
   private final UserQueue queue = new UserQueue();
   private final DialScheduler dials;
   private volatile ServiceRates rates;
   private boolean ticking;
-  private boolean unavailable;
   private boolean draining;
-  private long unavailableAt;
 
   Dispatcher(ServiceName service, Dispatchers shared) {
     this.service = requireNonNull(service, "service");
@@ -56,7 +50,9 @@ public final class Dispatcher {
     loop = shared.loop();
     limits = shared.limits();
     events = shared.events();
-    dials = new DialScheduler(this, shared, agents.values(), queue);
+    agents = new AttachedAgents(loop);
+    availability = new Availability(this, loop, events);
+    dials = new DialScheduler(this, shared, agents.all(), queue);
     rates = newRates();
   }
 
@@ -74,7 +70,7 @@ public final class Dispatcher {
   }
 
   int warm() {
-    return warm.size();
+    return agents.warm();
   }
 
   UserQueue queue() {
@@ -106,8 +102,8 @@ public final class Dispatcher {
             .limit(MAX_USERS_SHOWN)
             .map(user -> user.connection().client().remote())
             .collect(Collectors.toList());
-    boolean ready = isAvailable() && !draining;
-    return new ServiceSnapshot(service, ready, agents.size(), warm.size(), queue.size(), first);
+    boolean ready = agents.isAvailable() && !draining;
+    return new ServiceSnapshot(service, ready, agents.size(), agents.warm(), queue.size(), first);
   }
 
   Dispatchers shared() {
@@ -218,19 +214,14 @@ public final class Dispatcher {
     if (user.isQueued()) {
       queue.remove(user);
     } else if (assignment != null) {
-      assignment.agent().load.sessions--;
-      forgetLoadIfIdle(assignment.agent());
+      agents.sessionEnded(assignment.agent());
     }
     user.released();
   }
 
   /** An agent's connection from the network was misclassified. On the loop. */
   void misclassified(ClientNetwork network) {
-    for (AttachedAgent agent : agents.values()) {
-      if (agent.link.network().equals(network)) {
-        dials.delayRefill(agent);
-      }
-    }
+    agents.in(network).forEach(dials::delayRefill);
   }
 
   // --- assignments ---
@@ -298,7 +289,7 @@ public final class Dispatcher {
     release(user);
     sessionFailed(assignment.agent(), reason);
     user.exclude(assignment.agent());
-    if (!user.isDisconnected() && agents.values().stream().anyMatch(a -> canTake(a, user))) {
+    if (!user.isDisconnected() && !draining && agents.canServe(user)) {
       requeue(user);
     } else {
       user.connection().reset(reason);
@@ -322,14 +313,11 @@ public final class Dispatcher {
 
   /** An agent attached. On the dispatcher's loop. */
   public void attached(AgentLink link) {
-    agents.put(
-        link,
-        new AttachedAgent(
-            link, loads.computeIfAbsent(link.instance(), i -> new AttachedAgent.Load())));
+    agents.add(link);
     if (draining) {
       link.goAway(ReasonCode.DRAINING);
     }
-    logAvailability();
+    updateAvailability();
     dials.replenish();
   }
 
@@ -338,46 +326,30 @@ public final class Dispatcher {
    * its sessions continue. On the loop.
    */
   public void detached(AgentLink link) {
-    AttachedAgent agent = agents.remove(link);
-    if (agent == null) {
-      return;
-    }
-    retire(agent, ReasonCode.AGENT_LOST);
-    forgetLoadIfIdle(agent);
-  }
-
-  /** Logs when the last agent leaves and when one is available again. */
-  private void logAvailability() {
-    boolean available = isAvailable();
-    if (available != unavailable || draining) {
-      return;
-    }
-    unavailable = !available;
-    if (available) {
-      events.serviceAvailable(service, now() - unavailableAt);
-    } else {
-      unavailableAt = now();
-      events.serviceUnavailable(service);
+    AttachedAgent agent = agents.get(link);
+    if (agent != null) {
+      agents.remove(agent);
+      retire(agent, ReasonCode.AGENT_LOST);
     }
   }
 
-  private boolean isAvailable() {
-    return agents.values().stream().anyMatch(agent -> !agent.draining);
+  /** Sets who is told whether the service has agents, and tells it. */
+  public void availabilityListener(AvailabilityListener listener) {
+    loop.execute(() -> availability.listener(listener));
+  }
+
+  private void updateAvailability() {
+    if (!draining) {
+      availability.update(agents.isAvailable());
+    }
   }
 
   private void retire(AttachedAgent agent, ReasonCode reason) {
     agent.draining = true;
     dials.forget(agent);
-    closeWarm(agent, reason);
-    logAvailability();
+    agents.closeWarm(agent, reason);
+    updateAvailability();
     dials.replenish();
-  }
-
-  private void forgetLoadIfIdle(AttachedAgent agent) {
-    boolean attached = agents.values().stream().anyMatch(other -> other.load == agent.load);
-    if (agent.load.sessions == 0 && !attached) {
-      loads.remove(agent.link.instance(), agent.load);
-    }
   }
 
   /** An agent announced that it takes no more sessions. */
@@ -401,14 +373,6 @@ public final class Dispatcher {
         });
   }
 
-  private void closeWarm(AttachedAgent agent, ReasonCode reason) {
-    for (DataConnection connection : agent.warm) {
-      warm.remove(connection);
-      connection.close(reason);
-    }
-    agent.warm.clear();
-  }
-
   // --- data connections ---
 
   /** A data connection presented a token of this service. On the loop. */
@@ -423,36 +387,23 @@ public final class Dispatcher {
   }
 
   private void returnToPool(DataConnection connection, AttachedAgent agent) {
-    agent.warm.add(connection);
-    warm.put(connection, agent);
+    agents.addWarm(connection, agent);
     match();
-    if (agent.warm.size() > shared.settings().pool() && warm.containsKey(connection)) {
-      forget(connection);
+    if (agent.warm.size() > shared.settings().pool() && agents.isWarm(connection)) {
+      agents.removeWarm(connection);
       connection.close(ReasonCode.LIMIT); // the user that it was dialled for has left
     }
-  }
-
-  private @Nullable AttachedAgent forget(DataConnection connection) {
-    AttachedAgent agent = warm.remove(connection);
-    if (agent != null) {
-      agent.warm.remove(connection);
-    }
-    return agent;
   }
 
   /** A data connection without a session closed. */
   void closed(DataConnection connection) {
     loop.execute(
         () -> {
-          AttachedAgent agent = forget(connection);
+          AttachedAgent agent = agents.removeWarm(connection);
           if (agent != null) {
             dials.delayRefill(agent);
           }
         });
-  }
-
-  private boolean canTake(AttachedAgent agent, QueuedUser user) {
-    return !draining && !user.excludedAgents().contains(agent) && agent.takesSessions(now());
   }
 
   // --- pairing ---
@@ -472,33 +423,20 @@ public final class Dispatcher {
   }
 
   private boolean assignIfPossible(QueuedUser user) {
-    AttachedAgent agent = chooseWarm(user);
+    AttachedAgent agent = draining ? null : agents.choose(user);
     if (agent != null) {
       assign(user, agent);
     }
     return agent != null;
   }
 
-  private @Nullable AttachedAgent chooseWarm(QueuedUser user) {
-    AttachedAgent best = null;
-    for (AttachedAgent agent : agents.values()) {
-      if (canTake(agent, user)
-          && agent.mostRecentlyActive(now()) != null
-          && (best == null || agent.isBetterThan(best, now()))) {
-        best = agent;
-      }
-    }
-    return best;
-  }
-
   private void assign(QueuedUser user, AttachedAgent agent) {
-    DataConnection connection = requireNonNull(agent.mostRecentlyActive(now()));
-    forget(connection);
+    DataConnection connection = agents.takeWarm(agent);
     queue.served(user);
     Assignment assignment = new Assignment(this, shared.nextSessionId(), user, agent, connection);
     user.assigned(assignment);
     limits.update(user);
-    agent.load.sessions++;
+    agents.sessionStarted(agent);
     connection.serve(assignment);
   }
 
@@ -525,8 +463,8 @@ public final class Dispatcher {
       user.connection().reset(ReasonCode.DRAINING);
       leave(user);
     }
-    for (AttachedAgent agent : agents.values()) {
-      closeWarm(agent, ReasonCode.DRAINING);
+    for (AttachedAgent agent : agents.all()) {
+      agents.closeWarm(agent, ReasonCode.DRAINING);
       agent.link.goAway(ReasonCode.DRAINING);
     }
   }
