@@ -80,6 +80,13 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
   private List<String> services = new ArrayList<>();
 
   @Option(
+      names = "--close-without-agent",
+      description =
+          "Close the port of a --service while no agent is attached for it, so that load balancers"
+              + " notice. PORT stays open, for agents.")
+  private boolean closeWithoutAgent;
+
+  @Option(
       names = "--bind",
       paramLabel = "ADDRESS",
       description = "Listen on this address only (default: all, IPv4 and IPv6).")
@@ -215,7 +222,11 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
   public RelayConfig config(Map<String, String> env) throws StartupException {
     KeySource keys = keysOrGenerated(env);
     List<ServiceConfig> configured = new ArrayList<>();
-    configured.add(new ServiceConfig("PORT", ServiceName.DEFAULT, port, keys));
+    if (closeWithoutAgent && services.isEmpty()) {
+      throw new IllegalArgumentException(
+          "--close-without-agent needs --service: PORT stays open, for agents");
+    }
+    configured.add(new ServiceConfig("PORT", ServiceName.DEFAULT, port, keys, false));
     for (String service : services) {
       configured.add(parseService(service, keys));
     }
@@ -250,8 +261,7 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
     return KeySource.of(SharedKey.of(generatedKey));
   }
 
-  private static ServiceConfig parseService(String text, KeySource defaultKeys)
-      throws StartupException {
+  private ServiceConfig parseService(String text, KeySource defaultKeys) throws StartupException {
     Matcher form = SERVICE.matcher(text);
     if (!form.matches()) {
       throw new IllegalArgumentException("--service needs NAME=PORT or NAME=PORT,KEYFILE");
@@ -264,6 +274,6 @@ public final class RelayCommand implements CliCommand<RelayConfig> {
     KeySource keys =
         file == null ? defaultKeys : KeySource.ofFile(file, "the key file of service " + name);
     int port = Integer.parseInt(requireNonNull(form.group(2)));
-    return new ServiceConfig("the port of --service", name, port, keys);
+    return new ServiceConfig("the port of --service", name, port, keys, closeWithoutAgent);
   }
 }

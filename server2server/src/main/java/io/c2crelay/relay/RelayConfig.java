@@ -152,6 +152,7 @@ final class RelayConfig implements Reloader.Config<RelayConfig> {
   @Override
   public void compare(RelayConfig next, ConfigChanges changes) {
     changes.atOnce("services", ports(), next.ports());
+    changes.atOnce("--close-without-agent", closesWithoutAgent(), next.closesWithoutAgent());
     changes.atOnce("--queue-timeout", queueTimeout, next.queueTimeout);
     changes.atOnce("--max-sessions", maxSessions, next.maxSessions);
     changes.atOnce("--max-sessions-per-network", maxSessionsPerNetwork, next.maxSessionsPerNetwork);
@@ -168,6 +169,10 @@ final class RelayConfig implements Reloader.Config<RelayConfig> {
     changes.needsRestart("--detect-timeout", detectTimeout, next.detectTimeout);
     changes.needsRestart("--idle-timeout", idleTimeout, next.idleTimeout);
     changes.needsRestart("--half-close-timeout", halfCloseTimeout, next.halfCloseTimeout);
+  }
+
+  private boolean closesWithoutAgent() {
+    return services.stream().anyMatch(service -> service.closeWithoutAgent);
   }
 
   private Map<ServiceName, Integer> ports() {

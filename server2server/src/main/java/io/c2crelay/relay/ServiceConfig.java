@@ -13,13 +13,18 @@ final class ServiceConfig {
 
   final KeySource keys;
 
+  /** Whether the port is closed while no agent offers the service. */
+  final boolean closeWithoutAgent;
+
   /**
    * @param option the name of the port in messages
    * @throws IllegalArgumentException if the port is out of range
    */
-  ServiceConfig(String option, ServiceName name, int port, KeySource keys) {
+  ServiceConfig(
+      String option, ServiceName name, int port, KeySource keys, boolean closeWithoutAgent) {
     this.name = name;
     this.port = Checks.range(option, port, 0, 65535);
     this.keys = keys;
+    this.closeWithoutAgent = closeWithoutAgent;
   }
 }

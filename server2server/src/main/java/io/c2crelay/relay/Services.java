@@ -12,11 +12,11 @@ import io.c2crelay.relay.agents.AgentRegistry;
 import io.c2crelay.relay.auth.KeyRing;
 import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.listen.Listener;
+import io.c2crelay.relay.listen.ServicePort;
 import io.c2crelay.relay.session.Dispatcher;
 import io.c2crelay.relay.session.Dispatchers;
-import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.Future;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
@@ -31,40 +31,20 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The services of a relay: the keys, dispatcher, agents and listening socket of each. A new
- * configuration adds, moves and removes services. Call it on one thread at a time, not an event
- * loop. The maps may be read on any thread.
+ * The services of a relay: the keys, dispatcher, agents and port of each. A new configuration adds,
+ * moves and removes services. Call it on one thread at a time, not an event loop. The maps may be
+ * read on any thread.
  */
 final class Services {
-  /** A listening socket; the service whose users it accepts may change. */
-  private static final class Socket {
-    private final int configuredPort;
-    private @Nullable Channel channel;
-    private volatile @Nullable Dispatcher users;
-
-    Socket(int configuredPort) {
-      this.configuredPort = configuredPort;
-    }
-
-    Channel channel() {
-      return requireNonNull(channel);
-    }
-  }
-
   private static final class Service {
     private final Dispatcher dispatcher;
     private final AgentRegistry registry;
-    private Socket socket;
+    private ServicePort port;
 
-    Service(Dispatcher dispatcher, AgentRegistry registry, Socket socket) {
+    Service(Dispatcher dispatcher, AgentRegistry registry, ServicePort port) {
       this.dispatcher = dispatcher;
       this.registry = registry;
-      this.socket = socket;
-    }
-
-    void listenAt(Socket next) {
-      socket = next;
-      next.users = dispatcher;
+      this.port = port;
     }
   }
 
@@ -105,9 +85,7 @@ final class Services {
   /** The addresses on which the services listen. */
   Map<ServiceName, InetSocketAddress> listening() {
     Map<ServiceName, InetSocketAddress> result = new LinkedHashMap<>();
-    services.forEach(
-        (name, service) ->
-            result.put(name, (InetSocketAddress) service.socket.channel().localAddress()));
+    services.forEach((name, service) -> result.put(name, service.port.address()));
     return result;
   }
 
@@ -122,10 +100,10 @@ final class Services {
    */
   void apply(List<ServiceConfig> next, Listener listener, @Nullable InetAddress bind)
       throws StartupException {
-    Map<ServiceName, Socket> sockets = bind(next, listener, bind);
-    Collection<Socket> before =
-        services.values().stream().map(service -> service.socket).collect(Collectors.toList());
-    remove(sockets.keySet());
+    Map<ServiceName, ServicePort> ports = ports(next, listener, bind);
+    Collection<ServicePort> before =
+        services.values().stream().map(service -> service.port).collect(Collectors.toList());
+    remove(ports.keySet());
     Map<KeySource, KeyRing> rings = new HashMap<>(); // services with the same source share one
     for (ServiceConfig config : next) {
       KeyRing ring = rings.get(config.keys);
@@ -134,68 +112,63 @@ final class Services {
         rings.put(config.keys, ring);
       }
       keyRings.put(config.name, ring);
-      Socket socket = requireNonNull(sockets.get(config.name));
+      ServicePort port = requireNonNull(ports.get(config.name));
       Service service = services.get(config.name);
       if (service == null) {
-        service = create(config.name, ring, socket);
+        service = create(config.name, ring, port);
       } else {
         service.registry.useKeys(ring);
+        service.port = port;
       }
-      service.listenAt(socket);
+      port.serve(service.dispatcher, config.closeWithoutAgent);
     }
-    before.removeAll(sockets.values());
-    before.forEach(Services::close);
+    before.removeAll(ports.values());
+    before.forEach(ServicePort::close);
   }
 
-  /** Returns the socket of each service: the existing one for its port, or a new one. */
-  private Map<ServiceName, Socket> bind(
+  /** Returns the port of each service: an existing one, or a new one. */
+  private Map<ServiceName, ServicePort> ports(
       List<ServiceConfig> next, Listener listener, @Nullable InetAddress address)
       throws StartupException {
-    Map<ServiceName, Socket> sockets = new LinkedHashMap<>();
-    List<Socket> bound = new ArrayList<>();
+    Map<ServiceName, ServicePort> ports = new LinkedHashMap<>();
+    List<ServicePort> opened = new ArrayList<>();
     try {
       for (ServiceConfig config : next) {
-        Socket socket = find(config);
-        if (socket == null || sockets.containsValue(socket)) {
-          socket = listen(new InetSocketAddress(address, config.port), listener);
-          bound.add(socket);
+        ServicePort port = find(config);
+        if (port == null || ports.containsValue(port)) {
+          port = open(new InetSocketAddress(address, config.port), listener);
+          opened.add(port);
         }
-        sockets.put(config.name, socket);
+        ports.put(config.name, port);
       }
-      return sockets;
+      return ports;
     } catch (StartupException e) {
-      bound.forEach(Services::close);
+      opened.forEach(ServicePort::close);
       throw e;
     }
   }
 
-  private @Nullable Socket find(ServiceConfig config) {
+  private ServicePort open(InetSocketAddress address, Listener listener) throws StartupException {
+    Future<ServicePort> opened =
+        ServicePort.open(listener, dispatcherLoop, address).awaitUninterruptibly();
+    if (!opened.isSuccess()) {
+      throw new StartupException(
+          "cannot listen on " + Sockets.text(address) + ": " + Sockets.messageOf(opened.cause()),
+          opened.cause());
+    }
+    return opened.getNow();
+  }
+
+  private @Nullable ServicePort find(ServiceConfig config) {
     Service service = services.get(config.name);
-    if (service != null && service.socket.configuredPort == config.port) {
-      return service.socket;
+    if (service != null && service.port.configuredPort() == config.port) {
+      return service.port;
     }
     return services.values().stream()
-        .map(other -> other.socket)
-        .filter(socket -> config.port != 0 && socket.configuredPort == config.port)
+        .map(other -> other.port)
+        .filter(port -> config.port != 0 && port.configuredPort() == config.port)
         .findAny()
         .orElse(null);
-  }
-
-  private static Socket listen(InetSocketAddress address, Listener listener)
-      throws StartupException {
-    Socket socket = new Socket(address.getPort());
-    ChannelFuture bound = listener.bind(address, () -> socket.users).awaitUninterruptibly();
-    if (!bound.isSuccess()) {
-      throw new StartupException(
-          "cannot listen on " + Sockets.text(address) + ": " + Sockets.messageOf(bound.cause()),
-          bound.cause());
-    }
-    socket.channel = bound.channel();
-    return socket;
-  }
-
-  private static void close(Socket socket) {
-    socket.channel().close();
   }
 
   private void remove(Set<ServiceName> kept) {
@@ -210,10 +183,10 @@ final class Services {
     }
   }
 
-  private Service create(ServiceName name, KeyRing ring, Socket socket) {
+  private Service create(ServiceName name, KeyRing ring, ServicePort port) {
     Dispatcher dispatcher = dispatchers.create(name);
     AgentRegistry registry = new AgentRegistry(dispatcherLoop, ring, dispatcher, addresses, events);
-    Service service = new Service(dispatcher, registry, socket);
+    Service service = new Service(dispatcher, registry, port);
     registries.put(name, registry);
     services.put(name, service);
     return service;

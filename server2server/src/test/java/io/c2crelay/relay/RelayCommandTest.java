@@ -209,6 +209,7 @@ class RelayCommandTest {
         "1 --service=S=1          | --service needs a service name of a-z, 0-9 and -, at most 63 characters",
         "1 --service=s=65536      | the port of --service must be from 0 to 65535",
         "1 --service=default=2    | --service default is that of PORT and KEY",
+        "1 --close-without-agent  | --close-without-agent needs --service: PORT stays open, for agents",
         "1 --service=s=2 --service=s=3 | each service needs a name of its own",
         "1 --bind=a:1             | --bind must be a host name or an IP address",
         "1 --bind=                | --bind must be a host name or an IP address",

@@ -74,6 +74,7 @@ public class RelayEvents {
   private final LogThrottle authRefused = LogThrottle.of(log, "auth.refused", 10);
   private final LogThrottle dataRefused = LogThrottle.of(log, "data.refused", 10);
   private final LogThrottle dialFailed = LogThrottle.of(log, "dial.failed", 10);
+  private final LogThrottle portFailed = LogThrottle.of(log, "port.failed", 1);
   private final LogThrottle userReset = LogThrottle.of(log, "user.reset", 100);
 
   // --- the process ---
@@ -248,6 +249,25 @@ public class RelayEvents {
 
   public void serviceRemoved(ServiceName service) {
     log.info("service.removed service={}", service);
+  }
+
+  public void portOpened(ServiceName service, int port) {
+    log.info("port.opened service={} port={}", service, port);
+  }
+
+  public void portClosed(ServiceName service, int port) {
+    log.info("port.closed service={} port={} note=\"no agent is attached\"", service, port);
+  }
+
+  /** The port is tried again each second. */
+  public void portFailed(ServiceName service, int port, Throwable cause) {
+    if (portFailed.allows()) {
+      log.warn(
+          "port.failed service={} port={} cause={}",
+          service,
+          port,
+          LogText.value(Sockets.messageOf(cause)));
+    }
   }
 
   public void serviceUnavailable(ServiceName service) {

@@ -32,8 +32,9 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Listens on the ports of all services: classifies each accepted connection, and passes users to
- * the dispatcher of the port and agents to {@link AgentConnections}. Safe on any thread.
+ * Listens on the {@link ServicePort}s of all services: classifies each accepted connection, and
+ * passes users to the dispatcher of the port and agents to {@link AgentConnections}. Safe on any
+ * thread.
  */
 public final class Listener {
   /** The shortest detection timeout for a network where an agent is expected. */
@@ -94,8 +95,7 @@ public final class Listener {
    *
    * @param users the dispatcher of the service; connections are reset while it is null
    */
-  public ChannelFuture bind(
-      InetSocketAddress address, Supplier<? extends @Nullable Dispatcher> users) {
+  ChannelFuture bind(InetSocketAddress address, Supplier<? extends @Nullable Dispatcher> users) {
     ServerBootstrap bootstrap =
         new ServerBootstrap()
             .group(loops)
