@@ -35,7 +35,7 @@ if [[ -n ${TASKS:-} ]]; then
   image=$suite-tasks
   checks=tasks.sh
   packages=(openssh-server sshpass fail2ban python3-systemd nftables nginx-light postgresql curl prometheus haproxy
-    tinyproxy)
+    tinyproxy xrdp xorgxrdp xterm freerdp3-x11 xvfb xauth)
 fi
 "$here/image.sh" "$suite" "$images" "$image" "${packages[@]}"
 

@@ -10,7 +10,7 @@ cd "$here/../../../.." || exit 2
 
 prepare() {
   systemctl is-system-running --wait > /dev/null || systemctl --no-pager --failed
-  systemctl stop nginx fail2ban prometheus haproxy tinyproxy
+  systemctl stop nginx fail2ban prometheus haproxy tinyproxy xrdp xrdp-sesman
   ip netns add users
   ip link add relay type veth peer name user netns users
   ip address add 198.51.100.1/24 dev relay
@@ -108,7 +108,7 @@ start() {
 stop() {
   local name
   for name in "$@"; do
-    kill "${running[$name]}"
+    kill "${running[$name]}" 2> /dev/null
     wait "${running[$name]}"
     unset "running[$name]"
   done
@@ -117,6 +117,17 @@ stop() {
 says() { grep -Eq -e "$2" "$manual/$1.log" || ! tail -n 5 "$manual/$1.log"; }
 
 new_key() { (umask 077 && head -c 24 /dev/urandom | base64 > "$manual/$1"); }
+
+# listens PORT: a program on this machine does.
+listens() { matches . "$(ss -Hltn "sport = :$1")"; }
+
+# admitted COUNT: so many logins at the desktop succeeded.
+admitted() { equal "$1" "$(grep -c 'Access permitted for user: you' /var/log/xrdp-sesman.log)"; }
+
+# desktop OPTION...: a user's RDP client, until it is stopped.
+desktop() {
+  start desktop "ip netns exec users env DISPLAY=:9 HOME=$manual xfreerdp3 /v:relay.example.com:4000 /u:you /p:secret $*"
+}
 
 # ----
 
@@ -265,6 +276,29 @@ stop north
 check 'a user logs in at the other' logs_in
 stop south
 
+group 'rdp.md'
+systemctl start xrdp
+ip address add 192.168.1.20/32 dev lo
+printf '%s\n' 'touch ~/desktop' 'exec xterm' > /home/you/.xsession
+start screen 'Xvfb :9 -nolisten tcp'
+start agent "$(command_of rdp ' 3389')"
+check 'the agent is attached' within 60 says agent control.ready
+desktop /cert:deny
+check 'the client does not know the certificate' within 60 says desktop 'CERTIFICATE|certificate'
+stop desktop
+desktop /cert:ignore
+check 'a user has a desktop' within 60 test -f /home/you/desktop
+stop desktop
+check 'the screen was sent' within 10 says agent 'session.close .*down=[0-9]{5}'
+stop agent
+start agent "$(command_of rdp 192.168.1.20)"
+check 'the agent is attached, on another machine' within 60 says agent control.ready
+desktop /cert:ignore
+check 'a user logs in again' within 60 admitted 2
+stop desktop
+check 'the screen was sent again' within 10 says agent 'session.close .*down=[0-9]{5}'
+stop agent screen
+
 group 'proxy.md'
 echo '198.51.100.1 proxy.example.com' >> /etc/hosts
 sed -i 's/^Port .*/Port 3128/; /^ConnectPort/d; s/^Allow 127.0.0.1/Allow 198.51.100.1/' /etc/tinyproxy/tinyproxy.conf
@@ -273,7 +307,15 @@ start agent "$(command_of proxy ':3128 22 relay.example.com 4000')"
 check 'the agent is attached' within 60 says agent control.ready
 check 'a user logs in' logs_in
 check 'through the proxy' matches 'CONNECT relay.example.com:4000' "$(cat /var/log/tinyproxy/tinyproxy.log)"
-stop agent relay
+stop agent
+start socks 'sshpass -p secret ssh -N -D 1080 -o StrictHostKeyChecking=no you@localhost'
+echo any > $manual/password
+check 'the SOCKS proxy listens' within 10 listens 1080
+start agent "$(command_of proxy socks5://)"
+check 'the agent is attached' within 60 says agent control.ready
+check 'by the SOCKS proxy' says agent 'agent.started .*proxy=socks5://localhost:1080'
+check 'a user logs in' logs_in
+stop agent socks relay
 start relay 'java -jar server2server.jar --key-file key 443'
 start agent "$(command_of proxy --tls-first)"
 check 'the agent is attached, TLS first' within 60 says agent control.ready
@@ -307,5 +349,13 @@ check 'the agent is attached to the other' within 60 says agent 'control.ready .
 stop relay6
 check 'a user logs in without the other' within 10 logs_in
 stop agent relay5 haproxy
+host=relay.example.com
+start relay "$(command_of relays --close-without-agent)"
+check 'the port of the users closes' within 30 says relay 'port.closed service=ssh'
+check 'nothing listens' not listens 4022
+start agent 'java -jar client2client.jar --key-file key --service ssh 22 relay.example.com 4000'
+check 'it opens with an agent' within 60 says relay 'port.opened service=ssh'
+check 'it listens' listens 4022
+stop agent relay
 
 summary
