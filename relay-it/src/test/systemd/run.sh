@@ -5,8 +5,8 @@
 #   run.sh [DIRECTORY]
 #
 # With TASKS=1, tasks.sh runs the commands of the pages in docs/tasks instead, as written there, with the real programs.
-# DIRECTORY caches the container image (600 MB); the default is below /var/cache. SUITE=trixie selects another Debian
-# release than bookworm, with its systemd and Java; JAVA=/…/bin/java another Java.
+# DIRECTORY caches the container image (600 MB); the default is below /var/cache. SUITE selects another Debian release
+# than bookworm (trixie with TASKS=1), with its systemd and Java; JAVA=/…/bin/java another Java.
 #
 # Needs root, and on the first run the Debian archive of this machine's apt sources. Uses the jars of the working tree;
 # builds them if there are none. Leaves behind only the image and the packages debootstrap and systemd-container.
@@ -14,7 +14,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 images=$(realpath -m "${1:-/var/cache/c2crelay-systemd}")
-suite=${SUITE:-bookworm}
+suite=${SUITE:-${TASKS:+trixie}}
+suite=${suite:-bookworm}
 machine=c2crelay-$$
 
 die() {
