@@ -235,7 +235,7 @@ cp docs/monitoring/alerts.yml /etc/prometheus/
 page metrics scrape_configs > /etc/prometheus/prometheus.yml
 check 'promtool accepts the configuration' promtool check config /etc/prometheus/prometheus.yml
 systemctl start prometheus
-check 'Prometheus reads the metrics' within 60 scraped
+check 'Prometheus reads the metrics' within 120 scraped
 check 'Prometheus has the alerts' matches ServiceWithoutAgent "$(curl -s http://localhost:9090/api/v1/rules)"
 
 systemctl stop prometheus

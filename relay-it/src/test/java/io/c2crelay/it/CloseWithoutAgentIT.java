@@ -2,11 +2,14 @@ package io.c2crelay.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.c2crelay.it.support.AdminClient;
 import io.c2crelay.it.support.AgentProcess;
 import io.c2crelay.it.support.Behaviour;
+import io.c2crelay.it.support.Footprint;
 import io.c2crelay.it.support.Harness;
 import io.c2crelay.it.support.Launch;
 import io.c2crelay.it.support.Ports;
+import io.c2crelay.it.support.Program;
 import io.c2crelay.it.support.RelayProcess;
 import io.c2crelay.it.support.Target;
 import io.c2crelay.it.support.TcpEnd;
@@ -85,24 +88,62 @@ class CloseWithoutAgentIT {
     harness.user(relay.port("web")).echo("served");
   }
 
-  /** Another program has taken the port; the agent waits at the relay. */
+  /** Another program has taken the port; the agent waits at the relay, and a reload is refused. */
   @Tag("full")
   @Test
   void portIsTriedAgain() throws Exception {
     Target target = harness.target(Behaviour.ECHO);
+    int first = Ports.free();
+    String options = "admin = 0\nclose-without-agent = true\n";
     RelayProcess relay =
-        relay("port = 0\nservice.web = " + Ports.free() + "\nclose-without-agent = true\n");
+        relay("port = " + first + "\nservice.web = " + Ports.free() + "\n" + options);
     int port = relay.port("web");
+    AdminClient admin = AdminClient.of(relay);
     relay.awaitLog("port\\.closed ", SOON);
+    assertThat(admin.status().getArray("services").getObject(1).getString("address"))
+        .isEqualTo("-");
+    int mark;
     try (ServerSocket taken = new ServerSocket(port)) {
       agent(relay, target).awaitReady();
       relay.awaitLog("WARN +port\\.failed service=web port=" + port + " cause=\"Address", SOON);
-      assertThat(taken.isBound()).isTrue();
+      assertThat(admin.get("/readyz?service=web").statusCode()).isEqualTo(503);
+      Files.writeString(
+          config(), "port = " + taken.getLocalPort() + "\nservice.web = " + first + "\n" + options);
+      mark = relay.mark();
+      relay.hangUp();
+      relay.awaitLog(mark, "ERROR config\\.kept cause=\"cannot listen on ", SOON);
     }
-    relay.awaitLog("port\\.opened ", SOON);
+    relay.awaitLog(mark, "port\\.opened service=web ", SOON);
+    assertThat(admin.get("/readyz?service=web").statusCode()).isEqualTo(200);
     harness.user(port).echo("served").finishCleanly();
+    assertThat(relay.lines("port\\.failed")).as("said once").hasSize(1);
+
+    relay.hangUp(); // the ports are exchanged
+    relay.awaitLog(mark, "config\\.reloaded changed=services$", SOON);
+    harness.user(first).echo("served").finishCleanly();
+  }
+
+  /** The relay has a single descriptor left, which the agent's control connection takes. */
+  @Tag("full")
+  @Test
+  void lackOfDescriptorsDelaysThePort() throws Exception {
+    Program.assumeInstalled("prlimit");
+    Target target = harness.target(Behaviour.ECHO);
+    RelayProcess relay = relay("port = 0\nservice.web = 0\nclose-without-agent = true\n");
+    relay.awaitLog("port\\.closed ", SOON);
+    limitDescriptors(relay, Footprint.freeDescriptor(relay, 1));
+    AgentProcess agent = agent(relay, target);
+    relay.awaitLog("port\\.failed service=web .*cause=\"Too many open files", SOON);
+    limitDescriptors(relay, 1024);
+    relay.awaitLog("port\\.opened ", SOON);
+    agent.awaitReady();
+    harness.user(relay.port("web")).echo("served").finishCleanly();
     relay.terminate();
     assertThat(relay.awaitExit(SOON)).isZero();
-    assertThat(Ports.isListening(port)).isFalse();
+    relay.awaitLog("relay\\.stopped", SOON);
+  }
+
+  private static void limitDescriptors(RelayProcess relay, int limit) throws Exception {
+    Program.output("prlimit", "--pid", Long.toString(relay.pid()), "--nofile=" + limit + ":");
   }
 }

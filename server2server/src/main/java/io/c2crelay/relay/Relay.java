@@ -16,6 +16,7 @@ import io.c2crelay.relay.auth.Authenticator;
 import io.c2crelay.relay.events.RelayEvents;
 import io.c2crelay.relay.events.RelayMetrics;
 import io.c2crelay.relay.listen.Listener;
+import io.c2crelay.relay.listen.ServicePort;
 import io.c2crelay.relay.session.Dispatchers;
 import io.netty.channel.ChannelException;
 import io.netty.channel.EventLoop;
@@ -24,7 +25,6 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import io.netty.util.concurrent.Promise;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
@@ -150,9 +150,9 @@ final class Relay {
 
   /** Adds, moves and removes services, and logs the changes. */
   private void applyServices(RelayConfig next) throws StartupException {
-    Map<ServiceName, InetSocketAddress> before = services.listening();
+    Map<ServiceName, ServicePort> before = services.ports();
     services.apply(next.services, listener, bindAddress);
-    Map<ServiceName, InetSocketAddress> now = services.listening();
+    Map<ServiceName, ServicePort> now = services.ports();
     for (ServiceName service : before.keySet()) {
       if (!now.containsKey(service)) {
         events.serviceRemoved(service);
@@ -162,12 +162,12 @@ final class Relay {
       }
     }
     now.forEach(
-        (service, address) -> {
-          if (!address.equals(before.get(service))) {
+        (service, port) -> {
+          if (port != before.get(service)) {
             events.relayListening(
-                service, address, config.shared().transport(), tlsName, next.maxSessions);
+                service, port.address(), config.shared().transport(), tlsName, next.maxSessions);
             if (monitor != null) {
-              monitor.listening(service, address);
+              monitor.listening(service, port);
             }
           }
         });

@@ -8,6 +8,7 @@ import io.c2crelay.common.logging.RecentLines;
 import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.transport.Sockets;
 import io.c2crelay.relay.events.RelayMetrics;
+import io.c2crelay.relay.listen.ServicePort;
 import io.c2crelay.relay.session.Dispatchers;
 import io.c2crelay.relay.session.ServiceSnapshot;
 import io.netty.channel.EventLoopGroup;
@@ -39,7 +40,7 @@ final class RelayMonitor implements Monitor {
   private final RelayMetrics events;
   private final Dispatchers dispatchers;
   private final ProgramStatus program = new ProgramStatus("server2server", RelayMonitor.class);
-  private final Map<String, InetSocketAddress> addresses = new ConcurrentHashMap<>();
+  private final Map<String, ServicePort> ports = new ConcurrentHashMap<>();
   private final Gauge agents;
   private final Gauge warm;
   private final Gauge waiting;
@@ -76,15 +77,15 @@ final class RelayMonitor implements Monitor {
         .register(metrics);
   }
 
-  /** Adds a service that listens on an address. */
-  void listening(ServiceName service, InetSocketAddress address) {
-    addresses.put(service.toString(), address);
+  /** Adds a service with its port, or changes its port. */
+  void listening(ServiceName service, ServicePort port) {
+    ports.put(service.toString(), port);
     events.sessions().add(service);
   }
 
   /** Removes a service. */
   void removed(ServiceName service) {
-    addresses.remove(service.toString());
+    ports.remove(service.toString());
     for (Gauge gauge : Arrays.asList(agents, warm, waiting)) {
       gauge.remove(service.toString());
     }
@@ -125,7 +126,7 @@ final class RelayMonitor implements Monitor {
       String name = snapshot.service().toString();
       Map<String, Object> row = new LinkedHashMap<>();
       row.put("name", name);
-      row.put("address", Sockets.text(addresses.get(name)));
+      row.put("address", address(name));
       row.put("agents", snapshot.agents());
       row.put("poolConnections", snapshot.warm());
       row.put("usersWaiting", snapshot.waiting());
@@ -162,10 +163,20 @@ final class RelayMonitor implements Monitor {
               if (asked.isEmpty()) {
                 result.setFailure(done.isSuccess() ? new NoSuchElementException() : done.cause());
               } else {
-                result.setSuccess(asked.stream().allMatch(ServiceSnapshot::isReady));
+                result.setSuccess(asked.stream().allMatch(this::isReady));
               }
             });
     return result;
+  }
+
+  private boolean isReady(ServiceSnapshot snapshot) {
+    ServicePort port = ports.get(snapshot.service().toString());
+    return snapshot.isReady() && port != null && port.isOpen();
+  }
+
+  private String address(String service) {
+    ServicePort port = ports.get(service);
+    return Sockets.text(port != null && port.isOpen() ? port.address() : null);
   }
 
   private static List<ServiceSnapshot> services(

@@ -27,6 +27,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -47,6 +49,9 @@ final class Services {
       this.port = port;
     }
   }
+
+  /** Longer than a bind takes, which does not wait for anything. */
+  private static final long OPEN_SECONDS = 10;
 
   private final Dispatchers dispatchers;
   private final EventLoop dispatcherLoop;
@@ -82,10 +87,10 @@ final class Services {
     return registries;
   }
 
-  /** The addresses on which the services listen. */
-  Map<ServiceName, InetSocketAddress> listening() {
-    Map<ServiceName, InetSocketAddress> result = new LinkedHashMap<>();
-    services.forEach((name, service) -> result.put(name, service.port.address()));
+  /** The port of each service. */
+  Map<ServiceName, ServicePort> ports() {
+    Map<ServiceName, ServicePort> result = new LinkedHashMap<>();
+    services.forEach((name, service) -> result.put(name, service.port));
     return result;
   }
 
@@ -136,10 +141,14 @@ final class Services {
       for (ServiceConfig config : next) {
         ServicePort port = find(config);
         if (port == null || ports.containsValue(port)) {
-          port = open(new InetSocketAddress(address, config.port), listener);
+          InetSocketAddress at = new InetSocketAddress(address, config.port);
+          port = new ServicePort(listener, dispatcherLoop, at);
           opened.add(port);
         }
         ports.put(config.name, port);
+        if (!followsAgents(config, port)) {
+          open(port);
+        }
       }
       return ports;
     } catch (StartupException e) {
@@ -148,15 +157,21 @@ final class Services {
     }
   }
 
-  private ServicePort open(InetSocketAddress address, Listener listener) throws StartupException {
-    Future<ServicePort> opened =
-        ServicePort.open(listener, dispatcherLoop, address).awaitUninterruptibly();
-    if (!opened.isSuccess()) {
+  /** Whether the port opens and closes by itself, as its service has and loses agents. */
+  private boolean followsAgents(ServiceConfig config, ServicePort port) {
+    Service service = services.get(config.name);
+    return config.closeWithoutAgent && service != null && service.port == port;
+  }
+
+  private static void open(ServicePort port) throws StartupException {
+    Future<Void> opened = port.open();
+    boolean settled = opened.awaitUninterruptibly(OPEN_SECONDS, TimeUnit.SECONDS);
+    if (!settled || !opened.isSuccess()) {
+      Throwable cause = settled ? opened.cause() : new TimeoutException();
       throw new StartupException(
-          "cannot listen on " + Sockets.text(address) + ": " + Sockets.messageOf(opened.cause()),
-          opened.cause());
+          "cannot listen on " + Sockets.text(port.address()) + ": " + Sockets.messageOf(cause),
+          cause);
     }
-    return opened.getNow();
   }
 
   private @Nullable ServicePort find(ServiceConfig config) {

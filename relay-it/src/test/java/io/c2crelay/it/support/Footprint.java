@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -62,6 +63,18 @@ public record Footprint(
     await()
         .atMost(timeout)
         .untilAsserted(() -> assertThat(of(process).descriptors()).isLessThanOrEqualTo(atMost));
+  }
+
+  /** The number of the next descriptor of the process but {@code skipped}. */
+  public static int freeDescriptor(JarProcess process, int skipped) throws IOException {
+    Path open = PROC.resolve(process.pid() + "/fd");
+    int number = 0;
+    for (int left = skipped; ; number++) {
+      if (!Files.exists(open.resolve(Integer.toString(number)), LinkOption.NOFOLLOW_LINKS)
+          && --left < 0) {
+        return number;
+      }
+    }
   }
 
   private static long kilobytes(String status, String field) {

@@ -74,7 +74,6 @@ public class RelayEvents {
   private final LogThrottle authRefused = LogThrottle.of(log, "auth.refused", 10);
   private final LogThrottle dataRefused = LogThrottle.of(log, "data.refused", 10);
   private final LogThrottle dialFailed = LogThrottle.of(log, "dial.failed", 10);
-  private final LogThrottle portFailed = LogThrottle.of(log, "port.failed", 1);
   private final LogThrottle userReset = LogThrottle.of(log, "user.reset", 100);
 
   // --- the process ---
@@ -259,15 +258,12 @@ public class RelayEvents {
     log.info("port.closed service={} port={} note=\"no agent is attached\"", service, port);
   }
 
-  /** The port is tried again each second. */
   public void portFailed(ServiceName service, int port, Throwable cause) {
-    if (portFailed.allows()) {
-      log.warn(
-          "port.failed service={} port={} cause={}",
-          service,
-          port,
-          LogText.value(Sockets.messageOf(cause)));
-    }
+    log.warn(
+        "port.failed service={} port={} cause={} note=\"it is tried again each second\"",
+        service,
+        port,
+        LogText.value(Sockets.messageOf(cause)));
   }
 
   public void serviceUnavailable(ServiceName service) {

@@ -108,12 +108,12 @@ public final class Listener {
                   }
                 });
     ChannelFuture bound = bootstrap.bind(address);
-    sockets.add(bound.channel());
     // after Netty's own handler, which pauses accepting and is not in the pipeline before the bind
     bound.addListener(
         done -> {
           if (done.isSuccess()) {
             bound.channel().pipeline().addLast("accept-error", new AcceptErrorHandler(events));
+            sockets.add(bound.channel()); // closes it if draining
           }
         });
     return bound;

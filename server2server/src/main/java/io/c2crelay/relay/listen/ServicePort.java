@@ -11,9 +11,9 @@ import io.netty.channel.ChannelFuture;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.Promise;
+import io.netty.util.concurrent.PromiseNotifier;
 import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,57 +31,40 @@ public final class ServicePort implements AvailabilityListener {
   private final EventExecutor loop;
   private final RelayEvents events;
   private final int configuredPort;
-  private final InetSocketAddress address;
-  private final AtomicReference<@Nullable Dispatcher> users;
+  private volatile InetSocketAddress address;
+  private volatile @Nullable Dispatcher users;
   private boolean closesWithoutAgent;
-  private boolean available;
+  private boolean wanted = true;
   private boolean removed;
 
   /** Null while closed. */
-  private @Nullable Channel socket;
+  private volatile @Nullable Channel socket;
 
-  /** The close or the retry to come. */
-  private @Nullable Future<?> pending;
+  /** Null unless the socket is being bound. */
+  private @Nullable Promise<Void> opening;
 
-  /** Completes when the last socket is closed: the address cannot be bound before. */
-  private @Nullable Future<?> closed;
+  /** The close of the last socket: the address cannot be bound before it. */
+  private Future<Void> closed;
 
-  private ServicePort(
-      Listener listener,
-      EventExecutor loop,
-      int configuredPort,
-      AtomicReference<@Nullable Dispatcher> users,
-      Channel socket) {
-    this.listener = listener;
-    this.loop = loop;
-    events = listener.events();
-    this.configuredPort = configuredPort;
-    this.users = users;
-    this.socket = socket;
-    address = (InetSocketAddress) socket.localAddress();
-  }
+  /** Closes the socket, or tries to bind it again. */
+  private @Nullable Future<?> timer;
+
+  private boolean loggedClosed;
+  private boolean loggedFailed;
 
   /**
-   * Opens a port; users are reset until {@link #serve}.
+   * Creates a closed port without users.
    *
    * @param loop the dispatchers' loop
-   * @param address where to listen; port 0 is replaced by a free one
+   * @param address where to listen; port 0 stands for a free one, which is then kept
    */
-  public static Future<ServicePort> open(
-      Listener listener, EventExecutor loop, InetSocketAddress address) {
-    AtomicReference<@Nullable Dispatcher> users = new AtomicReference<>();
-    Promise<ServicePort> opened = loop.newPromise();
-    ChannelFuture bound = listener.bind(address, users::get);
-    bound.addListener(
-        done -> {
-          if (done.isSuccess()) {
-            opened.setSuccess(
-                new ServicePort(listener, loop, address.getPort(), users, bound.channel()));
-          } else {
-            opened.setFailure(done.cause());
-          }
-        });
-    return opened;
+  public ServicePort(Listener listener, EventExecutor loop, InetSocketAddress address) {
+    this.listener = requireNonNull(listener, "listener");
+    this.loop = requireNonNull(loop, "loop");
+    events = listener.events();
+    configuredPort = address.getPort();
+    this.address = address;
+    closed = loop.newSucceededFuture(null);
   }
 
   /** The port of the configuration, which may be 0. */
@@ -94,72 +77,80 @@ public final class ServicePort implements AvailabilityListener {
     return address;
   }
 
+  public boolean isOpen() {
+    return socket != null;
+  }
+
+  /**
+   * Opens the port unless it is open. Users are reset until {@link #serve}.
+   *
+   * @return completes when the port is open, or cannot be opened
+   */
+  public Future<Void> open() {
+    Promise<Void> opened = loop.newPromise();
+    loop.execute(() -> PromiseNotifier.cascade(bind(), opened));
+    return opened;
+  }
+
   /**
    * Accepts users for a service, instead of another.
    *
-   * @param closeWithoutAgent whether the socket is closed while the service has no agent
+   * @param closeWithoutAgent whether the port is closed while the service has no agent
    */
   public void serve(Dispatcher dispatcher, boolean closeWithoutAgent) {
-    users.set(dispatcher);
+    users = dispatcher;
     loop.execute(() -> closesWithoutAgent = closeWithoutAgent);
     dispatcher.availabilityListener(this);
   }
 
+  /** Closes the port for good. */
+  public void close() {
+    loop.execute(
+        () -> {
+          removed = true;
+          cancelTimer();
+          closeSocket();
+        });
+  }
+
   @Override
-  public void availabilityChanged(Dispatcher dispatcher, boolean nowAvailable) {
-    if (dispatcher == users.get()) {
-      available = nowAvailable;
+  public void availabilityChanged(Dispatcher dispatcher, boolean available) {
+    boolean nowWanted = available || !closesWithoutAgent;
+    if (dispatcher == users && nowWanted != wanted) {
+      wanted = nowWanted;
+      cancelTimer();
       update();
     }
   }
 
+  /** Begins to open or close the socket, if that is wanted. */
   private void update() {
-    cancelPending();
-    boolean open = available || !closesWithoutAgent;
-    if (open && socket == null && !removed) {
-      openOnceClosed();
-    } else if (!open && socket != null) {
-      pending = loop.schedule(this::closeWithoutAgent, CLOSE_DELAY_SECONDS, TimeUnit.SECONDS);
+    if (removed) {
+      closeSocket();
+    } else if (timer == null && opening == null && !listener.isDraining()) {
+      if (wanted && socket == null) {
+        bind();
+      } else if (!wanted && socket != null) {
+        timer = loop.schedule(this::closeWithoutAgent, CLOSE_DELAY_SECONDS, TimeUnit.SECONDS);
+      }
     }
   }
 
-  private void cancelPending() {
-    if (pending != null) {
-      pending.cancel(false);
-      pending = null;
-    }
-  }
-
-  private void openOnceClosed() {
-    if (closed == null || closed.isDone()) {
-      open();
-    } else {
-      closed.addListener(done -> loop.execute(this::update));
-    }
-  }
-
-  private void open() {
-    ChannelFuture bound = listener.bind(address, users::get);
-    socket = bound.channel();
-    bound.addListener(done -> loop.execute(() -> bound(bound)));
-  }
-
-  private void bound(ChannelFuture bound) {
-    if (socket != bound.channel() || listener.isDraining()) {
-      return;
-    }
-    if (bound.isSuccess()) {
-      events.portOpened(service(), address.getPort());
-    } else {
-      socket = null;
-      events.portFailed(service(), address.getPort(), bound.cause());
-      pending = loop.schedule(this::update, RETRY_SECONDS, TimeUnit.SECONDS);
+  private void cancelTimer() {
+    if (timer != null) {
+      timer.cancel(false);
+      timer = null;
     }
   }
 
   private void closeWithoutAgent() {
-    closeSocket();
-    events.portClosed(service(), address.getPort());
+    timer = null;
+    if (!listener.isDraining()) {
+      ServiceName service = service();
+      closeSocket();
+      closed.addListener(done -> events.portClosed(service, address.getPort()));
+      loggedClosed = true;
+    }
   }
 
   private void closeSocket() {
@@ -169,17 +160,65 @@ public final class ServicePort implements AvailabilityListener {
     }
   }
 
-  /** Closes the port for good. */
-  public void close() {
-    loop.execute(
-        () -> {
-          removed = true;
-          cancelPending();
-          closeSocket();
-        });
+  private Future<Void> bind() {
+    if (socket != null) {
+      return loop.newSucceededFuture(null);
+    }
+    if (opening == null) {
+      opening = loop.newPromise();
+      closed.addListener(
+          done -> {
+            ChannelFuture bound = listener.bind(address, () -> users);
+            bound.addListener(settled -> loop.execute(() -> bound(bound)));
+          });
+    }
+    return opening;
+  }
+
+  private void bound(ChannelFuture bound) {
+    Promise<Void> result = requireNonNull(opening);
+    opening = null;
+    if (bound.isSuccess()) {
+      opened(bound.channel());
+      result.setSuccess(null);
+    } else {
+      if (users != null && wanted) {
+        retry(bound.cause());
+      }
+      result.setFailure(bound.cause());
+    }
+    update();
+  }
+
+  private void opened(Channel channel) {
+    cancelTimer();
+    socket = channel;
+    address = (InetSocketAddress) channel.localAddress();
+    if (loggedClosed) {
+      events.portOpened(service(), address.getPort());
+    }
+    loggedClosed = false;
+    loggedFailed = false;
+  }
+
+  private void retry(Throwable cause) {
+    if (!loggedFailed) {
+      events.portFailed(service(), address.getPort(), cause);
+      loggedFailed = true;
+    }
+    if (timer == null) {
+      timer =
+          loop.schedule(
+              () -> {
+                timer = null;
+                update();
+              },
+              RETRY_SECONDS,
+              TimeUnit.SECONDS);
+    }
   }
 
   private ServiceName service() {
-    return requireNonNull(users.get()).service();
+    return requireNonNull(users).service();
   }
 }
