@@ -1,10 +1,15 @@
 package io.c2crelay.common.testing;
 
+import static java.util.Objects.requireNonNull;
+
 import io.c2crelay.common.logging.Logging;
 import io.c2crelay.common.protocol.Frame;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.util.Arrays;
 import org.slf4j.event.Level;
 
@@ -31,6 +36,16 @@ public final class Script {
 
   public static Script of(byte[] input) {
     return new Script(Arrays.copyOf(input, Math.min(input.length, MAX_LENGTH)));
+  }
+
+  /** A stored input of the fuzz test {@code steps} of a class. */
+  public static Script ofSeed(Class<?> test, String name) {
+    String file = test.getSimpleName() + "Inputs/steps/" + name;
+    try (InputStream seed = requireNonNull(test.getResourceAsStream(file), file)) {
+      return of(seed.readAllBytes());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   public boolean hasNext() {
