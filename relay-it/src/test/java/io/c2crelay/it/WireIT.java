@@ -125,7 +125,8 @@ class WireIT {
       data.expect(Wire.EOF);
       data.send(RawFrame.data("bye")).send(Wire.EOF);
       assertThat(user.receiveAllText()).isEqualTo("bye");
-      assertThat(data.awaitEnd(SOON).frames()).as("frames after both EOFs").isEmpty();
+      assertThat(data.expect(Wire.DONE).bytes()).isEqualTo(done(start.id()));
+      assertThat(data.awaitEnd(SOON).frames()).as("without an answer").isEmpty();
     }
 
     @Test
@@ -299,9 +300,8 @@ class WireIT {
       relay.awaitLog("session\\.close .*reason=AGENT_LOST ", SOON);
     }
 
-    /** A peer that could reuse the connection says DONE; this version closes it all the same. */
     @Test
-    void doneAfterBothEofsIsAccepted() {
+    void connectionCarriesTheNextSessionAfterDoneOfBothEnds() {
       int mark = relay.mark();
       RawConnection data = warm();
       TcpEnd user = user().send("hello");
@@ -312,9 +312,36 @@ class WireIT {
       data.expect(Wire.EOF);
       data.sendBytes(Wire.concat(RawFrame.of(Wire.EOF).bytes(), done(start.id())));
       assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.FIN);
-      assertThat(data.awaitEnd(SOON).frames()).isEmpty();
+      assertThat(data.expect(Wire.DONE).bytes()).isEqualTo(done(start.id()));
       relay.awaitLog(mark, "session\\.close .*reason=DONE ", SOON);
+
+      TcpEnd next = user().send("again");
+      RawAgent.Start second = RawAgent.Start.parse(data.expect(Wire.START));
+      assertThat(second.id()).isNotEqualTo(start.id());
+      assertThat(second.user().getPort()).isEqualTo(next.localPort());
+      data.send(Wire.STARTED);
+      assertThat(data.expectText(5)).isEqualTo("again");
+      data.send(RawFrame.data("yes"));
+      assertThat(next.receiveText(3)).isEqualTo("yes");
       assertThat(relay.lines(mark, "connection\\.aborted")).isEmpty();
+    }
+
+    @Test
+    void secondDoneEndsTheConnection() {
+      int mark = relay.mark();
+      RawConnection data = warm();
+      TcpEnd user = user().send("hello");
+      byte[] done = done(RawAgent.Start.parse(data.expect(Wire.START)).id());
+      data.send(Wire.STARTED);
+      user.finish();
+      data.expectData(5);
+      data.expect(Wire.EOF);
+      data.sendBytes(Wire.concat(RawFrame.of(Wire.EOF).bytes(), done));
+      assertThat(user.awaitEnd(SOON)).isEqualTo(Ending.FIN);
+      data.expect(Wire.DONE);
+      data.sendBytes(done);
+      assertThat(data.awaitEnd(SOON).frames()).isEmpty();
+      relay.awaitLog(mark, "connection\\.aborted .*DONE", SOON);
     }
 
     @Test
@@ -721,9 +748,8 @@ class WireIT {
       data.expect(Wire.EOF);
     }
 
-    /** A relay that could reuse the connection says DONE; this version closes it. */
     @Test
-    void doneIsAnsweredWithClose() {
+    void connectionCarriesTheNextSessionAfterDoneOfBothEnds() {
       target.setManual();
       RawConnection data = warm();
       data.send(Wire.START, start(1)).send(RawFrame.data("request")).send(Wire.EOF);
@@ -731,11 +757,18 @@ class WireIT {
       TcpEnd atTarget = target.next();
       atTarget.finish();
       data.expect(Wire.EOF);
-      data.sendBytes(done(1));
+      assertThat(data.expect(Wire.DONE).bytes()).isEqualTo(done(1));
       assertThat(atTarget.receiveAllText()).isEqualTo("request");
-      RawConnection.End end = data.awaitEnd(SOON);
-      assertThat(end.frames()).isEmpty();
-      assertThat(end.after()).isLessThan(SOON);
+      data.sendBytes(done(1));
+      byte[] ping = Wire.random(8);
+      data.send(Wire.PING, ping);
+      assertThat(data.expect(Wire.PONG).payload()).isEqualTo(ping);
+      data.send(Wire.START, start(2)).send(RawFrame.data("next"));
+      data.expect(Wire.STARTED);
+      TcpEnd next = target.next();
+      assertThat(next.receiveText(4)).isEqualTo("next");
+      next.send("yes");
+      assertThat(data.expectText(3)).isEqualTo("yes");
     }
 
     @Test

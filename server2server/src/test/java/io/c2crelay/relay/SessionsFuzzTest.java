@@ -52,6 +52,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 
 /**
  * Users and data connections that do anything, together, from classification to the end of the
@@ -140,7 +141,7 @@ class SessionsFuzzTest {
 
   private static final class UserPeer extends Peer implements ConnectionRouter {
     private final Relay relay;
-    private final List<DataPeer> servedBy = new ArrayList<>();
+    private final List<CarriedSession> servedBy = new ArrayList<>();
     private final ByteRecord got = new ByteRecord();
     private UserConnection user;
     private int preambleSent;
@@ -198,7 +199,7 @@ class SessionsFuzzTest {
         assertThat(got.size()).as("bytes from nowhere").isZero();
         return;
       }
-      DataPeer data = servedBy.get(servedBy.size() - 1);
+      CarriedSession data = servedBy.get(servedBy.size() - 1);
       assertThat(servedBy.subList(0, servedBy.size() - 1))
           .as("data connections that had this user before")
           .allMatch(before -> before.toAgent.size() == 0 && !before.eofToAgent);
@@ -211,19 +212,57 @@ class SessionsFuzzTest {
     }
   }
 
+  /** One of the sessions that a data connection carries, one after the other. */
+  private static final class CarriedSession {
+    private final ByteRecord dataSent = new ByteRecord();
+    private final ByteRecord toAgent = new ByteRecord();
+    private @Nullable UserPeer user;
+    private boolean startedSent;
+    private boolean eofSent;
+    private boolean doneSent;
+    private boolean eofToAgent;
+    private boolean doneToAgent;
+    private boolean doneWritten;
+
+    void heard(Frame frame) {
+      boolean end = frame instanceof Frame.Reset || frame instanceof Frame.Done;
+      assertThat(eofToAgent && !end).as("%s after EOF", frame).isFalse();
+      assertThat(doneToAgent).as("%s after DONE", frame).isFalse();
+      if (frame instanceof Frame.Data) {
+        toAgent.add(((Frame.Data) frame).content());
+      }
+      eofToAgent |= frame instanceof Frame.Eof;
+      doneToAgent |= frame instanceof Frame.Done;
+    }
+
+    void check() {
+      if (user == null) {
+        assertThat(toAgent.size()).as("bytes of no user").isZero();
+        return;
+      }
+      toAgent.assertPrefixOf(user.sent, "what the user sent");
+      if (eofToAgent) {
+        assertThat(toAgent.size()).as("bytes before EOF").isEqualTo(user.sent.size());
+      }
+      if (!startedSent) {
+        assertThat(toAgent.size()).as("early").isLessThanOrEqualTo(RelayProtocol.MAX_EARLY_BYTES);
+      }
+    }
+  }
+
   private static final class DataPeer extends Peer {
     private final Relay relay;
     private final EmbeddedChannel fromRelay = new EmbeddedChannel(FrameDecoder.ofData());
     private final EmbeddedChannel fromHere = new EmbeddedChannel(FrameDecoder.ofData());
-    private final ByteRecord dataSent = new ByteRecord();
-    private final ByteRecord toAgent = new ByteRecord();
-    private @Nullable UserPeer user;
+    private final List<CarriedSession> sessions = new ArrayList<>();
+
+    /** Sessions of which the relay has written START, and of which the agent has sent DONE. */
     private int starts;
+
+    private int donesSent;
     private boolean broken;
     private boolean ready;
-    private boolean startedSent;
-    private boolean eofSent;
-    private boolean eofToAgent;
+    private int startsHeard;
 
     DataPeer(Relay relay, int port) {
       super(relay, port, false);
@@ -237,6 +276,8 @@ class SessionsFuzzTest {
             public void write(ChannelHandlerContext ctx, Object msg, ChannelPromise promise) {
               if (msg instanceof Frame.Start) {
                 givenTo((Frame.Start) msg);
+              } else if (msg instanceof Frame.Done) {
+                session(starts - 1).doneWritten = true;
               }
               ctx.write(msg, promise);
             }
@@ -247,9 +288,21 @@ class SessionsFuzzTest {
 
     /** As START is written: the agent may not have it yet, and answer all the same. */
     private void givenTo(Frame.Start start) {
+      if (starts > 0) {
+        CarriedSession before = session(starts - 1);
+        assertThat(before.doneSent && before.doneWritten).as("both ends are done").isTrue();
+      }
+      CarriedSession next = session(starts);
       starts++;
-      user = relay.byPort.get(start.user().getPort());
-      user.servedBy.add(this);
+      next.user = relay.byPort.get(start.user().getPort());
+      next.user.servedBy.add(next);
+    }
+
+    private CarriedSession session(int index) {
+      while (sessions.size() <= index) {
+        sessions.add(new CarriedSession());
+      }
+      return sessions.get(index);
     }
 
     @Override
@@ -266,11 +319,16 @@ class SessionsFuzzTest {
         broken = true;
       }
       for (Frame frame = fromHere.readInbound(); frame != null; frame = fromHere.readInbound()) {
-        startedSent |= frame instanceof Frame.Started;
-        if (frame instanceof Frame.Data && !eofSent) {
-          dataSent.add(((Frame.Data) frame).content());
+        CarriedSession session = session(donesSent);
+        session.startedSent |= frame instanceof Frame.Started;
+        if (frame instanceof Frame.Data && !session.eofSent) {
+          session.dataSent.add(((Frame.Data) frame).content());
         }
-        eofSent |= frame instanceof Frame.Eof;
+        session.eofSent |= frame instanceof Frame.Eof;
+        if (frame instanceof Frame.Done) {
+          session.doneSent = true;
+          donesSent++;
+        }
       }
     }
 
@@ -286,28 +344,17 @@ class SessionsFuzzTest {
 
     private void heard(Frame frame) {
       assertThat(ready).as("its token was good before %s", frame).isTrue();
-      assertThat(eofToAgent && !(frame instanceof Frame.Reset)).as("%s after EOF", frame).isFalse();
-      if (frame instanceof Frame.Data) {
-        toAgent.add(((Frame.Data) frame).content());
-      } else if (frame instanceof Frame.Eof) {
-        eofToAgent = true;
+      if (frame instanceof Frame.Start) {
+        startsHeard++;
+      } else if (startsHeard > 0
+          && !(frame instanceof Frame.Ping && session(startsHeard - 1).doneToAgent)) {
+        session(startsHeard - 1).heard(frame);
       }
     }
 
     void check() {
       channel.checkExceptionsHandled();
-      assertThat(starts).as("users").isLessThan(2);
-      if (user == null) {
-        assertThat(toAgent.size()).as("bytes of no user").isZero();
-        return;
-      }
-      toAgent.assertPrefixOf(user.sent, "what the user sent");
-      if (eofToAgent) {
-        assertThat(toAgent.size()).as("bytes before EOF").isEqualTo(user.sent.size());
-      }
-      if (!startedSent) {
-        assertThat(toAgent.size()).as("early").isLessThanOrEqualTo(RelayProtocol.MAX_EARLY_BYTES);
-      }
+      sessions.forEach(CarriedSession::check);
     }
   }
 
@@ -469,7 +516,20 @@ class SessionsFuzzTest {
 
   @FuzzTest
   void steps(byte[] input) {
-    Script script = Script.of(input);
+    play(Script.of(input)).assertNothingLeft();
+  }
+
+  /** Otherwise the fuzzer would test nothing. */
+  @Test
+  void scriptReachesTheThirdSession() {
+    Relay relay = play(Script.ofSeed(getClass(), "three-sessions-on-one-connection"));
+    assertThat(relay.data[0].sessions)
+        .filteredOn(session -> session.user != null && session.eofToAgent)
+        .hasSize(3);
+    relay.assertNothingLeft();
+  }
+
+  private static Relay play(Script script) {
     Relay relay = new Relay();
     relay.attach();
     UserPeer user = relay.user(0);
@@ -504,6 +564,6 @@ class SessionsFuzzTest {
       }
       relay.run();
     }
-    relay.assertNothingLeft();
+    return relay;
   }
 }

@@ -140,10 +140,15 @@ public final class DataDialer {
     }
   }
 
-  /** Adds a connection without a session. On any thread. */
+  /** Adds a new connection, without a session. On any thread. */
   void opened(Channel data) {
-    withoutSession.add(data);
+    sessionless(data);
     data.closeFuture().addListener(done -> checkDrain());
+  }
+
+  /** A connection has no session, or no longer. On any thread. */
+  void sessionless(Channel data) {
+    withoutSession.add(data);
   }
 
   /** Removes a connection that has a session now. On any thread. */

@@ -56,7 +56,7 @@ final class DataHandshake extends ChannelInboundHandlerAdapter {
       ReferenceCountUtil.release(msg);
     } else if (ready) {
       ended = true;
-      ctx.pipeline().addLast("warm", new WarmConnection(dialer));
+      WarmConnection.addTo(ctx.channel(), dialer);
       ctx.pipeline().remove(this);
       dial.ready();
     } else {

@@ -15,6 +15,7 @@ import io.c2crelay.common.transport.UnreadBytes;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.DuplexChannel;
@@ -38,6 +39,8 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
   private final BridgeSettings settings;
   private final SessionTracker tracker;
   private final ServiceEvents events;
+  private final Runnable free;
+  private final ChannelFutureListener closeListener = closed -> endIfDone();
   private @Nullable ByteBuf earlyData;
   private boolean earlyEof;
   private Frame.@Nullable Reset earlyReset;
@@ -53,17 +56,19 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
       Frame.Start start,
       BridgeSettings settings,
       SessionTracker tracker,
-      ServiceEvents events) {
+      ServiceEvents events,
+      Runnable free) {
     this.data = data;
     this.start = start;
     this.settings = settings;
     this.tracker = tracker;
     this.events = events;
+    this.free = free;
     beganNanos = data.eventLoop().ticker().nanoTime();
   }
 
   void begin(TargetDialer targetDialer) {
-    data.closeFuture().addListener(closed -> endIfDone());
+    data.closeFuture().addListener(closeListener);
     data.pipeline().addLast("target-dial", this);
     events.sessionOpened(this);
     Future<? extends DuplexChannel> dialled = targetDialer.connect(data.eventLoop(), start);
@@ -232,6 +237,18 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
     bridge = ended; // it may end before the field is assigned
     events.sessionClosed(this, reason, ended.deliveredBytes());
     endIfDone();
+  }
+
+  @Override
+  public boolean keepsConnection() {
+    return true; // the relay closes it if it does not
+  }
+
+  @Override
+  public void connectionFree() {
+    data.closeFuture().removeListener(closeListener);
+    tracker.ended(this);
+    free.run();
   }
 
   private void endIfDone() {

@@ -27,9 +27,13 @@ public final class SessionStarter {
     this.events = requireNonNull(events, "events");
   }
 
-  /** Starts a session after START was received. On the data connection's event loop. */
-  void start(Channel data, Frame.Start start) {
-    Session session = new Session(data, start, settings, tracker, events);
+  /**
+   * Starts a session after START was received. On the data connection's event loop.
+   *
+   * @param free is run when the connection can carry another session
+   */
+  void start(Channel data, Frame.Start start, Runnable free) {
+    Session session = new Session(data, start, settings, tracker, events, free);
     if (tracker.tryOpen(session)) {
       session.begin(targetDialer);
     } else {

@@ -3,6 +3,7 @@ package io.c2crelay.agent.data;
 import io.c2crelay.common.protocol.Frame;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.transport.Sockets;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.util.ReferenceCountUtil;
@@ -12,8 +13,14 @@ import org.jspecify.annotations.Nullable;
 final class WarmConnection extends ChannelInboundHandlerAdapter {
   private final DataDialer dialer;
 
-  WarmConnection(DataDialer dialer) {
+  private WarmConnection(DataDialer dialer) {
     this.dialer = dialer;
+  }
+
+  /** Adds the handler to a connection that has no session, or no longer. */
+  static void addTo(Channel data, DataDialer dialer) {
+    data.pipeline().addLast("warm", new WarmConnection(dialer));
+    dialer.sessionless(data);
   }
 
   @Override
@@ -23,8 +30,9 @@ final class WarmConnection extends ChannelInboundHandlerAdapter {
         ctx.writeAndFlush(Frame.Pong.of(((Frame.Ping) msg).value()));
       }
     } else if (msg instanceof Frame.Start) {
-      dialer.sessions().start(ctx.channel(), (Frame.Start) msg);
-      dialer.sessionStarted(ctx.channel()); // after start(), so that a drain always sees it
+      Channel data = ctx.channel();
+      dialer.sessions().start(data, (Frame.Start) msg, () -> addTo(data, dialer));
+      dialer.sessionStarted(data); // after start(), so that a drain always sees it
       ctx.pipeline().remove(this);
     } else {
       ReferenceCountUtil.release(msg);

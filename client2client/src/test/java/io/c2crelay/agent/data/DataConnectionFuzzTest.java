@@ -44,6 +44,7 @@ import java.util.List;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 
 /**
  * An agent's data connection from the end of its TLS handshake to the end of its session, with an
@@ -151,6 +152,9 @@ class DataConnectionFuzzTest {
     boolean started;
     boolean failed;
     boolean eofReceived;
+    boolean doneSent;
+    boolean doneReceived;
+    int nextDials;
 
     Agent(boolean rightCertificate) {
       this.rightCertificate = rightCertificate;
@@ -170,7 +174,8 @@ class DataConnectionFuzzTest {
               (token, reason) -> failures.add(reason));
       DataDial dial = new DataDial(dialer, dialRequest, controlLoop.eventLoop());
       data.pipeline()
-          .addLast(FinishedTls.of(TLS), FrameDecoder.ofData(), FrameEncoder.INSTANCE)
+          .addLast("tls", FinishedTls.of(TLS))
+          .addLast(FrameDecoder.ofData(), FrameEncoder.INSTANCE)
           .addLast(new DataHandshake(dial, dialer));
       loop.eventLoop().register(data);
       dialer.opened(data);
@@ -182,6 +187,10 @@ class DataConnectionFuzzTest {
 
     private Future<MemorySocket> dialTarget(EventLoop eventLoop, Frame.Start session) {
       dialledEarly |= !readySent || !startSent; // the agent would catch an error thrown here
+      if (doneSent && doneReceived()) {
+        nextDials++;
+        return eventLoop.newFailedFuture(new ConnectException("Connection refused"));
+      }
       dialledTwice |= dialling != null;
       dialling = eventLoop.newPromise();
       return dialling;
@@ -232,6 +241,7 @@ class DataConnectionFuzzTest {
             frame instanceof Frame.Ready
                 && ((Frame.Ready) frame).secret().equals(dialRequest.ack());
         startSent |= frame instanceof Frame.Start;
+        doneSent |= frame instanceof Frame.Done;
         if (frame instanceof Frame.Data && !eofSent) {
           dataSent.add(((Frame.Data) frame).content());
         }
@@ -246,6 +256,12 @@ class DataConnectionFuzzTest {
       }
     }
 
+    /** Whether the agent has written DONE, also if it is still on its way. */
+    private boolean doneReceived() {
+      hear();
+      return doneReceived;
+    }
+
     /** Runs all tasks and transfers all bytes. */
     void run() {
       boolean moved = true;
@@ -255,6 +271,11 @@ class DataConnectionFuzzTest {
         controlLoop.runPendingTasks();
         moved = data.pump() | target.pump();
       }
+      hear();
+      check();
+    }
+
+    private void hear() {
       byte[] bytes = data.peerTakes();
       if (bytes.length > 0) {
         fromAgent.writeInbound(Unpooled.wrappedBuffer(bytes));
@@ -262,10 +283,19 @@ class DataConnectionFuzzTest {
       for (Frame frame = fromAgent.readInbound(); frame != null; frame = fromAgent.readInbound()) {
         heard(frame);
       }
-      check();
     }
 
     private void heard(Frame frame) {
+      if (doneReceived) { // the next session, whose target refuses
+        boolean fits = frame instanceof Frame.Pong || frame instanceof Frame.Failed;
+        assertThat(fits || frame instanceof Frame.Reset).as("%s after DONE", frame).isTrue();
+        return;
+      }
+      if (frame instanceof Frame.Done) {
+        assertThat(eofReceived && eofSent).as("DONE after both EOFs").isTrue();
+        doneReceived = true;
+        return;
+      }
       boolean aborts = frame instanceof Frame.Reset;
       assertThat(!aborts && (eofReceived || failed)).as("%s after the end", frame).isFalse();
       if (frame instanceof Frame.Claim) {
@@ -343,7 +373,19 @@ class DataConnectionFuzzTest {
 
   @FuzzTest
   void steps(byte[] input) {
-    Script script = Script.of(input);
+    play(Script.of(input)).assertNothingLeft();
+  }
+
+  /** Otherwise the fuzzer would test nothing. */
+  @Test
+  void scriptReachesTheNextSession() {
+    Agent agent = play(Script.ofSeed(getClass(), "next-session-on-the-connection"));
+    assertThat(agent.started && agent.doneReceived).isTrue();
+    assertThat(agent.nextDials).isEqualTo(1);
+    agent.assertNothingLeft();
+  }
+
+  private static Agent play(Script script) {
     Agent agent = new Agent(script.isEven());
     while (script.hasNext()) {
       switch (script.oneOf(Step.values())) {
@@ -383,6 +425,6 @@ class DataConnectionFuzzTest {
       }
       agent.run();
     }
-    agent.assertNothingLeft();
+    return agent;
   }
 }

@@ -25,6 +25,7 @@ class SessionTest {
   private static final InetSocketAddress ANY = new InetSocketAddress("192.0.2.7", 1);
 
   private final EmbeddedChannel data = new EmbeddedChannel();
+  private int timesFree;
   private final SessionTracker tracker = new SessionTracker();
   private final Promise<MemorySocket> dialling = data.eventLoop().newPromise();
   private final MemorySocket target = new MemorySocket(ANY, true, UnpooledByteBufAllocator.DEFAULT);
@@ -36,7 +37,7 @@ class SessionTest {
             BridgeSettings.Side.AGENT, BufferBudget.ofBytes(1 << 20), Duration.ZERO, Duration.ZERO);
     ServiceEvents events = new ServiceEvents(ServiceName.DEFAULT, "relay", 4000);
     new SessionStarter((loop, session) -> dialling, settings, tracker, events)
-        .start(data, Frame.Start.of(1, ANY, ANY));
+        .start(data, Frame.Start.of(1, ANY, ANY), () -> timesFree++);
   }
 
   @AfterEach
@@ -100,6 +101,24 @@ class SessionTest {
     data.runPendingTasks();
     assertThat(data.<Frame>readOutbound()).isInstanceOf(Frame.Failed.class);
     assertAborts();
+  }
+
+  @Test
+  void doneOfBothEndsFreesTheConnection() {
+    targetAccepts();
+    data.writeInbound(Frame.Eof.INSTANCE);
+    target.peerFinishes();
+    target.pump();
+    data.runPendingTasks();
+    assertThat(data.<Frame>readOutbound()).isSameAs(Frame.Started.INSTANCE);
+    assertThat(data.<Frame>readOutbound()).isSameAs(Frame.Eof.INSTANCE);
+    assertThat(data.<Frame>readOutbound()).isInstanceOf(Frame.Done.class);
+    assertThat(tracker.size()).isEqualTo(1);
+    data.writeInbound(Frame.Done.of(1));
+    assertThat(timesFree).isEqualTo(1);
+    assertThat(tracker.size()).isZero();
+    assertThat(data.isOpen()).isTrue();
+    assertThat(data.pipeline().names()).hasSize(1);
   }
 
   /** The relay still delivers to a slow user. */

@@ -35,6 +35,15 @@ public final class Bridge {
 
     /** The first byte arrived from the target. */
     default void answered() {}
+
+    /** Whether the data connection can carry another session after this one. */
+    boolean keepsConnection();
+
+    /**
+     * Both ends have sent DONE, after {@link #ended}. The data connection has no handler of the
+     * bridge any more; add the next one at once.
+     */
+    void connectionFree();
   }
 
   private static final long ABORT_LIMIT_SECONDS = 30;
@@ -154,11 +163,6 @@ public final class Bridge {
 
   // --- for the legs and the timer ---
 
-  /** Whether the session has ended gracefully. */
-  boolean isDone() {
-    return ended && abortReason == null;
-  }
-
   private Direction from(Leg leg) {
     return leg == raw ? toFramed : toRaw;
   }
@@ -183,6 +187,11 @@ public final class Bridge {
   /** Whether a rate limit has paused a direction. */
   boolean isWaitingForTurn() {
     return toFramed.flow.isWaitingForTurn() || toRaw.flow.isWaitingForTurn();
+  }
+
+  /** The data connection can carry another session. */
+  void connectionFree() {
+    listener.connectionFree();
   }
 
   SessionTimer timer() {
@@ -230,7 +239,11 @@ public final class Bridge {
     if (toFramed.outputEnded && toRaw.outputEnded && !isOver()) {
       finish(ReasonCode.DONE);
       raw.close();
-      framed.close();
+      if (listener.keepsConnection()) {
+        framed.done();
+      } else {
+        framed.close();
+      }
     }
   }
 

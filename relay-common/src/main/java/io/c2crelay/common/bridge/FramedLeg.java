@@ -5,6 +5,7 @@ import io.c2crelay.common.protocol.FrameType;
 import io.c2crelay.common.protocol.ProtocolException;
 import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.RelayProtocol;
+import io.c2crelay.common.transport.ReceiveBuffer;
 import io.c2crelay.common.transport.Sockets;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
@@ -12,17 +13,27 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** The data connection: DATA, EOF, RESET, DONE and PING (docs/protocol.md section 4). */
 final class FramedLeg extends Leg {
-  /** After both EOFs the relay closes first; an agent closes only after this time. */
-  private static final long CLOSE_AFTER_HOURS = 1;
+  /**
+   * How long the relay waits for the agent's DONE, which comes once the target has taken the last
+   * byte. Then it closes the connection.
+   */
+  private static final long RELAY_AWAITS_DONE_SECONDS = 5;
+
+  /** The relay closes first. An agent closes only after this time. */
+  private static final long AGENT_AWAITS_DONE_SECONDS = TimeUnit.HOURS.toSeconds(1);
 
   private final BridgeSettings.Side side;
   private final long sessionId;
 
   /** The peer has sent DONE: no further frame may follow. */
   private boolean peerDone;
+
+  /** This end has sent DONE, and waits for the peer's. */
+  private @Nullable Future<?> doneTimeout;
 
   FramedLeg(Bridge bridge, Channel framed, BridgeSettings.Side side, long sessionId) {
     super(bridge, framed);
@@ -42,6 +53,10 @@ final class FramedLeg extends Leg {
   @Override
   public void channelRead(ChannelHandlerContext ctx, Object msg) {
     Frame frame = (Frame) msg;
+    if (doneTimeout != null) {
+      awaitDone(frame);
+      return;
+    }
     if (bridge.isOver()) {
       drop(frame);
       return;
@@ -98,14 +113,37 @@ final class FramedLeg extends Leg {
     ReferenceCountUtil.release(frame);
     if (frame.type() == FrameType.RESET) {
       Sockets.reset(channel); // the peer has aborted too and reads nothing more
-    } else if (frame.type() == FrameType.DONE && bridge.isDone()) {
-      channel.close(); // this version does not reuse the connection
+    }
+  }
+
+  /** The session has ended at this end. Anything but the peer's DONE ends the connection. */
+  private void awaitDone(Frame frame) {
+    ReferenceCountUtil.release(frame);
+    if (isDone(frame)) {
+      free();
+    } else {
+      Sockets.reset(channel);
+    }
+  }
+
+  private void free() {
+    channel.pipeline().remove(this);
+    ReceiveBuffer.narrow(channel);
+    bridge.connectionFree();
+  }
+
+  @Override
+  public void handlerRemoved(ChannelHandlerContext ctx) {
+    if (doneTimeout != null) {
+      doneTimeout.cancel(false);
     }
   }
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    if (cause instanceof ProtocolException) {
+    if (doneTimeout != null) {
+      Sockets.reset(channel);
+    } else if (cause instanceof ProtocolException) {
       bridge.abort(ReasonCode.PROTOCOL);
     } else {
       super.exceptionCaught(ctx, cause);
@@ -161,14 +199,23 @@ final class FramedLeg extends Leg {
 
   @Override
   void close() {
-    if (side == BridgeSettings.Side.RELAY || peerDone) {
-      channel.close();
+    channel.close();
+  }
+
+  /**
+   * Both directions have ended gracefully: sends DONE. The connection is free when the peer has
+   * sent it too.
+   */
+  void done() {
+    channel.writeAndFlush(Frame.Done.of(sessionId));
+    if (peerDone) {
+      free();
       return;
     }
+    long seconds =
+        side == BridgeSettings.Side.RELAY ? RELAY_AWAITS_DONE_SECONDS : AGENT_AWAITS_DONE_SECONDS;
+    doneTimeout = channel.eventLoop().schedule(() -> channel.close(), seconds, TimeUnit.SECONDS);
     channel.config().setAutoRead(true);
-    Future<?> timeout =
-        channel.eventLoop().schedule(() -> channel.close(), CLOSE_AFTER_HOURS, TimeUnit.HOURS);
-    channel.closeFuture().addListener(closed -> timeout.cancel(false));
   }
 
   @Override

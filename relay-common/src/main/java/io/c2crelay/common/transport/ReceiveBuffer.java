@@ -40,6 +40,11 @@ public final class ReceiveBuffer implements RecvByteBufAllocator {
     }
   }
 
+  /** Undoes {@link #widen}. */
+  public static void narrow(Channel channel) {
+    widen(channel, () -> INITIAL_MAX);
+  }
+
   @Override
   public Handle newHandle() {
     return new LimitedHandle(adaptive.newHandle());

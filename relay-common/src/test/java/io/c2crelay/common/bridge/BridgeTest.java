@@ -44,6 +44,25 @@ class BridgeTest {
   private Duration halfCloseTimeout = Duration.ZERO;
   private SessionRates rates = SessionRates.UNLIMITED;
   private Bridge bridge;
+  private boolean keepsConnection = true;
+  private int timesFree;
+  private final Bridge.Listener listener =
+      new Bridge.Listener() {
+        @Override
+        public void ended(Bridge ended, ReasonCode reason) {
+          ends.add(reason);
+        }
+
+        @Override
+        public boolean keepsConnection() {
+          return keepsConnection;
+        }
+
+        @Override
+        public void connectionFree() {
+          timesFree++;
+        }
+      };
 
   @AfterEach
   void nothingIsLeft() {
@@ -66,7 +85,7 @@ class BridgeTest {
             SESSION_ID,
             BridgeSettings.of(side, budget, idleTimeout, halfCloseTimeout),
             rates,
-            (ended, reason) -> ends.add(reason));
+            listener);
     assertThat(raw.config().isAutoRead() || framed.config().isAutoRead()).isFalse();
     bridge.begin();
     assertThat(raw.config().isAutoRead() && framed.config().isAutoRead()).isTrue();
@@ -74,15 +93,53 @@ class BridgeTest {
 
   // --- the orderly end ---
 
-  /** DONE of the peer lets an end that waits for its close close first. */
   @ParameterizedTest
   @EnumSource(Side.class)
-  void doneAfterTheEndClosesTheConnection(Side side) {
+  void doneOfBothEndsFreesTheConnection(Side side) {
     begin(side);
     happen("fe");
+    assertThat(framed.written()).isEqualTo(EOF + DONE);
+    assertThat(ends).containsExactly(ReasonCode.DONE);
+    assertThat(raw.isClosed()).isTrue();
+    assertThat(timesFree).isZero();
     happen('o');
+    assertFree();
+    framed.pass(2, TimeUnit.HOURS);
+    assertThat(framed.isOpen()).as("no timer is left").isTrue();
+  }
+
+  private void assertFree() {
+    assertThat(timesFree).isEqualTo(1);
+    assertThat(framed.pipeline().get("framed-leg")).isNull();
+    assertThat(framed.config().isAutoRead()).isTrue();
+    assertThat(framed.isOpen()).isTrue();
+    assertThat(ends).containsExactly(ReasonCode.DONE);
+  }
+
+  @Test
+  void aConnectionThatIsNotKeptIsClosed() {
+    keepsConnection = false;
+    begin(Side.RELAY);
+    happen("fe");
+    assertThat(framed.written()).isEqualTo(EOF);
     assertThat(framed.isClosed()).isTrue();
     assertThat(framed.isReset()).isFalse();
+    assertThat(ends).containsExactly(ReasonCode.DONE);
+  }
+
+  /** Whatever else the peer sends ends the connection, and not the session. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"180000080000000000000008", DATA_DOWN, EOF, PING, "1700000106", "14000000", "ff"})
+  void anythingButDoneEndsTheConnection(String bytes) {
+    begin(Side.RELAY);
+    happen("fe");
+    receive(framed, bytes);
+    if (bytes.equals("ff")) {
+      framed.close(); // within a frame
+    }
+    assertThat(framed.isOpen()).isFalse();
+    assertThat(timesFree).isZero();
     assertThat(ends).containsExactly(ReasonCode.DONE);
   }
 
@@ -94,8 +151,8 @@ class BridgeTest {
     happen('o');
     assertThat(ends).as("bytes are queued").isEmpty();
     raw.goOn();
-    assertThat(ends).containsExactly(ReasonCode.DONE);
-    assertThat(framed.isClosed()).as("this end closes at once").isTrue();
+    assertThat(framed.written()).isEqualTo(EOF + DONE);
+    assertFree();
   }
 
   @Test
@@ -166,26 +223,27 @@ class BridgeTest {
         assertThat(session.raw.isOutputShutdown()).as("FIN after %s", event).isEqualTo(eof);
       }
       assertThat(session.ends).containsExactly(ReasonCode.DONE);
-      assertThat(toFramed).hasToString(up.replace("r", DATA_UP) + EOF);
+      assertThat(toFramed).hasToString(up.replace("r", DATA_UP) + EOF + DONE);
       assertThat(toRaw).hasToString(down.replace("d", BYTES_DOWN));
       assertThat(session.bridge.rawBytes()).isEqualTo(up.length() * 2L);
       assertThat(session.bridge.deliveredBytes()).isEqualTo(down.length() * 4L);
       assertThat(session.raw.isClosed()).as("raw closed in order").isTrue();
-      assertThat(session.framed.isClosed()).as("closed first").isEqualTo(side == Side.RELAY);
-      assertThat(session.framed.isReset()).isFalse();
+      assertThat(session.framed.isOpen()).isTrue();
       session.nothingIsLeft();
     }
   }
 
-  @Test
-  void theAgentWaitsForTheRelaysCloseForAnHour() {
-    begin(Side.AGENT);
+  @ParameterizedTest
+  @CsvSource({"RELAY, 5", "AGENT, 3600"})
+  void thePeersDoneIsAwaitedForSomeTime(Side side, int seconds) {
+    begin(side);
     happen("ef");
-    assertThat(framed.config().isAutoRead()).as("hears the close").isTrue();
-    framed.pass(3_599, TimeUnit.SECONDS);
+    assertThat(framed.config().isAutoRead()).as("hears DONE and the close").isTrue();
+    framed.pass(seconds - 1, TimeUnit.SECONDS);
     assertThat(framed.isOpen()).isTrue();
     framed.pass(1, TimeUnit.SECONDS);
     assertThat(framed.isClosed()).isTrue();
+    assertThat(framed.isReset()).isFalse();
   }
 
   @Test
@@ -274,9 +332,8 @@ class BridgeTest {
     assertThat(ends).as("EOF is queued").isEmpty();
     assertThat(framed.isOpen()).isTrue();
     framed.goOn();
-    assertThat(framed.written()).isEqualTo(DATA_UP + EOF);
+    assertThat(framed.written()).isEqualTo(DATA_UP + EOF + DONE);
     assertThat(ends).containsExactly(ReasonCode.DONE);
-    assertThat(framed.isClosed()).isTrue();
   }
 
   @Test
@@ -592,7 +649,7 @@ class BridgeTest {
             framed,
             SESSION_ID,
             BridgeSettings.of(Side.RELAY, budget, idleTimeout, halfCloseTimeout),
-            (ended, reason) -> ends.add(reason));
+            listener);
     assertThat(framed.written()).isEqualTo(DATA_UP + reset(ReasonCode.USER_GONE));
     assertThat(ends).isEmpty();
     framed.close();
@@ -775,6 +832,7 @@ class BridgeTest {
     begin(Side.RELAY);
     happen(end);
     framed.written();
+    receive(framed, DONE);
     framed.pass(1, TimeUnit.HOURS);
     assertThat(ends).hasSize(1).doesNotContain(ReasonCode.IDLE);
     assertThat(framed.written()).isEmpty();

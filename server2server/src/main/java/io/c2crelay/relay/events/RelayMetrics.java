@@ -46,6 +46,7 @@ public final class RelayMetrics extends RelayEvents {
   private final Counter authRefused;
   private final Counter usersReset;
   private final Counter pool;
+  private final Counter reused;
   private final Counter dialsFailed;
   private final Counter dataRefused;
   private final Counter acceptPauses;
@@ -73,6 +74,12 @@ public final class RelayMetrics extends RelayEvents {
             "Users, by whether a warm connection was there for them.",
             "service",
             "result");
+    reused =
+        counter(
+            metrics,
+            "pool_returns",
+            "Data connections that returned to the pool after a session.",
+            "service");
     dialsFailed =
         counter(metrics, "dials_failed", "Dials of agents that failed.", "service", "reason");
     dataRefused = counter(metrics, "data_connections_refused", "Data connections without a token.");
@@ -241,6 +248,11 @@ public final class RelayMetrics extends RelayEvents {
   @Override
   public void userQueued(ServiceName service, boolean poolHit) {
     pool.labelValues(service.toString(), poolHit ? "hit" : "miss").inc();
+  }
+
+  @Override
+  public void dataReused(ServiceName service) {
+    reused.labelValues(service.toString()).inc();
   }
 
   @Override

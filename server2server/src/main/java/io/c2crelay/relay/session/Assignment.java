@@ -38,6 +38,10 @@ final class Assignment {
     this.connection = connection;
   }
 
+  Dispatcher dispatcher() {
+    return dispatcher;
+  }
+
   long sessionId() {
     return sessionId;
   }

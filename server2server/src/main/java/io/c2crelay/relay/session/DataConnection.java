@@ -4,8 +4,9 @@ import io.c2crelay.common.protocol.ReasonCode;
 import io.c2crelay.common.protocol.Token;
 
 /**
- * The dispatcher's view of an agent's data connection, from its token to its session. Methods may
- * be called on any thread and take effect later, in order, on the connection's own event loop.
+ * The dispatcher's view of an agent's data connection, from its token, or the end of a session, to
+ * its next session. Methods may be called on any thread and take effect later, in order, on the
+ * connection's own event loop.
  */
 public interface DataConnection {
   /** Accepts the token: the connection sends the ack and is warm for this dispatcher. */

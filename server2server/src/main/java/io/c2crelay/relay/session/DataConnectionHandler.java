@@ -19,8 +19,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A data connection on the relay from its TLS handshake until it is assigned to a user and a {@link
- * Session} takes over. While it is warm, sends a PING every 15 s.
+ * A data connection on the relay from its TLS handshake, or the end of a session, until it is
+ * assigned to a user and a {@link Session} takes over. While it is warm, sends a PING every 15 s.
  */
 public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     implements DataConnection {
@@ -28,6 +28,11 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   private static final long PONG_WITHIN_SECONDS = 5;
   private static final long PING_OVERDUE_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final long NO_PING = Long.MIN_VALUE;
+
+  /** Bounds of a connection's reuse, so that neither its keys nor an imbalance lives for long. */
+  private static final int MAX_SESSIONS = 10_000;
+
+  private static final long MAX_AGE_NANOS = TimeUnit.HOURS.toNanos(1);
 
   private enum State {
     /** Nothing received: only CLAIM is expected. */
@@ -48,6 +53,12 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   private final BridgeSettings bridgeSettings;
   private final RelayEvents events;
   private final Runnable admitted;
+
+  /** The sessions that the connection has carried before. */
+  private final int sessions;
+
+  private long admittedNanos;
+
   private State state = State.NEW;
   private @Nullable Dispatcher dispatcher;
   private String agentName = "-";
@@ -73,6 +84,23 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     this.bridgeSettings = bridgeSettings;
     this.events = events;
     this.admitted = admitted;
+    sessions = 0;
+  }
+
+  /** The same connection after a session. */
+  private DataConnectionHandler(DataConnectionHandler before) {
+    channel = before.channel;
+    client = before.client;
+    dispatchers = before.dispatchers;
+    bridgeSettings = before.bridgeSettings;
+    events = before.events;
+    admitted = before.admitted;
+    admittedNanos = before.admittedNanos;
+    sessions = before.sessions + 1;
+    state = State.WARM;
+    dispatcher = before.dispatcher;
+    agentName = before.agentName;
+    lastHeardNanos = now();
   }
 
   // --- from the dispatcher ---
@@ -88,7 +116,8 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
             dispatcher = admittedBy;
             state = State.WARM;
             agentName = agent;
-            lastHeardNanos = now();
+            admittedNanos = now();
+            lastHeardNanos = admittedNanos;
             admitted.run();
             channel.writeAndFlush(Frame.Ready.of(ack));
             pingLater();
@@ -147,7 +176,21 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
   private Session newSession(Assignment assignment) {
     state = State.OVER;
     boolean pongDue = pingSentNanos != NO_PING;
-    return new Session(assignment, agentName, channel, pongDue, events);
+    return new Session(assignment, this, agentName, channel, pongDue, events);
+  }
+
+  /** Whether the connection can carry another session after the one that it has. */
+  boolean isReusable() {
+    return sessions < MAX_SESSIONS && now() - admittedNanos < MAX_AGE_NANOS;
+  }
+
+  /** The session has ended, and its handlers have left the pipeline: becomes warm again. */
+  void reuse(Assignment assignment) {
+    DataConnectionHandler next = new DataConnectionHandler(this);
+    channel.pipeline().addLast("data", next);
+    next.pingLater();
+    events.dataReused(assignment.dispatcher().service());
+    assignment.dispatcher().reused(next, assignment.agent());
   }
 
   @Override

@@ -30,6 +30,9 @@ public final class Dispatcher {
 
   private static final int MAX_USERS_SHOWN = 100;
 
+  /** Warm connections of an agent that are kept beyond the pool after they were used. */
+  private static final int MAX_SPARE = 256;
+
   private final ServiceName service;
   private final Dispatchers shared;
   private final EventExecutor loop;
@@ -386,12 +389,44 @@ public final class Dispatcher {
     }
   }
 
+  /** Whether data connections are kept after a session. On any thread. */
+  boolean keepsConnections() {
+    return shared.settings().pool() > 0;
+  }
+
+  /** A data connection is free after a session. */
+  void reused(DataConnection connection, AttachedAgent agent) {
+    loop.execute(() -> takeBack(connection, agent));
+  }
+
   private void returnToPool(DataConnection connection, AttachedAgent agent) {
     agents.addWarm(connection, agent);
     match();
-    if (agent.warm.size() > shared.settings().pool() && agents.isWarm(connection)) {
+    int pool = shared.settings().pool();
+    if (agent.warm.size() > (pool == 0 ? 0 : pool + MAX_SPARE) && agents.isWarm(connection)) {
       agents.removeWarm(connection);
       connection.close(ReasonCode.LIMIT); // the user that it was dialled for has left
+    } else if (agent.warm.size() > pool) {
+      trimLater(agent);
+    }
+  }
+
+  private void trimLater(AttachedAgent agent) {
+    if (!agent.trimming) {
+      agent.trimming = true;
+      loop.schedule(() -> trim(agent), AttachedAgent.SPARE_SECONDS, TimeUnit.SECONDS);
+    }
+  }
+
+  /** Closes connections beyond the pool that were not used for some time. */
+  private void trim(AttachedAgent agent) {
+    agent.trimming = false;
+    for (DataConnection spare : agent.spare(shared.settings().pool(), now())) {
+      agents.removeWarm(spare);
+      spare.close(ReasonCode.LIMIT);
+    }
+    if (agent.warm.size() > shared.settings().pool()) {
+      trimLater(agent);
     }
   }
 

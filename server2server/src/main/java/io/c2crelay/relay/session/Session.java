@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Session implements EarlyDataHandler.Owner, Bridge.Listener, LiveSession {
   private final Assignment assignment;
+  private final DataConnectionHandler connection;
   private final long id;
   private final UserConnection user;
   private final String agentName;
@@ -34,8 +35,14 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener, LiveSess
    * @param pongDue a PING on the data connection is unanswered
    */
   Session(
-      Assignment assignment, String agentName, Channel data, boolean pongDue, RelayEvents events) {
+      Assignment assignment,
+      DataConnectionHandler connection,
+      String agentName,
+      Channel data,
+      boolean pongDue,
+      RelayEvents events) {
     this.assignment = assignment;
+    this.connection = connection;
     id = assignment.sessionId();
     user = assignment.user();
     this.agentName = agentName;
@@ -130,6 +137,16 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener, LiveSess
       events.sessionClosed(this, reason, ended.deliveredBytes());
       assignment.complete(Outcome.SESSION_ENDED, reason);
     }
+  }
+
+  @Override
+  public boolean keepsConnection() {
+    return connection.isReusable() && assignment.dispatcher().keepsConnections();
+  }
+
+  @Override
+  public void connectionFree() {
+    connection.reuse(assignment);
   }
 
   // --- for the log and the status, on any thread ---

@@ -221,6 +221,94 @@ class DispatcherTest {
     assertThat(agent.answer().closedFor).isEqualTo(ReasonCode.LIMIT);
   }
 
+  // --- connections that are free after a session ---
+
+  @Test
+  void connectionOfAnEndedSessionIsGivenToTheNextUser() {
+    dispatcher = dispatcher(1, 400);
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeUser first = enter(USER);
+    FakeUser second = enter(USER);
+    FakeConnection free = end(first);
+    assertThat(free.served).as("the second user waited").isSameAs(second.user());
+  }
+
+  @Test
+  void connectionThatIsFreeCountsForThePool() {
+    dispatcher = dispatcher(1, 400);
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeConnection free = end(enter(USER));
+    agent.answerAll(); // the connection dialled meanwhile
+    assertThat(enter(USER).user()).isIn(free.served, agent.opened.get(1).served);
+    assertThat(agent.asked).as("one is left").isEmpty();
+  }
+
+  @Test
+  void connectionsBeyondThePoolAreClosedWhenNotUsedFor5Seconds() {
+    dispatcher = dispatcher(1, 400);
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeUser first = enter(USER);
+    agent.answerAll();
+    FakeUser second = enter(USER);
+    agent.answerAll();
+    FakeConnection early = end(first);
+    pass(1000);
+    FakeConnection late = end(second);
+    pass(3999);
+    assertThat(early.closedFor).isNull();
+    pass(1);
+    assertThat(agent.opened.get(2).closedFor).as("active last of all").isEqualTo(ReasonCode.LIMIT);
+    assertThat(early.closedFor).isEqualTo(ReasonCode.LIMIT);
+    pass(10_000);
+    assertThat(late.closedFor).as("the pool's").isNull();
+    assertThat(agent.asked).isEmpty();
+  }
+
+  @Test
+  void noMoreThan256ConnectionsAreKeptBeyondThePool() {
+    dispatcher = dispatcher(1, 400);
+    FakeAgent agent = attach();
+    List<FakeUser> inSession = new ArrayList<>();
+    for (int i = 0; i < 300; i++) {
+      agent.answerAll();
+      inSession.add(enter(USER));
+    }
+    agent.answerAll();
+    List<FakeConnection> free = new ArrayList<>();
+    inSession.forEach(user -> free.add(end(user)));
+    assertThat(free.stream().filter(connection -> connection.closedFor == null).count())
+        .isEqualTo(256);
+  }
+
+  @Test
+  void freeConnectionOfADetachedAgentIsClosed() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    FakeUser user = enter(USER);
+    detach(agent);
+    assertThat(end(user).closedFor).isEqualTo(ReasonCode.AGENT_LOST);
+  }
+
+  @Test
+  void poolOfZeroKeepsNoConnections() {
+    assertThat(dispatcher.keepsConnections()).isTrue();
+    assertThat(dispatcher(0, 400).keepsConnections()).isFalse();
+  }
+
+  /** Ends the user's session; returns its connection, which is free. */
+  private FakeConnection end(FakeUser user) {
+    Assignment assignment = user.connection.queued().assignment();
+    complete(user, Outcome.SESSION_ENDED, ReasonCode.DONE);
+    FakeConnection free = new FakeConnection();
+    free.heard = now();
+    dispatcher.reused(free, assignment.agent());
+    run();
+    return free;
+  }
+
   // --- users that wait ---
 
   @Test
