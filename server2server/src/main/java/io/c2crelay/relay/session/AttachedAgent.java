@@ -3,7 +3,6 @@ package io.c2crelay.relay.session;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,11 +15,6 @@ final class AttachedAgent {
 
   /** How long an agent stays ejected after a failed session: other agents are preferred. */
   private static final long EJECTION_NANOS = TimeUnit.SECONDS.toNanos(5);
-
-  /** How long a warm connection beyond the pool is kept without being used. */
-  static final long SPARE_SECONDS = 5;
-
-  private static final long SPARE_NANOS = TimeUnit.SECONDS.toNanos(SPARE_SECONDS);
 
   private static final long MIN_REFILL_DELAY_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final long MAX_REFILL_DELAY_NANOS = TimeUnit.SECONDS.toNanos(30);
@@ -109,15 +103,6 @@ final class AttachedAgent {
       }
     }
     return best;
-  }
-
-  /** The connections beyond the pool that have not been active for {@link #SPARE_SECONDS}. */
-  List<DataConnection> spare(int pool, long nowNanos) {
-    int excess = warm.size() - pool;
-    return warm.stream()
-        .filter(connection -> nowNanos - connection.lastHeardNanos() >= SPARE_NANOS)
-        .limit(Math.max(0, excess))
-        .collect(Collectors.toList());
   }
 
   /**

@@ -11,6 +11,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -19,13 +20,21 @@ import org.jspecify.annotations.Nullable;
  * serves a user. Runs on the dispatcher's loop.
  */
 final class AttachedAgents {
+  /** Warm connections of an agent that are kept beyond the pool, for some time. */
+  private static final int MAX_SPARE = 256;
+
+  private static final long SPARE_SECONDS = 5;
+  private static final long SPARE_NANOS = TimeUnit.SECONDS.toNanos(SPARE_SECONDS);
+
+  private final Dispatchers shared;
   private final EventExecutor loop;
   private final Map<AgentLink, AttachedAgent> byLink = new HashMap<>();
   private final Map<InstanceId, AttachedAgent.Load> loads = new HashMap<>();
   private final Map<DataConnection, AttachedAgent> warm = new HashMap<>();
 
-  AttachedAgents(EventExecutor loop) {
-    this.loop = requireNonNull(loop, "loop");
+  AttachedAgents(Dispatchers shared) {
+    this.shared = requireNonNull(shared, "shared");
+    loop = shared.loop();
   }
 
   /** A live view of the attached agents. */
@@ -89,10 +98,6 @@ final class AttachedAgents {
     return warm.size();
   }
 
-  boolean isWarm(DataConnection connection) {
-    return warm.containsKey(connection);
-  }
-
   void addWarm(DataConnection connection, AttachedAgent agent) {
     agent.warm.add(connection);
     warm.put(connection, agent);
@@ -112,6 +117,38 @@ final class AttachedAgents {
     DataConnection connection = requireNonNull(agent.mostRecentlyActive(now()));
     removeWarm(connection);
     return connection;
+  }
+
+  /**
+   * Closes the agent's warm connections beyond the pool: those that are not used for 5 s, and at
+   * once those that are too many.
+   */
+  void trim(AttachedAgent agent) {
+    int pool = shared.settings().pool();
+    int max = pool == 0 ? 0 : pool + MAX_SPARE;
+    while (agent.warm.size() > max) {
+      closeSpare(agent.warm.get(0));
+    }
+    if (agent.warm.size() > pool && !agent.trimming) {
+      agent.trimming = true;
+      loop.schedule(() -> trimUnused(agent), SPARE_SECONDS, TimeUnit.SECONDS);
+    }
+  }
+
+  private void trimUnused(AttachedAgent agent) {
+    agent.trimming = false;
+    int spare = Math.max(0, agent.warm.size() - shared.settings().pool());
+    agent.warm.stream()
+        .filter(connection -> now() - connection.lastHeardNanos() >= SPARE_NANOS)
+        .limit(spare)
+        .collect(Collectors.toList())
+        .forEach(this::closeSpare);
+    trim(agent);
+  }
+
+  private void closeSpare(DataConnection connection) {
+    removeWarm(connection);
+    connection.close(ReasonCode.LIMIT);
   }
 
   void closeWarm(AttachedAgent agent, ReasonCode reason) {

@@ -30,9 +30,6 @@ public final class Dispatcher {
 
   private static final int MAX_USERS_SHOWN = 100;
 
-  /** Warm connections of an agent that are kept beyond the pool after they were used. */
-  private static final int MAX_SPARE = 256;
-
   private final ServiceName service;
   private final Dispatchers shared;
   private final EventExecutor loop;
@@ -53,7 +50,7 @@ public final class Dispatcher {
     loop = shared.loop();
     limits = shared.limits();
     events = shared.events();
-    agents = new AttachedAgents(loop);
+    agents = new AttachedAgents(shared);
     availability = new Availability(this, loop, events);
     dials = new DialScheduler(this, shared, agents.all(), queue);
     rates = newRates();
@@ -90,6 +87,7 @@ public final class Dispatcher {
     if (!rates.are(shared.settings().rateOfSession(), shared.settings().rateOfService())) {
       rates = newRates(); // open sessions keep theirs
     }
+    agents.all().forEach(agents::trim);
     dials.replenish();
   }
 
@@ -402,32 +400,7 @@ public final class Dispatcher {
   private void returnToPool(DataConnection connection, AttachedAgent agent) {
     agents.addWarm(connection, agent);
     match();
-    int pool = shared.settings().pool();
-    if (agent.warm.size() > (pool == 0 ? 0 : pool + MAX_SPARE) && agents.isWarm(connection)) {
-      agents.removeWarm(connection);
-      connection.close(ReasonCode.LIMIT); // the user that it was dialled for has left
-    } else if (agent.warm.size() > pool) {
-      trimLater(agent);
-    }
-  }
-
-  private void trimLater(AttachedAgent agent) {
-    if (!agent.trimming) {
-      agent.trimming = true;
-      loop.schedule(() -> trim(agent), AttachedAgent.SPARE_SECONDS, TimeUnit.SECONDS);
-    }
-  }
-
-  /** Closes connections beyond the pool that were not used for some time. */
-  private void trim(AttachedAgent agent) {
-    agent.trimming = false;
-    for (DataConnection spare : agent.spare(shared.settings().pool(), now())) {
-      agents.removeWarm(spare);
-      spare.close(ReasonCode.LIMIT);
-    }
-    if (agent.warm.size() > shared.settings().pool()) {
-      trimLater(agent);
-    }
+    agents.trim(agent);
   }
 
   /** A data connection without a session closed. */

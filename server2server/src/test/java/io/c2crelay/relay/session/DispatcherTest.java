@@ -277,10 +277,8 @@ class DispatcherTest {
       inSession.add(enter(USER));
     }
     agent.answerAll();
-    List<FakeConnection> free = new ArrayList<>();
-    inSession.forEach(user -> free.add(end(user)));
-    assertThat(free.stream().filter(connection -> connection.closedFor == null).count())
-        .isEqualTo(256);
+    inSession.forEach(this::end);
+    assertThat(dispatcher.warm()).isEqualTo(1 + 256);
   }
 
   @Test
