@@ -28,7 +28,10 @@ import org.jspecify.annotations.Nullable;
  * ends, closes the data connections without a session. State is confined to the control
  * connection's event loop; data connections are spread over all loops.
  */
-public final class DataDialer {
+public final class DataDialer implements ConnectionReturn {
+  /** How long the relay may take to use or close a connection that returned during a drain. */
+  static final long START_GRACE_SECONDS = 1;
+
   private final EventExecutor loop;
   private final EventLoopGroup loops;
   private final RelayConnector connector;
@@ -41,7 +44,7 @@ public final class DataDialer {
   private final ChannelGroup withoutSession;
   private final HandshakeLimit limit;
   private int inHandshake;
-  private boolean closed;
+  private volatile boolean closed;
   private @Nullable Promise<Void> drained;
 
   /**
@@ -155,6 +158,27 @@ public final class DataDialer {
   void sessionStarted(Channel data) {
     withoutSession.remove(data);
     checkDrain();
+  }
+
+  @Override
+  public boolean isOpen() {
+    return !closed;
+  }
+
+  @Override
+  public void takeBack(Channel data) {
+    WarmConnection.addTo(data, this);
+    if (closed) {
+      data.eventLoop()
+          .schedule(
+              () -> {
+                if (withoutSession.contains(data)) {
+                  data.close();
+                }
+              },
+              START_GRACE_SECONDS,
+              TimeUnit.SECONDS);
+    }
   }
 
   private void checkDrain() {

@@ -39,7 +39,7 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
   private final BridgeSettings settings;
   private final SessionTracker tracker;
   private final ServiceEvents events;
-  private final Runnable free;
+  private final ConnectionReturn returns;
   private final ChannelFutureListener closeListener = closed -> endIfDone();
   private @Nullable ByteBuf earlyData;
   private boolean earlyEof;
@@ -57,13 +57,13 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
       BridgeSettings settings,
       SessionTracker tracker,
       ServiceEvents events,
-      Runnable free) {
+      ConnectionReturn returns) {
     this.data = data;
     this.start = start;
     this.settings = settings;
     this.tracker = tracker;
     this.events = events;
-    this.free = free;
+    this.returns = returns;
     beganNanos = data.eventLoop().ticker().nanoTime();
   }
 
@@ -241,14 +241,24 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
 
   @Override
   public boolean keepsConnection() {
-    return true; // the relay closes it if it does not
+    return returns.isOpen();
   }
 
   @Override
   public void connectionFree() {
     data.closeFuture().removeListener(closeListener);
-    tracker.ended(this);
-    free.run();
+    returns.takeBack(data);
+    if (returns.isOpen()) {
+      tracker.ended(this);
+    } else { // the agent must not stop before a START that is right behind DONE
+      data.eventLoop()
+          .schedule(() -> tracker.ended(this), DataDialer.START_GRACE_SECONDS, TimeUnit.SECONDS);
+    }
+  }
+
+  @Override
+  public void connectionViolated(@Nullable String detail) {
+    events.dataAborted(data.remoteAddress(), detail);
   }
 
   private void endIfDone() {

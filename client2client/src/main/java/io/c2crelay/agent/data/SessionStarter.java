@@ -30,10 +30,10 @@ public final class SessionStarter {
   /**
    * Starts a session after START was received. On the data connection's event loop.
    *
-   * @param free is run when the connection can carry another session
+   * @param returns takes the connection back after the session
    */
-  void start(Channel data, Frame.Start start, Runnable free) {
-    Session session = new Session(data, start, settings, tracker, events, free);
+  void start(Channel data, Frame.Start start, ConnectionReturn returns) {
+    Session session = new Session(data, start, settings, tracker, events, returns);
     if (tracker.tryOpen(session)) {
       session.begin(targetDialer);
     } else {

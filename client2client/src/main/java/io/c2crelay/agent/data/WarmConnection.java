@@ -31,7 +31,7 @@ final class WarmConnection extends ChannelInboundHandlerAdapter {
       }
     } else if (msg instanceof Frame.Start) {
       Channel data = ctx.channel();
-      dialer.sessions().start(data, (Frame.Start) msg, () -> addTo(data, dialer));
+      dialer.sessions().start(data, (Frame.Start) msg, dialer);
       dialer.sessionStarted(data); // after start(), so that a drain always sees it
       ctx.pipeline().remove(this);
     } else {

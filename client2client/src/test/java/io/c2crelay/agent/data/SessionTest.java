@@ -11,11 +11,13 @@ import io.c2crelay.common.protocol.ServiceName;
 import io.c2crelay.common.testing.MemorySocket;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
+import io.netty.channel.Channel;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.util.concurrent.Promise;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -25,6 +27,7 @@ class SessionTest {
   private static final InetSocketAddress ANY = new InetSocketAddress("192.0.2.7", 1);
 
   private final EmbeddedChannel data = new EmbeddedChannel();
+  private boolean open = true;
   private int timesFree;
   private final SessionTracker tracker = new SessionTracker();
   private final Promise<MemorySocket> dialling = data.eventLoop().newPromise();
@@ -37,7 +40,20 @@ class SessionTest {
             BridgeSettings.Side.AGENT, BufferBudget.ofBytes(1 << 20), Duration.ZERO, Duration.ZERO);
     ServiceEvents events = new ServiceEvents(ServiceName.DEFAULT, "relay", 4000);
     new SessionStarter((loop, session) -> dialling, settings, tracker, events)
-        .start(data, Frame.Start.of(1, ANY, ANY), () -> timesFree++);
+        .start(
+            data,
+            Frame.Start.of(1, ANY, ANY),
+            new ConnectionReturn() {
+              @Override
+              public boolean isOpen() {
+                return open;
+              }
+
+              @Override
+              public void takeBack(Channel free) {
+                timesFree++;
+              }
+            });
   }
 
   @AfterEach
@@ -119,6 +135,24 @@ class SessionTest {
     assertThat(tracker.size()).isZero();
     assertThat(data.isOpen()).isTrue();
     assertThat(data.pipeline().names()).hasSize(1);
+  }
+
+  /** The agent began to detach after its DONE: the relay may have sent START after its own. */
+  @Test
+  void connectionThatReturnsDuringADrainDelaysTheStop() {
+    data.freezeTime();
+    targetAccepts();
+    data.writeInbound(Frame.Eof.INSTANCE);
+    target.peerFinishes();
+    target.pump();
+    data.runPendingTasks();
+    open = false;
+    data.writeInbound(Frame.Done.of(1));
+    assertThat(timesFree).isEqualTo(1);
+    assertThat(tracker.drain().isDone()).isFalse();
+    data.advanceTimeBy(1, TimeUnit.SECONDS);
+    data.runScheduledPendingTasks();
+    assertThat(tracker.drain().isDone()).isTrue();
   }
 
   /** The relay still delivers to a slow user. */

@@ -44,6 +44,9 @@ public final class Bridge {
      * bridge any more; add the next one at once.
      */
     void connectionFree();
+
+    /** The peer broke the protocol after {@link #ended}; the data connection was reset. */
+    void connectionViolated(@Nullable String detail);
   }
 
   private static final long ABORT_LIMIT_SECONDS = 30;
@@ -189,9 +192,12 @@ public final class Bridge {
     return toFramed.flow.isWaitingForTurn() || toRaw.flow.isWaitingForTurn();
   }
 
-  /** The data connection can carry another session. */
   void connectionFree() {
     listener.connectionFree();
+  }
+
+  void connectionViolated(@Nullable String detail) {
+    listener.connectionViolated(detail);
   }
 
   SessionTimer timer() {
@@ -239,11 +245,7 @@ public final class Bridge {
     if (toFramed.outputEnded && toRaw.outputEnded && !isOver()) {
       finish(ReasonCode.DONE);
       raw.close();
-      if (listener.keepsConnection()) {
-        framed.done();
-      } else {
-        framed.close();
-      }
+      framed.done(listener.keepsConnection());
     }
   }
 

@@ -32,7 +32,10 @@ final class FramedLeg extends Leg {
   /** The peer has sent DONE: no further frame may follow. */
   private boolean peerDone;
 
-  /** This end has sent DONE, and waits for the peer's. */
+  /** Whether the connection can carry another session after this one. */
+  private boolean kept;
+
+  /** The session has ended at this end, which waits for the peer's DONE. */
   private @Nullable Future<?> doneTimeout;
 
   FramedLeg(Bridge bridge, Channel framed, BridgeSettings.Side side, long sessionId) {
@@ -121,12 +124,23 @@ final class FramedLeg extends Leg {
     ReferenceCountUtil.release(frame);
     if (isDone(frame)) {
       free();
-    } else {
+    } else if (frame.type() == FrameType.RESET) {
       Sockets.reset(channel);
+    } else {
+      violated(String.valueOf(frame));
     }
   }
 
+  private void violated(@Nullable String detail) {
+    Sockets.reset(channel);
+    bridge.connectionViolated(detail);
+  }
+
   private void free() {
+    if (!kept) {
+      channel.close();
+      return;
+    }
     channel.pipeline().remove(this);
     ReceiveBuffer.narrow(channel);
     bridge.connectionFree();
@@ -141,7 +155,9 @@ final class FramedLeg extends Leg {
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    if (doneTimeout != null) {
+    if (doneTimeout != null && cause instanceof ProtocolException) {
+      violated(cause.getMessage());
+    } else if (doneTimeout != null) {
       Sockets.reset(channel);
     } else if (cause instanceof ProtocolException) {
       bridge.abort(ReasonCode.PROTOCOL);
@@ -197,17 +213,22 @@ final class FramedLeg extends Leg {
     channel.config().setAutoRead(true); // input is dropped until the peer closes
   }
 
-  @Override
-  void close() {
-    channel.close();
-  }
-
   /**
-   * Both directions have ended gracefully: sends DONE. The connection is free when the peer has
-   * sent it too.
+   * Both directions have ended gracefully. If the connection is kept, sends DONE; it is free when
+   * the peer has sent it too. Otherwise the relay closes it, and the agent after the relay's DONE:
+   * a close with unread input could discard the agent's last bytes.
    */
-  void done() {
-    channel.writeAndFlush(Frame.Done.of(sessionId));
+  void done(boolean keep) {
+    kept = keep;
+    if (!channel.isActive()) {
+      return;
+    }
+    if (keep) {
+      channel.writeAndFlush(Frame.Done.of(sessionId));
+    } else if (side == BridgeSettings.Side.RELAY) {
+      channel.close();
+      return;
+    }
     if (peerDone) {
       free();
       return;

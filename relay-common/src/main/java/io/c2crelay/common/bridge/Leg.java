@@ -42,9 +42,6 @@ abstract class Leg extends ChannelInboundHandlerAdapter {
   /** The other leg is lost: resets this one after the last byte written to it. */
   abstract void resetBehindData(ReasonCode reason);
 
-  /** Both directions have ended gracefully: closes this leg. */
-  abstract void close();
-
   /** Resets this leg at once; sends the reason to the peer if possible. */
   abstract void abort(ReasonCode reason);
 

@@ -179,7 +179,7 @@ final class RawLeg extends Leg {
     }
   }
 
-  @Override
+  /** Both directions have ended gracefully. */
   void close() {
     Sockets.resetOnClose(raw, false);
     raw.close();

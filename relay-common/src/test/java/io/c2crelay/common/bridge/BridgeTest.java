@@ -46,6 +46,7 @@ class BridgeTest {
   private Bridge bridge;
   private boolean keepsConnection = true;
   private int timesFree;
+  private final List<String> violations = new ArrayList<>();
   private final Bridge.Listener listener =
       new Bridge.Listener() {
         @Override
@@ -61,6 +62,11 @@ class BridgeTest {
         @Override
         public void connectionFree() {
           timesFree++;
+        }
+
+        @Override
+        public void connectionViolated(String detail) {
+          violations.add(detail);
         }
       };
 
@@ -139,6 +145,37 @@ class BridgeTest {
       framed.close(); // within a frame
     }
     assertThat(framed.isOpen()).isFalse();
+    assertThat(timesFree).isZero();
+    assertThat(ends).containsExactly(ReasonCode.DONE);
+    boolean allowed = bytes.startsWith("17");
+    assertThat(violations).hasSize(allowed ? 0 : 1);
+  }
+
+  /** The peer closes while the raw leg has bytes to take. */
+  @ParameterizedTest
+  @CsvSource({"RELAY, dfe", "RELAY, dfeo", "AGENT, dfe", "AGENT, dfeo"})
+  void connectionThatIsClosedBeforeTheEndIsNotFree(Side side, String events) {
+    begin(side);
+    raw.stall();
+    happen(events);
+    framed.close();
+    raw.goOn();
+    assertThat(raw.written()).isEqualTo(BYTES_DOWN);
+    assertThat(ends).containsExactly(ReasonCode.DONE);
+    assertThat(timesFree).isZero();
+    assertThat(framed.hasPendingTasks()).as("timers left").isFalse();
+  }
+
+  /** An agent that detaches. */
+  @Test
+  void theAgentDoesNotOfferAConnectionThatIsNotKept() {
+    keepsConnection = false;
+    begin(Side.AGENT);
+    happen("fe");
+    assertThat(framed.written()).isEqualTo(EOF);
+    assertThat(framed.isOpen()).as("the relay closes first").isTrue();
+    happen('o');
+    assertThat(framed.isClosed()).isTrue();
     assertThat(timesFree).isZero();
     assertThat(ends).containsExactly(ReasonCode.DONE);
   }

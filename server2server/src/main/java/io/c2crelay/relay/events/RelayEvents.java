@@ -323,8 +323,8 @@ public class RelayEvents {
   /** Not logged: whether a warm connection was available for a user. */
   public void userQueued(ServiceName service, boolean poolHit) {}
 
-  /** Not logged: a data connection is warm again after a session. */
-  public void dataReused(ServiceName service) {}
+  /** Not logged: a data connection returned after a session. */
+  public void dataReturned(ServiceName service) {}
 
   public void sessionOpened(LiveSession session) {
     log.info(

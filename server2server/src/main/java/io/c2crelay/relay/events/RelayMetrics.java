@@ -46,7 +46,7 @@ public final class RelayMetrics extends RelayEvents {
   private final Counter authRefused;
   private final Counter usersReset;
   private final Counter pool;
-  private final Counter reused;
+  private final Counter poolReturns;
   private final Counter dialsFailed;
   private final Counter dataRefused;
   private final Counter acceptPauses;
@@ -74,11 +74,11 @@ public final class RelayMetrics extends RelayEvents {
             "Users, by whether a warm connection was there for them.",
             "service",
             "result");
-    reused =
+    poolReturns =
         counter(
             metrics,
             "pool_returns",
-            "Data connections that returned to the pool after a session.",
+            "Data connections that returned after a session, to carry another.",
             "service");
     dialsFailed =
         counter(metrics, "dials_failed", "Dials of agents that failed.", "service", "reason");
@@ -251,8 +251,8 @@ public final class RelayMetrics extends RelayEvents {
   }
 
   @Override
-  public void dataReused(ServiceName service) {
-    reused.labelValues(service.toString()).inc();
+  public void dataReturned(ServiceName service) {
+    poolReturns.labelValues(service.toString()).inc();
   }
 
   @Override

@@ -181,7 +181,7 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
 
   /** Whether the connection can carry another session after the one that it has. */
   boolean isReusable() {
-    return sessions < MAX_SESSIONS && now() - admittedNanos < MAX_AGE_NANOS;
+    return sessions + 1 < MAX_SESSIONS && now() - admittedNanos < MAX_AGE_NANOS;
   }
 
   /** The session has ended, and its handlers have left the pipeline: becomes warm again. */
@@ -189,7 +189,6 @@ public final class DataConnectionHandler extends ChannelInboundHandlerAdapter
     DataConnectionHandler next = new DataConnectionHandler(this);
     channel.pipeline().addLast("data", next);
     next.pingLater();
-    events.dataReused(assignment.dispatcher().service());
     assignment.dispatcher().reused(next, assignment.agent());
   }
 

@@ -394,7 +394,11 @@ public final class Dispatcher {
 
   /** A data connection is free after a session. */
   void reused(DataConnection connection, AttachedAgent agent) {
-    loop.execute(() -> takeBack(connection, agent));
+    loop.execute(
+        () -> {
+          events.dataReturned(service);
+          takeBack(connection, agent);
+        });
   }
 
   private void returnToPool(DataConnection connection, AttachedAgent agent) {

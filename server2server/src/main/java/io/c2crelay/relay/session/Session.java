@@ -149,6 +149,11 @@ final class Session implements EarlyDataHandler.Owner, Bridge.Listener, LiveSess
     connection.reuse(assignment);
   }
 
+  @Override
+  public void connectionViolated(@Nullable String detail) {
+    events.dataAborted(data.remoteAddress(), true, detail);
+  }
+
   // --- for the log and the status, on any thread ---
 
   @Override
