@@ -16,6 +16,9 @@ final class AttachedAgent {
   /** How long an agent stays ejected after a failed session: other agents are preferred. */
   private static final long EJECTION_NANOS = TimeUnit.SECONDS.toNanos(5);
 
+  /** How long the refill of the pool waits for the connections of short sessions. */
+  static final long RETURN_NANOS = TimeUnit.SECONDS.toNanos(1);
+
   private static final long MIN_REFILL_DELAY_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final long MAX_REFILL_DELAY_NANOS = TimeUnit.SECONDS.toNanos(30);
 
@@ -36,6 +39,8 @@ final class AttachedAgent {
   /** Spare connections will be closed. */
   boolean trimming;
 
+  private long takenNanos;
+  private boolean hasBeenTaken;
   private long refillDelayNanos;
   private long refillAtNanos;
   private long dialFailedNanos;
@@ -109,7 +114,26 @@ final class AttachedAgent {
    * The number of warm connections missing from a pool of this size, regardless of pending dials.
    */
   int deficit(int pool, long nowNanos) {
-    return draining || isRefillDelayed(nowNanos) ? 0 : Math.max(0, pool - warm.size());
+    return draining || isRefillDelayed(nowNanos) || awaitsReturn(pool, nowNanos)
+        ? 0
+        : Math.max(0, pool - warm.size());
+  }
+
+  /** A warm connection was assigned to a user. */
+  void taken(long nowNanos) {
+    hasBeenTaken = true;
+    takenNanos = nowNanos;
+  }
+
+  /**
+   * Whether the refill can wait, since half of the pool is left: a short session returns its
+   * connection.
+   */
+  boolean awaitsReturn(int pool, long nowNanos) {
+    return hasBeenTaken
+        && warm.size() < pool
+        && warm.size() * 2 >= pool
+        && nowNanos - takenNanos < RETURN_NANOS;
   }
 
   private boolean isRefillDelayed(long nowNanos) {

@@ -116,6 +116,7 @@ final class AttachedAgents {
   DataConnection takeWarm(AttachedAgent agent) {
     DataConnection connection = requireNonNull(agent.mostRecentlyActive(now()));
     removeWarm(connection);
+    agent.taken(now());
     return connection;
   }
 

@@ -55,6 +55,7 @@ final class DialScheduler {
   private final Collection<AttachedAgent> agents;
   private final UserQueue queue;
   private boolean replenishing;
+  private boolean replenishingLater;
   private boolean stopped;
 
   /**
@@ -132,6 +133,19 @@ final class DialScheduler {
     }
   }
 
+  private void replenishLater() {
+    if (!replenishingLater) {
+      replenishingLater = true;
+      loop.schedule(
+          () -> {
+            replenishingLater = false;
+            replenish();
+          },
+          AttachedAgent.RETURN_NANOS,
+          TimeUnit.NANOSECONDS);
+    }
+  }
+
   private void dialMissing() {
     if (stopped) {
       return;
@@ -170,10 +184,14 @@ final class DialScheduler {
   /** Adds dials for the deficits of the pools, besides the connections that users will take. */
   private void dialForPools(Map<AttachedAgent, Integer> dials) {
     int forUsers = queue.size();
+    int pool = shared.settings().pool();
     for (AttachedAgent agent : agents) {
+      if (agent.awaitsReturn(pool, now())) {
+        replenishLater();
+      }
       int taken = Math.min(liveTokens(agent), forUsers);
       forUsers -= taken;
-      int deficit = agent.deficit(shared.settings().pool(), now()) - (liveTokens(agent) - taken);
+      int deficit = agent.deficit(pool, now()) - (liveTokens(agent) - taken);
       int room = RelayProtocol.MAX_TOKENS - agent.tokens - dials.getOrDefault(agent, 0);
       if (deficit > 0 && room > 0) {
         dials.merge(agent, Math.min(deficit, room), Integer::sum);

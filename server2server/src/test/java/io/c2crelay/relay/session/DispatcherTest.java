@@ -135,11 +135,48 @@ class DispatcherTest {
   }
 
   @Test
-  void givenOutConnectionIsReplaced() {
+  void givenOutConnectionIsReplacedAfterASecond() {
     FakeAgent agent = attach();
     agent.answerAll();
     enter(USER);
+    pass(999);
+    assertThat(agent.asked).as("it may return, and half of the pool is left").isEmpty();
+    pass(1);
     assertThat(agent.asked).hasSize(1);
+  }
+
+  @Test
+  void poolOfWhichLessThanHalfIsLeftIsRefilledAtOnce() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    enter(USER);
+    enter(USER);
+    assertThat(agent.asked).hasSize(2);
+  }
+
+  @Test
+  void eachSessionDelaysTheRefill() {
+    dispatcher = dispatcher(4, 400);
+    FakeAgent agent = attach();
+    agent.answerAll();
+    enter(USER);
+    pass(900);
+    enter(USER);
+    pass(1100); // the timer of the first has passed
+    assertThat(agent.asked).hasSize(2);
+  }
+
+  @Test
+  void shortSessionsOfAFewUsersDialNothing() {
+    FakeAgent agent = attach();
+    agent.answerAll();
+    for (int i = 0; i < 100; i++) {
+      end(enter(USER));
+      pass(2000);
+      agent.heard();
+    }
+    assertThat(agent.asked).isEmpty();
+    assertThat(dispatcher.warm()).isEqualTo(2);
   }
 
   @Test
@@ -527,7 +564,7 @@ class DispatcherTest {
     pass(999);
     assertThat(agent.asked).isEmpty();
     pass(1);
-    assertThat(agent.asked).hasSize(1);
+    assertThat(agent.asked).hasSize(2);
   }
 
   // --- several agents ---
