@@ -146,7 +146,12 @@ public final class DataDialer implements ConnectionReturn {
   /** Adds a new connection, without a session. On any thread. */
   void opened(Channel data) {
     sessionless(data);
-    data.closeFuture().addListener(done -> checkDrain());
+    data.closeFuture()
+        .addListener(
+            done -> {
+              withoutSession.remove(data); // which the group may do only after this listener
+              checkDrain();
+            });
   }
 
   /** A connection has no session, or no longer. On any thread. */

@@ -122,6 +122,9 @@ final class FramedLeg extends Leg {
   /** The session has ended at this end. Anything but the peer's DONE ends the connection. */
   private void awaitDone(Frame frame) {
     ReferenceCountUtil.release(frame);
+    if (!channel.isOpen()) {
+      return; // further frames of the same read
+    }
     if (isDone(frame)) {
       free();
     } else if (frame.type() == FrameType.RESET) {
@@ -155,7 +158,7 @@ final class FramedLeg extends Leg {
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    if (doneTimeout != null && cause instanceof ProtocolException) {
+    if (doneTimeout != null && channel.isOpen() && cause instanceof ProtocolException) {
       violated(cause.getMessage());
     } else if (doneTimeout != null) {
       Sockets.reset(channel);

@@ -147,8 +147,18 @@ class BridgeTest {
     assertThat(framed.isOpen()).isFalse();
     assertThat(timesFree).isZero();
     assertThat(ends).containsExactly(ReasonCode.DONE);
-    boolean allowed = bytes.startsWith("17");
+    boolean allowed = bytes.startsWith("17") || bytes.equals("ff");
     assertThat(violations).hasSize(allowed ? 0 : 1);
+  }
+
+  @Test
+  void whatFollowsAViolationInTheSameReadIsDropped() {
+    begin(Side.RELAY);
+    happen("fe");
+    receive(framed, (EOF + PING).repeat(100) + DONE);
+    assertThat(framed.isOpen()).isFalse();
+    assertThat(timesFree).isZero();
+    assertThat(violations).hasSize(1);
   }
 
   /** The peer closes while the raw leg has bytes to take. */
