@@ -30,9 +30,7 @@ record IdleFootprint(Footprint footprint, long liveHeapKb, long directKb) {
 
   /** Fails if this exceeds {@code before} by more than {@code slackKb} of memory. */
   void assertNoGrowth(IdleFootprint before, long slackKb) {
-    assertThat(footprint.descriptors())
-        .as("descriptors") // before, a connection may have been closing
-        .isLessThanOrEqualTo(before.footprint.descriptors());
+    assertThat(footprint.descriptors()).as("descriptors").isEqualTo(before.footprint.descriptors());
     assertThat(before.footprint.threads()).as("threads before").containsAll(footprint.threads());
     assertThat(footprint.threads().size())
         .as("threads")

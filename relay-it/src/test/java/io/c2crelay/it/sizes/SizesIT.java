@@ -53,7 +53,7 @@ class SizesIT {
   private final SequenceEchoTarget echoTarget = SequenceEchoTarget.answering();
 
   @BeforeAll
-  static void startPair() throws IOException {
+  static void startPair() throws Exception {
     target = SHARED.target(SequenceEchoTarget.answering());
     pair = UnitPair.start(SHARED, target);
     pair.warmUp();

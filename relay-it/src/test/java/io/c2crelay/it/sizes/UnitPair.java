@@ -20,6 +20,7 @@ import io.c2crelay.it.support.Target;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 
 /**
  * A relay and an agent with the JVM flags of their systemd units. Records their resources when
@@ -33,6 +34,9 @@ final class UnitPair {
   private static final Duration IDLE_TIMEOUT = Duration.ofSeconds(60);
 
   private static final int WARM_UP = 50;
+
+  /** In this time, connections without a session return to the pool or close. */
+  private static final int RETURN_SECONDS = 6;
 
   /** With the default of {@code --pool}. */
   private static final String[] RELAY_IDLE = {"agents=1", "warm=4", "tokens=0"};
@@ -89,10 +93,11 @@ final class UnitPair {
   }
 
   /** Runs sessions of several sizes, then {@link #recordIdle}. */
-  void warmUp() throws IOException {
+  void warmUp() throws Exception {
     for (int session = 0; session < WARM_UP; session++) {
       shortSession(session, 100 + session * 1_000);
     }
+    TimeUnit.SECONDS.sleep(RETURN_SECONDS);
     recordIdle();
   }
 
