@@ -126,7 +126,7 @@ final class RelayMonitor implements Monitor {
       String name = snapshot.service().toString();
       Map<String, Object> row = new LinkedHashMap<>();
       row.put("name", name);
-      row.put("address", address(name));
+      row.put("address", Sockets.text(openAddress(name)));
       row.put("agents", snapshot.agents());
       row.put("poolConnections", snapshot.warm());
       row.put("usersWaiting", snapshot.waiting());
@@ -170,13 +170,13 @@ final class RelayMonitor implements Monitor {
   }
 
   private boolean isReady(ServiceSnapshot snapshot) {
-    ServicePort port = ports.get(snapshot.service().toString());
-    return snapshot.isReady() && port != null && port.isOpen();
+    return snapshot.isReady() && openAddress(snapshot.service().toString()) != null;
   }
 
-  private String address(String service) {
+  /** The address of a service's port; null while it is closed. */
+  private @Nullable InetSocketAddress openAddress(String service) {
     ServicePort port = ports.get(service);
-    return Sockets.text(port != null && port.isOpen() ? port.address() : null);
+    return port != null && port.isOpen() ? port.address() : null;
   }
 
   private static List<ServiceSnapshot> services(

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class DataDialer implements ConnectionReturn {
   /** How long the relay may take to use or close a connection that returned during a drain. */
-  static final long START_GRACE_SECONDS = 1;
+  private static final long START_GRACE_SECONDS = 1;
 
   private final EventExecutor loop;
   private final EventLoopGroup loops;

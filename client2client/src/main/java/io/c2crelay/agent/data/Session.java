@@ -246,14 +246,11 @@ final class Session extends ChannelInboundHandlerAdapter implements Bridge.Liste
 
   @Override
   public void connectionFree() {
-    data.closeFuture().removeListener(closeListener);
     returns.takeBack(data);
     if (returns.isOpen()) {
+      data.closeFuture().removeListener(closeListener);
       tracker.ended(this);
-    } else { // the agent must not stop before a START that is right behind DONE
-      data.eventLoop()
-          .schedule(() -> tracker.ended(this), DataDialer.START_GRACE_SECONDS, TimeUnit.SECONDS);
-    }
+    } // else at the close: the agent must not stop before a START that is right behind DONE
   }
 
   @Override

@@ -52,6 +52,9 @@ class SessionTest {
               @Override
               public void takeBack(Channel free) {
                 timesFree++;
+                if (!open) {
+                  free.eventLoop().schedule(() -> free.close(), 1, TimeUnit.SECONDS);
+                }
               }
             });
   }
